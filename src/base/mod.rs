@@ -1,0 +1,8 @@
+//! Floor 1: words that every floor speaks: ids, time, variables, diagnostics, limits, access.
+
+pub mod access;
+pub mod diagnostic;
+pub mod id;
+pub mod limits;
+pub mod time;
+pub mod variable;

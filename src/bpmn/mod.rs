@@ -1,0 +1,1 @@
+//! Floor 2: names of BPMN and of the extension vocabulary.

@@ -1,0 +1,1 @@
+//! Floor 7: the demo's counterparts, people and clock.

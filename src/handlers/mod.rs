@@ -1,0 +1,1 @@
+//! Floor 5: topics and the outside world.

@@ -1,0 +1,1 @@
+//! Floor 4: group commit, sans-IO.

@@ -1,0 +1,1 @@
+//! Floor 4: stages and waves of a migration.

@@ -1,0 +1,1 @@
+//! Floor 2: JUEL expressions and Rhai scripts.

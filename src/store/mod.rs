@@ -1,0 +1,1 @@
+//! Floor 5: SQL, one source for two databases.

@@ -1,0 +1,1 @@
+//! Floor 4: invariants and the token oracle.

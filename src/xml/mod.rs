@@ -1,0 +1,1 @@
+//! Floor 2: a checked XML tree with byte spans.
