@@ -1,1 +1,4 @@
-fn main(){}
+//! The only integration binary: one link step, one server of each kind for all tests.
+
+mod support;
+mod tidy;

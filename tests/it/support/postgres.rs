@@ -1,0 +1,153 @@
+//! One PostgreSQL server for the whole test run, in a temporary folder, reached by its socket.
+//!
+//! A shell watches over it: when this process ends, however it ends, the shell's input closes, and it stops the server
+//! and removes the folder. `initdb` refuses root, so root runs all of it as the user `postgres`.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+use sqlx::{Connection, Executor, PgConnection};
+
+use super::need::{program, skip};
+
+/// `fsync=off`: nobody pulls the plug of a functional test. The settings of a crash test are given by `durable`.
+const SCRIPT: &str = r#"
+set -eu
+bin=$1
+shift
+home=$(mktemp -d /tmp/transhume-pg.XXXXXX)
+trap 'rm -rf "$home"' EXIT
+"$bin/initdb" -D "$home/data" -A trust -U postgres -E UTF8 --locale=C --no-sync >"$home/log" 2>&1 || { cat "$home/log"; exit 1; }
+"$bin/postgres" -D "$home/data" -k "$home" -c listen_addresses= -c shared_buffers=64MB -c max_connections=200 "$@" >>"$home/log" 2>&1 &
+server=$!
+tries=0
+until "$bin/pg_isready" -q -h "$home" -U postgres; do
+  tries=$((tries + 1))
+  [ "$tries" -lt 300 ] && kill -0 "$server" || { cat "$home/log"; exit 1; }
+  sleep 0.1
+done
+echo "ready $home"
+cat >/dev/null
+kill -QUIT "$server"
+wait "$server" || true
+"#;
+
+struct Server {
+    socket: PathBuf,
+    /// Closing it ends the server.
+    _watch: Mutex<ChildStdin>,
+}
+
+/// The address of a new, empty database; `None` where PostgreSQL is not installed, which is said under the test's name.
+pub(crate) async fn database(test: &str) -> Option<String> {
+    static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let server =
+        match SERVER.get_or_init(|| start(&["-c", "fsync=off", "-c", "full_page_writes=off"])) {
+            Ok(server) => server,
+            Err(reason) => {
+                skip(test, reason);
+                return None;
+            }
+        };
+    let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let mut admin = PgConnection::connect(&url(server, "postgres"))
+        .await
+        .expect("the test server takes connections");
+    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    admin
+        .execute(sqlx::query(create))
+        .await
+        .expect("a new database");
+    Some(url(server, &name))
+}
+
+fn url(server: &Server, database: &str) -> String {
+    format!(
+        "postgres://postgres@localhost/{database}?host={}",
+        server.socket.display()
+    )
+}
+
+fn start(settings: &[&str]) -> Result<Server, String> {
+    let folders = installed();
+    let absent = "PostgreSQL is not installed (Debian: apt-get install postgresql)";
+    let initdb = program("initdb", &folders)
+        .filter(|file| file.with_file_name("postgres").is_file())
+        .ok_or(absent)?;
+    let bin = initdb.parent().expect("a program has a folder");
+    let mut command = if is_root() {
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--", "sh"]);
+        command
+    } else {
+        Command::new("sh")
+    };
+    command
+        .args(["-c", SCRIPT, "sh"])
+        .arg(bin)
+        .args(settings)
+        .current_dir("/tmp");
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut watch = command
+        .spawn()
+        .map_err(|error| format!("PostgreSQL cannot be started: {error}"))?;
+    let mut told = String::new();
+    for line in BufReader::new(watch.stdout.take().expect("piped"))
+        .lines()
+        .map_while(Result::ok)
+    {
+        if let Some(folder) = line.strip_prefix("ready ") {
+            let stdin = watch.stdin.take().expect("piped");
+            return Ok(Server {
+                socket: PathBuf::from(folder),
+                _watch: Mutex::new(stdin),
+            });
+        }
+        told.push_str(&line);
+        told.push('\n');
+    }
+    Err(format!("PostgreSQL did not start: {told}"))
+}
+
+/// Debian keeps each version's programs in a folder of its own; the newest first.
+fn installed() -> Vec<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut found: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
+    found.sort();
+    found.reverse();
+    found
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
+#[tokio::test]
+async fn each_test_gets_an_empty_database() {
+    let Some(url) = database("each_test_gets_an_empty_database").await else {
+        return;
+    };
+    let mut own = PgConnection::connect(&url).await.expect("connects");
+    own.execute("CREATE TABLE t (n BIGINT)")
+        .await
+        .expect("ours alone");
+    let other = database("each_test_gets_an_empty_database")
+        .await
+        .expect("as before");
+    let mut other = PgConnection::connect(&other).await.expect("connects");
+    other
+        .execute("CREATE TABLE t (n BIGINT)")
+        .await
+        .expect("not there yet");
+}
