@@ -2,6 +2,7 @@
 //!
 //! A shell watches over it: when this process ends, however it ends, the shell's input closes, and it stops the server
 //! and removes the folder. `initdb` refuses root, so root runs all of it as the user `postgres`.
+//! Functional tests run with `fsync=off`: nobody pulls their plug. Benchmarks measure what is durable.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -14,7 +15,6 @@ use sqlx::{Connection, Executor, PgConnection};
 
 use super::need::{program, skip};
 
-/// `fsync=off`: nobody pulls the plug of a functional test. The settings of a crash test are given by `durable`.
 const SCRIPT: &str = r#"
 set -eu
 bin=$1
@@ -22,7 +22,7 @@ shift
 home=$(mktemp -d /tmp/transhume-pg.XXXXXX)
 trap 'rm -rf "$home"' EXIT
 "$bin/initdb" -D "$home/data" -A trust -U postgres -E UTF8 --locale=C --no-sync >"$home/log" 2>&1 || { cat "$home/log"; exit 1; }
-"$bin/postgres" -D "$home/data" -k "$home" -c listen_addresses= -c shared_buffers=64MB -c max_connections=200 "$@" >>"$home/log" 2>&1 &
+"$bin/postgres" -D "$home/data" -k "$home" -c listen_addresses= -c max_connections=200 "$@" >>"$home/log" 2>&1 &
 server=$!
 tries=0
 until "$bin/pg_isready" -q -h "$home" -U postgres; do
@@ -45,15 +45,34 @@ struct Server {
 /// The address of a new, empty database; `None` where PostgreSQL is not installed, which is said under the test's name.
 pub(crate) async fn database(test: &str) -> Option<String> {
     static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+    let fast = [
+        "-c",
+        "fsync=off",
+        "-c",
+        "full_page_writes=off",
+        "-c",
+        "shared_buffers=64MB",
+    ];
+    on(test, SERVER.get_or_init(|| start(&fast))).await
+}
+
+/// The same on a server whose commits survive a power cut.
+#[allow(dead_code, reason = "benchmarks use it")]
+pub(crate) async fn durable_database(test: &str) -> Option<String> {
+    static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+    let durable = ["-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB"];
+    on(test, SERVER.get_or_init(|| start(&durable))).await
+}
+
+async fn on(test: &str, server: &Result<Server, String>) -> Option<String> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let server =
-        match SERVER.get_or_init(|| start(&["-c", "fsync=off", "-c", "full_page_writes=off"])) {
-            Ok(server) => server,
-            Err(reason) => {
-                skip(test, reason);
-                return None;
-            }
-        };
+    let server = match server {
+        Ok(server) => server,
+        Err(reason) => {
+            skip(test, reason);
+            return None;
+        }
+    };
     let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let mut admin = PgConnection::connect(&url(server, "postgres"))
         .await
