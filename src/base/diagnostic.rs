@@ -41,11 +41,23 @@ pub struct Findings {
 }
 
 impl Findings {
-    pub fn error(&mut self, at: Position, element: Option<&str>, code: &'static str, message: impl Into<String>) {
+    pub fn error(
+        &mut self,
+        at: Position,
+        element: Option<&str>,
+        code: &'static str,
+        message: impl Into<String>,
+    ) {
         self.add(Severity::Error, at, element, code, message.into());
     }
 
-    pub fn warn(&mut self, at: Position, element: Option<&str>, code: &'static str, message: impl Into<String>) {
+    pub fn warn(
+        &mut self,
+        at: Position,
+        element: Option<&str>,
+        code: &'static str,
+        message: impl Into<String>,
+    ) {
         self.add(Severity::Warning, at, element, code, message.into());
     }
 
@@ -61,7 +73,20 @@ impl Findings {
         self.list.iter().filter(|d| d.severity == Severity::Warning)
     }
 
-    fn add(&mut self, severity: Severity, at: Position, element: Option<&str>, code: &'static str, message: String) {
-        self.list.push(Diagnostic { severity, at, element: element.map(str::to_owned), message, code });
+    fn add(
+        &mut self,
+        severity: Severity,
+        at: Position,
+        element: Option<&str>,
+        code: &'static str,
+        message: String,
+    ) {
+        self.list.push(Diagnostic {
+            severity,
+            at,
+            element: element.map(str::to_owned),
+            message,
+            code,
+        });
     }
 }
