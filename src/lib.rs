@@ -9,8 +9,9 @@
 //! | 5 | [`store`]: SQL; [`handlers`]: the outside world |
 //! | 4 | [`partition`]: group commit, sans-IO; [`verify`]: invariants, oracle; [`insight`]: figures; [`programme`]: waves, stages |
 //! | 3 | [`engine`]: BPMN, sans-IO |
-//! | 2 | [`bpmn`]: names and dialect; [`script`]: JUEL, Rhai; [`decision`]: FEEL, DMN; [`xml`]: strict reading, splicing |
-//! | 1 | [`base`]: ids, time, variables, diagnostics, limits, access |
+//! | 2 | [`bpmn`]: names and dialect; [`script`]: JUEL, Rhai; [`decision`]: FEEL, DMN |
+//! | 1 | [`xml`]: strict reading, splicing |
+//! | 0 | [`base`]: ids, time, variables, diagnostics, limits, access |
 
 pub mod api;
 pub mod base;

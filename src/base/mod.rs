@@ -1,4 +1,4 @@
-//! Floor 1: words that every floor speaks: ids, time, variables, diagnostics, limits, access.
+//! Floor 0: words that every floor speaks: ids, time, variables, diagnostics, limits, access.
 
 pub mod access;
 pub mod diagnostic;

@@ -1,4 +1,4 @@
-//! Floor 2: a checked XML tree with byte spans.
+//! Floor 1: a checked XML tree with byte spans.
 //!
 //! XML 1.0 (fifth edition) with Namespaces in XML 1.0 (third edition), UTF-8 only, without document types. quick-xml cuts the
 //! text into events, `strict` refuses what it lets pass, `reader` builds the tree within the limits, `edit` splices bytes.
