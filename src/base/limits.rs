@@ -49,9 +49,15 @@ pub const EXPRESSION_STEPS_MAX: u32 = 10_000;
 /// Rhai inline in the engine's run: a budget that needs no clock.
 pub const SCRIPT_INLINE_OPERATIONS_MAX: u64 = 20_000;
 pub const SCRIPT_INLINE_STRING_MAX: usize = 8 * 1024;
+/// Natives on lists do not count as operations; short lists bound their work.
+pub const SCRIPT_INLINE_ARRAY_MAX: usize = 1_000;
 /// Rhai off the partition's thread.
 pub const SCRIPT_OPERATIONS_MAX: u64 = 200_000;
 pub const SCRIPT_STRING_MAX: usize = 64 * 1024;
+pub const SCRIPT_ARRAY_MAX: usize = 10_000;
+pub const SCRIPT_MAP_MAX: usize = 1_000;
+/// The text of a script; longer ones belong into a handler.
+pub const SCRIPT_BYTES_MAX: usize = 64 * 1024;
 pub const SCRIPT_DEADLINE_MS: u64 = 250;
 pub const FEEL_LIST_MAX: usize = 1_000;
 pub const FEEL_DEADLINE_MS: u64 = 250;
