@@ -36,18 +36,26 @@ pub(super) fn is_same(before: &Value, after: &Dynamic) -> bool {
         Value::Bool(holds) => after.as_bool() == Ok(*holds),
         Value::Number(number) => match number.as_i64() {
             Some(whole) => after.as_int() == Ok(whole),
-            None => after.as_float().is_ok_and(|after| Some(after) == number.as_f64()),
+            None => after
+                .as_float()
+                .is_ok_and(|after| Some(after) == number.as_f64()),
         },
         Value::String(text) => after
             .read_lock::<ImmutableString>()
             .is_some_and(|after| after.as_str() == text),
         Value::Array(list) => after.read_lock::<Array>().is_some_and(|after| {
-            after.len() == list.len() && list.iter().zip(after.iter()).all(|(before, after)| is_same(before, after))
+            after.len() == list.len()
+                && list
+                    .iter()
+                    .zip(after.iter())
+                    .all(|(before, after)| is_same(before, after))
         }),
         Value::Object(map) => after.read_lock::<Map>().is_some_and(|after| {
             after.len() == map.len()
                 && map.iter().all(|(key, before)| {
-                    after.get(key.as_str()).is_some_and(|after| is_same(before, after))
+                    after
+                        .get(key.as_str())
+                        .is_some_and(|after| is_same(before, after))
                 })
         }),
     }
@@ -95,7 +103,9 @@ impl Writer {
         if let Ok(fraction) = value.as_float() {
             return match Number::from_f64(fraction) {
                 Some(number) => Ok(number.into()),
-                None => Err(NotJson::Kind(format!("{fraction} cannot be stored as a number"))),
+                None => Err(NotJson::Kind(format!(
+                    "{fraction} cannot be stored as a number"
+                ))),
             };
         }
         if let Ok(character) = value.as_char() {
@@ -116,14 +126,19 @@ impl Writer {
             }
             return Ok(object.into());
         }
-        Err(NotJson::Kind(format!(
-            "a {} is no value that can be stored",
-            value.type_name()
-        )))
+        let kind = value.type_name();
+        let kind = kind.rsplit("::").next().unwrap_or(kind);
+        Err(NotJson::Kind(match kind {
+            "BpmnError" => "a BPMN error is no value: write throw bpmn_error(…)".into(),
+            _ => format!("a value of the kind {kind} cannot be stored"),
+        }))
     }
 
     fn spend(&mut self, bytes: usize) -> Result<(), NotJson> {
-        self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or(NotJson::TooLarge)?;
+        self.bytes_left = self
+            .bytes_left
+            .checked_sub(bytes)
+            .ok_or(NotJson::TooLarge)?;
         Ok(())
     }
 }
@@ -175,6 +190,9 @@ mod tests {
         let long = Dynamic::from("x".repeat(100_000));
         let many = Dynamic::from_array(vec![long; 20]);
         assert_eq!(Writer::new().write(&many), Err(NotJson::TooLarge));
-        assert!(matches!(Writer::new().write(&f64::NAN.into()), Err(NotJson::Kind(_))));
+        assert!(matches!(
+            Writer::new().write(&f64::NAN.into()),
+            Err(NotJson::Kind(_))
+        ));
     }
 }

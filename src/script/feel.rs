@@ -14,7 +14,11 @@ pub trait FeelCompiler: Send + Sync {
 }
 
 pub trait FeelExpression: Debug + Send + Sync {
-    fn evaluate(&self, variables: &BTreeMap<String, Value>, now: Timestamp) -> Result<Value, EvaluationError>;
+    fn evaluate(
+        &self,
+        variables: &BTreeMap<String, Value>,
+        now: Timestamp,
+    ) -> Result<Value, EvaluationError>;
 }
 
 static COMPILER: OnceLock<Box<dyn FeelCompiler>> = OnceLock::new();
@@ -28,7 +32,10 @@ pub fn install_feel(compiler: Box<dyn FeelCompiler>) {
 pub(super) fn compile(text: &str) -> Result<Arc<dyn FeelExpression>, CompileError> {
     if text.len() > EXPRESSION_BYTES_MAX {
         return Err(CompileError::new(
-            format!("an expression may have {EXPRESSION_BYTES_MAX} bytes, this one has {}", text.len()),
+            format!(
+                "an expression may have {EXPRESSION_BYTES_MAX} bytes, this one has {}",
+                text.len()
+            ),
             None,
         ));
     }
@@ -47,7 +54,10 @@ pub(super) fn evaluate(
     text: &str,
     around: &dyn Surroundings,
 ) -> Result<Value, EvaluationError> {
-    let named = around.names().into_iter().filter(|name| text.contains(name.as_str()));
+    let named = around
+        .names()
+        .into_iter()
+        .filter(|name| text.contains(name.as_str()));
     let variables = named.filter_map(|name| around.variable(&name).map(|value| (name, value)));
     expression.evaluate(&variables.collect(), around.now())
 }

@@ -165,7 +165,9 @@ impl Compiled {
             Program::Literal(text) => Ok(Value::String(text.clone())),
             Program::Juel(template) => template.evaluate(around),
             Program::Rhai(program) => Ok(program.run(Budget::Inline, around)?),
-            Program::Feel(expression) => feel::evaluate(expression.as_ref(), &self.0.source, around),
+            Program::Feel(expression) => {
+                feel::evaluate(expression.as_ref(), &self.0.source, around)
+            }
         }
     }
 
@@ -284,15 +286,27 @@ mod tests {
     #[test]
     fn a_condition_must_be_a_boolean() {
         let condition = Compiled::compile(Language::Juel, "${x}").unwrap();
-        assert_eq!(condition.condition(&mut Fixed::new(json!({"x": true}))), Ok(true));
-        let error = condition.condition(&mut Fixed::new(json!({"x": "true"}))).unwrap_err();
+        assert_eq!(
+            condition.condition(&mut Fixed::new(json!({"x": true}))),
+            Ok(true)
+        );
+        let error = condition
+            .condition(&mut Fixed::new(json!({"x": "true"})))
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
             "a condition must give true or false, this one gave the text \"true\""
         );
-        assert!(condition.condition(&mut Fixed::new(json!({"x": null}))).is_err());
+        assert!(
+            condition
+                .condition(&mut Fixed::new(json!({"x": null})))
+                .is_err()
+        );
         let rhai = Compiled::compile(Language::Rhai, "x > 3 && y == ()").unwrap();
-        assert_eq!(rhai.condition(&mut Fixed::new(json!({"x": 4, "y": null}))), Ok(true));
+        assert_eq!(
+            rhai.condition(&mut Fixed::new(json!({"x": 4, "y": null}))),
+            Ok(true)
+        );
     }
 
     #[test]

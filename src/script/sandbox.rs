@@ -48,7 +48,10 @@ pub(super) struct Program {
 /// Why a run gives no value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum RunError {
-    Bpmn { code: String, message: Option<String> },
+    Bpmn {
+        code: String,
+        message: Option<String>,
+    },
     OverBudget(String),
     UnknownVariable(String),
     Failed(String),
@@ -58,7 +61,10 @@ impl Program {
     pub(super) fn compile(text: &str) -> Result<Program, CompileError> {
         if text.len() > SCRIPT_BYTES_MAX {
             return Err(CompileError::new(
-                format!("a script may have {SCRIPT_BYTES_MAX} bytes, this one has {}", text.len()),
+                format!(
+                    "a script may have {SCRIPT_BYTES_MAX} bytes, this one has {}",
+                    text.len()
+                ),
                 None,
             ));
         }
@@ -73,9 +79,15 @@ impl Program {
     }
 
     /// Runs on a copy of the variables that the text names; changes are applied when all has gone well.
-    pub(super) fn run(&self, budget: Budget, around: &mut dyn Surroundings) -> Result<Value, RunError> {
+    pub(super) fn run(
+        &self,
+        budget: Budget,
+        around: &mut dyn Surroundings,
+    ) -> Result<Value, RunError> {
         if budget == Budget::Inline && self.takes_callbacks {
-            return Err(RunError::OverBudget("it calls functions that take callbacks".into()));
+            return Err(RunError::OverBudget(
+                "it calls functions that take callbacks".into(),
+            ));
         }
         let before = self.variables(around);
         if budget == Budget::Inline {
@@ -112,7 +124,10 @@ impl Program {
     }
 
     fn variables(&self, around: &dyn Surroundings) -> BTreeMap<String, Value> {
-        let named = self.words.iter().filter(|word| word.as_str() != "execution");
+        let named = self
+            .words
+            .iter()
+            .filter(|word| word.as_str() != "execution");
         named
             .filter_map(|name| Some((name.clone(), around.variable(name)?)))
             .collect()
@@ -120,7 +135,10 @@ impl Program {
 
     /// All variables, if the script may ask for them by a name that it makes up.
     fn snapshot(&self, around: &dyn Surroundings) -> BTreeMap<String, Value> {
-        if !["get_variable", "has_variable"].iter().any(|asks| self.words.contains(*asks)) {
+        if !["get_variable", "has_variable"]
+            .iter()
+            .any(|asks| self.words.contains(*asks))
+        {
             return BTreeMap::new();
         }
         let names = around.names().into_iter();
@@ -138,7 +156,9 @@ fn fits_inline(variables: &BTreeMap<String, Value>) -> Result<(), RunError> {
             || elements > SCRIPT_INLINE_ARRAY_MAX
             || entries > SCRIPT_MAP_MAX
         {
-            return Err(RunError::OverBudget(format!("the variable {name} is large")));
+            return Err(RunError::OverBudget(format!(
+                "the variable {name} is large"
+            )));
         }
     }
     Ok(())
@@ -218,12 +238,18 @@ fn build(budget: Budget) -> Engine {
 
 fn failure(error: &EvalAltResult) -> RunError {
     match error.unwrap_inner() {
-        EvalAltResult::ErrorTooManyOperations(_) => RunError::OverBudget("too many operations".into()),
-        EvalAltResult::ErrorDataTooLarge(what, _) => RunError::OverBudget(format!("{what} is too large")),
+        EvalAltResult::ErrorTooManyOperations(_) => {
+            RunError::OverBudget("too many operations".into())
+        }
+        EvalAltResult::ErrorDataTooLarge(what, _) => {
+            RunError::OverBudget(format!("{what} is too large"))
+        }
         EvalAltResult::ErrorTerminated(_, _) => {
             RunError::OverBudget(format!("more than {SCRIPT_DEADLINE_MS} ms"))
         }
-        EvalAltResult::ErrorStackOverflow(_) => RunError::OverBudget("functions call too deep".into()),
+        EvalAltResult::ErrorStackOverflow(_) => {
+            RunError::OverBudget("functions call too deep".into())
+        }
         EvalAltResult::ErrorVariableNotFound(name, _) => RunError::UnknownVariable(name.clone()),
         EvalAltResult::ErrorRuntime(thrown, _) => match thrown.read_lock::<BpmnError>() {
             Some(error) => RunError::Bpmn {
@@ -239,7 +265,9 @@ fn failure(error: &EvalAltResult) -> RunError {
 impl From<NotJson> for RunError {
     fn from(error: NotJson) -> Self {
         match error {
-            NotJson::TooLarge => RunError::OverBudget("a value is too large or nests too deep".into()),
+            NotJson::TooLarge => {
+                RunError::OverBudget("a value is too large or nests too deep".into())
+            }
             NotJson::Kind(what) => RunError::Failed(what),
         }
     }
@@ -260,8 +288,24 @@ impl From<RunError> for EvaluationError {
 
 /// Natives that call back into the script, from Rhai's array and map packages.
 const CALLBACK_TAKERS: [&str; 18] = [
-    "all", "dedup", "drain", "filter", "find", "find_map", "for_each", "index_of", "map", "order",
-    "order_by", "reduce", "reduce_rev", "retain", "some", "sort", "sort_by", "zip",
+    "all",
+    "dedup",
+    "drain",
+    "filter",
+    "find",
+    "find_map",
+    "for_each",
+    "index_of",
+    "map",
+    "order",
+    "order_by",
+    "reduce",
+    "reduce_rev",
+    "retain",
+    "some",
+    "sort",
+    "sort_by",
+    "zip",
 ];
 
 /// Whether the text calls one of them with arguments; a comment between name and bracket counts as a call.
@@ -269,7 +313,9 @@ fn takes_callbacks(text: &str) -> bool {
     words(text).any(|(word, behind)| {
         let mut rest = text[behind..].trim_start().chars();
         match rest.next() {
-            Some('(') => !rest.as_str().trim_start().starts_with(')') && CALLBACK_TAKERS.contains(&word),
+            Some('(') => {
+                !rest.as_str().trim_start().starts_with(')') && CALLBACK_TAKERS.contains(&word)
+            }
             Some('/') => CALLBACK_TAKERS.contains(&word),
             _ => false,
         }
@@ -279,14 +325,20 @@ fn takes_callbacks(text: &str) -> bool {
 /// The words of a text, with where each ends; more than its names, but all of these.
 fn words(text: &str) -> impl Iterator<Item = (&str, usize)> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    text.split(move |c| !is_word(c)).filter(|word| !word.is_empty()).map(move |word| {
-        let begin = word.as_ptr() as usize - text.as_ptr() as usize;
-        (word, begin + word.len())
-    })
+    text.split(move |c| !is_word(c))
+        .filter(|word| !word.is_empty())
+        .map(move |word| {
+            let begin = word.as_ptr() as usize - text.as_ptr() as usize;
+            (word, begin + word.len())
+        })
 }
 
 fn offset(text: &str, at: Position) -> Option<usize> {
     let line = at.line()?;
-    let before: usize = text.split_inclusive('\n').take(line - 1).map(|line| line.chars().count()).sum();
+    let before: usize = text
+        .split_inclusive('\n')
+        .take(line - 1)
+        .map(|line| line.chars().count())
+        .sum();
     Some(before + at.position().map_or(0, |column| column - 1))
 }

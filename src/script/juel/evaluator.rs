@@ -41,7 +41,11 @@ impl<'c, 'a> Evaluator<'c, 'a> {
             Expr::Chain(first, rest) => self.chain(first, rest),
             Expr::Choice(branches) => {
                 let [condition, then, otherwise] = branches.as_ref();
-                let chosen = if self.boolean(condition)? { then } else { otherwise };
+                let chosen = if self.boolean(condition)? {
+                    then
+                } else {
+                    otherwise
+                };
                 self.evaluate(chosen)
             }
         }
@@ -102,7 +106,10 @@ impl<'c, 'a> Evaluator<'c, 'a> {
             (Function::CurrentUser, []) => Ok(self.fact(Fact::User)),
             (Function::CurrentUserGroups, []) => {
                 let groups = self.changes.fact(Fact::Groups).unwrap_or_default();
-                let groups = groups.split(',').map(str::trim).filter(|group| !group.is_empty());
+                let groups = groups
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|group| !group.is_empty());
                 Ok(groups.map(Value::from).collect())
             }
             (Function::Now | Function::DateTime, []) => moment::text(self.changes.now()),
@@ -128,10 +135,10 @@ impl<'c, 'a> Evaluator<'c, 'a> {
     }
 
     fn task_fact(&mut self, fact: Option<Fact>, name: &str) -> Outcome {
-        if self.changes.fact(Fact::TaskId).is_some() {
-            if let Some(fact) = fact {
-                return Ok(self.fact(fact));
-            }
+        if let Some(fact) = fact
+            && self.changes.fact(Fact::TaskId).is_some()
+        {
+            return Ok(self.fact(fact));
         }
         match self.variable("task")? {
             Some(task) => property(task, name),
@@ -180,7 +187,9 @@ fn weight(value: &Value) -> usize {
         Value::Null | Value::Bool(_) | Value::Number(_) => NODE,
         Value::String(text) => NODE + text.len(),
         Value::Array(list) => NODE + list.iter().map(weight).sum::<usize>(),
-        Value::Object(map) => map.iter().fold(NODE, |sum, (key, value)| sum + key.len() + weight(value)),
+        Value::Object(map) => map
+            .iter()
+            .fold(NODE, |sum, (key, value)| sum + key.len() + weight(value)),
     }
 }
 
@@ -218,9 +227,11 @@ fn element(value: Value, index: &Value) -> Outcome {
                 _ => Ok(Value::Null),
             }
         }
-        Value::Object(mut map) => Ok(map.remove(operator::text(index).as_ref()).unwrap_or(Value::Null)),
-        other @ (Value::Bool(_) | Value::Number(_) | Value::String(_)) => Err(EvaluationError::Type(
-            format!("{} cannot be indexed", describe(&other)),
-        )),
+        Value::Object(mut map) => Ok(map
+            .remove(operator::text(index).as_ref())
+            .unwrap_or(Value::Null)),
+        other @ (Value::Bool(_) | Value::Number(_) | Value::String(_)) => Err(
+            EvaluationError::Type(format!("{} cannot be indexed", describe(&other))),
+        ),
     }
 }

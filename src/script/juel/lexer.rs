@@ -112,7 +112,10 @@ impl<'a> Lexer<'a> {
             }
             self.at += 1;
         }
-        Err(error(format!("the text is not closed: write {quote} at its end"), start))
+        Err(error(
+            format!("the text is not closed: write {quote} at its end"),
+            start,
+        ))
     }
 
     fn number(&mut self) -> Result<Token, CompileError> {
@@ -157,7 +160,10 @@ impl<'a> Lexer<'a> {
 
     fn word(&mut self) -> Token {
         let start = self.at;
-        while self.peek(0).is_some_and(|c| is_name_start(c) || c.is_numeric()) {
+        while self
+            .peek(0)
+            .is_some_and(|c| is_name_start(c) || c.is_numeric())
+        {
             self.at += 1;
         }
         let word: String = self.chars[start..self.at].iter().collect();
@@ -171,7 +177,11 @@ impl<'a> Lexer<'a> {
 
     fn sign(&mut self, first: char) -> Result<Token, CompileError> {
         for sign in SIGNS {
-            if sign.chars().enumerate().all(|(i, c)| self.peek(i) == Some(c)) {
+            if sign
+                .chars()
+                .enumerate()
+                .all(|(i, c)| self.peek(i) == Some(c))
+            {
                 self.at += sign.len();
                 return Ok(Token::Sign(sign));
             }
@@ -183,7 +193,10 @@ impl<'a> Lexer<'a> {
             '{' => ": lists and maps cannot be written here",
             _ => "",
         };
-        Err(error(format!("\"{first}\" is not known here{advice}"), self.at))
+        Err(error(
+            format!("\"{first}\" is not known here{advice}"),
+            self.at,
+        ))
     }
 }
 

@@ -32,11 +32,9 @@ pub(super) fn call(method: Method, value: Value, arguments: &[Value]) -> Outcome
         | Method::Split => of_text(method, &value, arguments),
         Method::Contains => contains(&value, &arguments[0]),
         Method::Equals => Ok(Value::Bool(equal(&value, &arguments[0]))),
-        Method::Size
-        | Method::IsEmpty
-        | Method::Get
-        | Method::ContainsKey
-        | Method::KeySet => of_collection(method, value, arguments),
+        Method::Size | Method::IsEmpty | Method::Get | Method::ContainsKey | Method::KeySet => {
+            of_collection(method, value, arguments)
+        }
         Method::Prop
         | Method::HasProp
         | Method::Elements
@@ -58,9 +56,9 @@ pub(super) fn call(method: Method, value: Value, arguments: &[Value]) -> Outcome
 
 /// A name of a variable or key.
 pub(super) fn key(value: &Value) -> Result<&str, EvaluationError> {
-    value
-        .as_str()
-        .ok_or_else(|| EvaluationError::Type(format!("a name is expected, not {}", describe(value))))
+    value.as_str().ok_or_else(|| {
+        EvaluationError::Type(format!("a name is expected, not {}", describe(value)))
+    })
 }
 
 /// `S(…)` and `JSON(…)`: reads a text; what is JSON already stays.
@@ -123,9 +121,12 @@ fn substring(this: &str, from: i64, to: Option<i64>) -> Outcome {
         None => Some(length),
     };
     match (usize::try_from(from).ok(), end) {
-        (Some(from), Some(end)) if from <= end && end <= length => {
-            Ok(this.chars().skip(from).take(end - from).collect::<String>().into())
-        }
+        (Some(from), Some(end)) if from <= end && end <= length => Ok(this
+            .chars()
+            .skip(from)
+            .take(end - from)
+            .collect::<String>()
+            .into()),
         _ => Err(EvaluationError::Failed(format!(
             "substring: the text has {length} characters"
         ))),
@@ -152,13 +153,17 @@ fn split(this: &str, separator: &str) -> Outcome {
             .map_err(|error| EvaluationError::Failed(format!("split: {error}")))?;
         pattern.splitn(this, SPLIT_PARTS_MAX + 1).collect()
     } else if separator.is_empty() {
-        let ends = this.char_indices().map(|(at, c)| &this[at..at + c.len_utf8()]);
+        let ends = this
+            .char_indices()
+            .map(|(at, c)| &this[at..at + c.len_utf8()]);
         ends.take(SPLIT_PARTS_MAX + 1).collect()
     } else {
         this.splitn(SPLIT_PARTS_MAX + 1, separator).collect()
     };
     if parts.len() > SPLIT_PARTS_MAX {
-        return Err(EvaluationError::Budget(format!("split gives more than {SPLIT_PARTS_MAX} parts")));
+        return Err(EvaluationError::Budget(format!(
+            "split gives more than {SPLIT_PARTS_MAX} parts"
+        )));
     }
     while parts.len() > 1 && parts.last().is_some_and(|part| part.is_empty()) {
         parts.pop();
@@ -192,15 +197,23 @@ fn of_collection(method: Method, value: Value, arguments: &[Value]) -> Outcome {
                 list.len()
             ))),
         },
-        (Method::Get, Value::Object(mut map)) => {
-            Ok(map.remove(text(&arguments[0]).as_ref()).unwrap_or(Value::Null))
+        (Method::Get, Value::Object(mut map)) => Ok(map
+            .remove(text(&arguments[0]).as_ref())
+            .unwrap_or(Value::Null)),
+        (Method::ContainsKey, Value::Object(map)) => {
+            Ok(map.contains_key(text(&arguments[0]).as_ref()).into())
         }
-        (Method::ContainsKey, Value::Object(map)) => Ok(map.contains_key(text(&arguments[0]).as_ref()).into()),
-        (Method::KeySet, Value::Object(map)) => Ok(map.keys().map(|key| Value::from(key.as_str())).collect()),
-        (Method::ContainsKey | Method::KeySet, other) => {
-            Err(EvaluationError::Type(format!("{} is no map", describe(&other))))
+        (Method::KeySet, Value::Object(map)) => {
+            Ok(map.keys().map(|key| Value::from(key.as_str())).collect())
         }
-        (_, other) => Err(EvaluationError::Type(format!("{} is neither list nor map", describe(&other)))),
+        (Method::ContainsKey | Method::KeySet, other) => Err(EvaluationError::Type(format!(
+            "{} is no map",
+            describe(&other)
+        ))),
+        (_, other) => Err(EvaluationError::Type(format!(
+            "{} is neither list nor map",
+            describe(&other)
+        ))),
     }
 }
 
@@ -210,7 +223,9 @@ fn of_json(method: Method, value: Value, arguments: &[Value]) -> Outcome {
         (Method::Prop, Value::Object(mut map)) => {
             let name = key(&arguments[0])?;
             map.remove(name).ok_or_else(|| {
-                EvaluationError::Failed(format!("there is no property \"{name}\": ask with hasProp"))
+                EvaluationError::Failed(format!(
+                    "there is no property \"{name}\": ask with hasProp"
+                ))
             })
         }
         (Method::HasProp, Value::Object(map)) => Ok(map.contains_key(key(&arguments[0])?).into()),
@@ -218,7 +233,9 @@ fn of_json(method: Method, value: Value, arguments: &[Value]) -> Outcome {
         | (Method::StringValue, list @ Value::String(_))
         | (Method::NumberValue, list @ Value::Number(_))
         | (Method::BoolValue, list @ Value::Bool(_))
-        | (Method::Value, list @ (Value::String(_) | Value::Number(_) | Value::Bool(_))) => Ok(list),
+        | (Method::Value, list @ (Value::String(_) | Value::Number(_) | Value::Bool(_))) => {
+            Ok(list)
+        }
         (method, other) => {
             let wanted = match method {
                 Method::Prop | Method::HasProp => "map",
@@ -228,12 +245,19 @@ fn of_json(method: Method, value: Value, arguments: &[Value]) -> Outcome {
                 Method::BoolValue => "Boolean",
                 _ => "text, number or Boolean",
             };
-            Err(EvaluationError::Type(format!("{} is no {wanted}", describe(&other))))
+            Err(EvaluationError::Type(format!(
+                "{} is no {wanted}",
+                describe(&other)
+            )))
         }
     }
 }
 
 fn count(value: &Value) -> Result<i64, EvaluationError> {
-    whole(value)
-        .ok_or_else(|| EvaluationError::Type(format!("a whole number is expected, not {}", describe(value))))
+    whole(value).ok_or_else(|| {
+        EvaluationError::Type(format!(
+            "a whole number is expected, not {}",
+            describe(value)
+        ))
+    })
 }

@@ -58,7 +58,8 @@ impl Parser<'_> {
         // The precedence of the chain that `left` is, if it was begun in this loop.
         let mut chained = None;
         while let Token::Sign(sign) = self.token {
-            let Some((operator, precedence)) = Operator::of(sign).filter(|(_, p)| *p >= least) else {
+            let Some((operator, precedence)) = Operator::of(sign).filter(|(_, p)| *p >= least)
+            else {
                 break;
             };
             self.advance()?;
@@ -349,7 +350,13 @@ fn getter(facts: &[(&str, Fact)], name: &str) -> Option<Fact> {
     fact(facts, &format!("{first}{}", chars.as_str()))
 }
 
-fn count(at: usize, name: &str, least: usize, most: usize, given: usize) -> Result<(), CompileError> {
+fn count(
+    at: usize,
+    name: &str,
+    least: usize,
+    most: usize,
+    given: usize,
+) -> Result<(), CompileError> {
     if (least..=most).contains(&given) {
         return Ok(());
     }
@@ -373,7 +380,10 @@ fn refused<'a>(
     // Each plusX has its minusX.
     let known: Vec<&str> = known.filter(|name| !name.starts_with("minus")).collect();
     CompileError::new(
-        format!("there is no {kind} \"{name}\"; there are: {}", known.join(", ")),
+        format!(
+            "there is no {kind} \"{name}\"; there are: {}",
+            known.join(", ")
+        ),
         Some(at),
     )
 }

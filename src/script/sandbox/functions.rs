@@ -3,7 +3,9 @@
 
 use crate::base::time::Timestamp;
 use crate::script::dynamic::{self, NotJson, Writer};
-use rhai::{Array, Dynamic, Engine, EvalAltResult, INT, ImmutableString, NativeCallContext, Position};
+use rhai::{
+    Array, Dynamic, Engine, EvalAltResult, INT, ImmutableString, NativeCallContext, Position,
+};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -38,7 +40,11 @@ struct Run {
 pub(super) struct Running(());
 
 impl Running {
-    pub(super) fn begin(variables: BTreeMap<String, Value>, now: Timestamp, deadline: Option<Instant>) -> Self {
+    pub(super) fn begin(
+        variables: BTreeMap<String, Value>,
+        now: Timestamp,
+        deadline: Option<Instant>,
+    ) -> Self {
         let run = Run {
             variables,
             written: BTreeMap::new(),
@@ -121,37 +127,53 @@ fn variables(engine: &mut Engine) {
 
 fn errors(engine: &mut Engine) {
     engine
-        .register_type_with_name::<BpmnError>("BPMN error (write: throw bpmn_error(...))")
+        .register_type_with_name::<BpmnError>("BpmnError")
         .register_get("code", |error: &mut BpmnError| error.code.clone())
         .register_get("message", |error: &mut BpmnError| {
             error.message.clone().map_or(Dynamic::UNIT, Dynamic::from)
         })
-        .register_fn("bpmn_error", |code: ImmutableString| BpmnError { code, message: None })
-        .register_fn("bpmn_error", |code: ImmutableString, message: ImmutableString| BpmnError {
+        .register_fn("bpmn_error", |code: ImmutableString| BpmnError {
             code,
-            message: Some(message),
-        });
+            message: None,
+        })
+        .register_fn(
+            "bpmn_error",
+            |code: ImmutableString, message: ImmutableString| BpmnError {
+                code,
+                message: Some(message),
+            },
+        );
 }
 
 fn texts(engine: &mut Engine) {
     engine
         .register_fn("len", |this: &str| count(this.chars().count()))
-        .register_get("len", |this: &mut ImmutableString| count(this.chars().count()))
+        .register_get("len", |this: &mut ImmutableString| {
+            count(this.chars().count())
+        })
         .register_fn("is_empty", |this: &str| this.is_empty())
         .register_fn("contains", |this: &str, part: &str| this.contains(part))
         .register_fn("contains", |this: &str, part: char| this.contains(part))
-        .register_fn("starts_with", |this: &str, part: &str| this.starts_with(part))
+        .register_fn("starts_with", |this: &str, part: &str| {
+            this.starts_with(part)
+        })
         .register_fn("ends_with", |this: &str, part: &str| this.ends_with(part))
         .register_fn("to_upper", |this: &str| this.to_uppercase())
         .register_fn("to_lower", |this: &str| this.to_lowercase())
-        .register_fn("trim", |this: &mut ImmutableString| *this = this.trim().into())
+        .register_fn("trim", |this: &mut ImmutableString| {
+            *this = this.trim().into()
+        })
         .register_fn("index_of", |this: &str, part: &str| match this.find(part) {
             Some(at) => count(this[..at].chars().count()),
             None => -1,
         })
         .register_fn(
             "replace",
-            |context: NativeCallContext, this: &mut ImmutableString, old: &str, new: &str| -> Answer<()> {
+            |context: NativeCallContext,
+             this: &mut ImmutableString,
+             old: &str,
+             new: &str|
+             -> Answer<()> {
                 let occurrences = this.matches(old).count();
                 let length = this.len() + occurrences.saturating_mul(new.len());
                 let kept = length - occurrences.saturating_mul(old.len()).min(length);
@@ -164,25 +186,41 @@ fn texts(engine: &mut Engine) {
         );
     // Joining with other kinds; text with text and text with character are built in.
     engine
-        .register_fn("+", |this: ImmutableString, other: INT| format!("{this}{other}"))
-        .register_fn("+", |this: ImmutableString, other: f64| format!("{this}{other:?}"))
-        .register_fn("+", |this: ImmutableString, other: bool| format!("{this}{other}"))
+        .register_fn("+", |this: ImmutableString, other: INT| {
+            format!("{this}{other}")
+        })
+        .register_fn("+", |this: ImmutableString, other: f64| {
+            format!("{this}{other:?}")
+        })
+        .register_fn("+", |this: ImmutableString, other: bool| {
+            format!("{this}{other}")
+        })
         .register_fn("+", |this: ImmutableString, (): ()| this)
-        .register_fn("+", |other: INT, this: ImmutableString| format!("{other}{this}"));
+        .register_fn("+", |other: INT, this: ImmutableString| {
+            format!("{other}{this}")
+        });
 }
 
 fn parts_of_texts(engine: &mut Engine) {
     engine
-        .register_fn("sub_string", |this: &str, start: INT| part(this, start, INT::MAX))
+        .register_fn("sub_string", |this: &str, start: INT| {
+            part(this, start, INT::MAX)
+        })
         .register_fn("sub_string", part)
         .register_fn(
             "split",
             |context: NativeCallContext, this: &str, separator: &str| -> Answer<Array> {
                 let most = context.engine().max_array_size();
                 let parts: Array = if separator.is_empty() {
-                    this.chars().take(most + 1).map(|c| c.to_string().into()).collect()
+                    this.chars()
+                        .take(most + 1)
+                        .map(|c| c.to_string().into())
+                        .collect()
                 } else {
-                    this.split(separator).take(most + 1).map(|part| part.to_owned().into()).collect()
+                    this.split(separator)
+                        .take(most + 1)
+                        .map(|part| part.to_owned().into())
+                        .collect()
                 };
                 match parts.len() > most {
                     true => Err(too_large("Size of array")),
@@ -211,7 +249,11 @@ fn parts_of_texts(engine: &mut Engine) {
 /// As Rhai: a negative start counts from the end, and what lies outside is cut.
 fn part(this: &str, start: INT, length: INT) -> String {
     let all = count(this.chars().count());
-    let start = if start < 0 { all.saturating_add(start) } else { start };
+    let start = if start < 0 {
+        all.saturating_add(start)
+    } else {
+        start
+    };
     let start = usize::try_from(start).unwrap_or(0);
     let length = usize::try_from(length).unwrap_or(0);
     this.chars().skip(start).take(length).collect()
