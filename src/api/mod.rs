@@ -1,1 +1,3 @@
 //! Floor 7: REST.
+
+pub mod assets;

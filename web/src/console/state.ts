@@ -1,0 +1,21 @@
+import type { CellState, HistoricInstance } from '../api/types';
+
+/** The state of an instance in the words and colours of the screens. An open incident outweighs all but the end. */
+export function stateOf(instance: Pick<HistoricInstance, 'state'>, incidents: number): [CellState, string] {
+  switch (instance.state) {
+    case 'COMPLETED':
+      return ['done', 'Completed'];
+    case 'EXTERNALLY_TERMINATED':
+      return ['skipped', 'Cancelled'];
+    case 'INTERNALLY_TERMINATED':
+      return ['skipped', 'Ended by its caller'];
+    case 'SUSPENDED':
+      return ['waiting', incidents > 0 ? `Suspended, ${plural(incidents)}` : 'Suspended'];
+    case 'ACTIVE':
+      return incidents > 0 ? ['failed', plural(incidents)] : ['running', 'Running'];
+  }
+}
+
+function plural(incidents: number): string {
+  return incidents === 1 ? '1 incident' : `${incidents} incidents`;
+}
