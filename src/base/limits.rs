@@ -43,6 +43,8 @@ pub const PARKED_FETCHES_MAX: usize = 200;
 pub const IDEMPOTENCY_DAYS: i64 = 7;
 /// A timer cycle shorter than this floods the history.
 pub const CYCLE_MIN_MS: i64 = 1_000;
+/// A date, period, cycle or cron pattern; cron lists are the longest of them.
+pub const TIME_TEXT_BYTES_MAX: usize = 512;
 pub const EXPRESSION_BYTES_MAX: usize = 8 * 1024;
 pub const EXPRESSION_DEPTH_MAX: usize = 64;
 pub const EXPRESSION_STEPS_MAX: u32 = 10_000;

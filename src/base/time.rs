@@ -7,6 +7,7 @@ mod cron;
 mod cycle;
 mod timer;
 
+use super::limits;
 use jiff::civil::Time;
 use jiff::fmt::temporal::{DateTimeParser, SpanParser};
 use jiff::{SpanRelativeTo, Zoned};
@@ -28,6 +29,8 @@ pub struct Timestamp(pub i64);
 /// Why a text is no time. The words name the text and say what to write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
+    #[error("a time of {0} bytes is too long, the limit is {max}: write one date, period or cycle", max = limits::TIME_TEXT_BYTES_MAX)]
+    TooLong(usize),
     #[error("{0:?} is not a date-time: write it as 2026-11-22T08:00:00Z")]
     NotADate(String),
     #[error(
@@ -48,7 +51,7 @@ pub enum TimeError {
     NoRepeat(String),
     #[error(
         "{text:?} repeats every {ms} ms, the shortest cycle is {} ms: write a longer one",
-        super::limits::CYCLE_MIN_MS
+        limits::CYCLE_MIN_MS
     )]
     TooShort { text: String, ms: i64 },
     #[error("{0:?} leads beyond the year 9999: write a nearer time")]
@@ -119,7 +122,7 @@ impl FromStr for Timestamp {
 
 /// An ISO 8601 period. jiff's own `parse` would also take `5 minutes`; its `SpanParser` takes lower case, which is no ISO.
 pub fn parse_span(text: &str) -> Result<Span, TimeError> {
-    let text = text.trim();
+    let text = short(text)?;
     let wrong = || TimeError::NotASpan(text.to_owned());
     if text.contains(|letter: char| letter.is_ascii_lowercase()) {
         return Err(wrong());
@@ -147,7 +150,7 @@ pub fn span_ms(iso: &Span) -> Option<i64> {
 /// A date-time with the zone that it names, else in `zone`.
 fn zoned(text: &str, zone: &TimeZone) -> Result<Zoned, TimeError> {
     const PARSER: DateTimeParser = DateTimeParser::new();
-    let text = text.trim();
+    let text = short(text)?;
     let wrong = || TimeError::NotADate(text.to_owned());
     let text = with_plus(text);
     let pieces = PARSER.parse_pieces(text.as_ref()).map_err(|_| wrong())?;
@@ -171,6 +174,15 @@ fn zoned(text: &str, zone: &TimeZone) -> Result<Zoned, TimeError> {
     Ok(civil
         .to_zoned(zone.clone())
         .unwrap_or_else(|_| bound.to_zoned(zone)))
+}
+
+/// Without the blanks around it; a text that is no time must not fill a log or a search.
+fn short(text: &str) -> Result<&str, TimeError> {
+    let text = text.trim();
+    if text.len() > limits::TIME_TEXT_BYTES_MAX {
+        return Err(TimeError::TooLong(text.len()));
+    }
+    Ok(text)
 }
 
 /// In a query an unescaped `+` arrives as a blank: `2026-11-22T08:00:00.000 0000`.

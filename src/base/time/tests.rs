@@ -354,7 +354,7 @@ fn a_long_rest_costs_no_long_search() {
 #[test]
 fn cycles_that_cannot_be_are_refused() {
     let now = at("2026-01-01T00:00:00Z");
-    let refused = |text| first_due(TimerKind::Cycle, text, now).expect_err(text);
+    let refused = |text: &str| first_due(TimerKind::Cycle, text, now).expect_err(text);
     assert!(matches!(
         refused("R3/PT0S"),
         TimeError::TooShort { ms: 0, .. }

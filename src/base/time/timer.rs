@@ -2,7 +2,7 @@
 
 use super::cron::Pattern;
 use super::cycle::Repeat;
-use super::{TimeError, TimeZone, Timestamp, add_span, parse_span};
+use super::{TimeError, TimeZone, Timestamp, add_span, parse_span, short};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub fn first_due(
     text: &str,
     now: Timestamp,
 ) -> Result<(Timestamp, Option<Cycle>), TimeError> {
-    let text = text.trim();
+    let text = short(text)?;
     match kind {
         TimerKind::Date if text.starts_with('P') => Ok((after_span(text, now)?, None)),
         TimerKind::Date => Ok((Timestamp::parse(text)?, None)),
@@ -67,7 +67,7 @@ pub fn next_due(
         start,
         n,
     };
-    match Source::parse(&cycle.text)? {
+    match Source::parse(short(&cycle.text)?)? {
         Source::Repeat(repeat) => {
             let next = cycle.n.saturating_add(1);
             let found = if catch_up {
@@ -90,7 +90,7 @@ pub fn next_due(
 
 /// Whether a literal of a model can be a timer. A date in the past is one: it is due at once.
 pub fn check_timer(kind: TimerKind, text: &str) -> Result<(), TimeError> {
-    let text = text.trim();
+    let text = short(text)?;
     match kind {
         TimerKind::Cycle => match Source::parse(text)? {
             Source::Repeat(_) => Ok(()),
@@ -106,7 +106,7 @@ pub fn check_timer(kind: TimerKind, text: &str) -> Result<(), TimeError> {
 
 enum Source<'t> {
     Repeat(Repeat<'t>),
-    Cron(Pattern<'t>),
+    Cron(Box<Pattern<'t>>),
 }
 
 impl<'t> Source<'t> {
@@ -118,7 +118,7 @@ impl<'t> Source<'t> {
         if fields < 5 && !text.starts_with('@') && !text.starts_with("CRON_TZ=") {
             return Err(TimeError::NotACycle(text.to_owned()));
         }
-        Pattern::parse(text).map(Source::Cron)
+        Pattern::parse(text).map(|pattern| Source::Cron(Box::new(pattern)))
     }
 }
 
