@@ -4,5 +4,6 @@ pub mod access;
 pub mod diagnostic;
 pub mod id;
 pub mod limits;
+pub mod planted;
 pub mod time;
 pub mod variable;

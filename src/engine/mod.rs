@@ -1,1 +1,32 @@
-//! Floor 3: BPMN, sans-IO.
+//! Floor 3: BPMN as a function. `execute(&mut instance, command, cx)` gives events and effects, or a rejection.
+//!
+//! No clock, no I/O, no async, no logging: time is a parameter, the log is the events. Reading order: [`definition`] (what
+//! a model becomes), [`instance`] (what is stored), [`command`] and [`event`] (words in and out), [`execute`], [`lifecycle`]
+//! (enter, leave, cancel: written once for all elements), [`elements`] (what each element decides), [`step`] (the only
+//! place that changes an instance).
+
+pub mod command;
+pub mod compile;
+pub mod definition;
+pub mod document;
+pub mod elements;
+pub mod event;
+pub mod execute;
+pub mod expression;
+pub mod history;
+pub mod incident;
+pub mod index;
+pub mod instance;
+pub mod job;
+mod lifecycle;
+mod multi_instance;
+mod step;
+mod subscription;
+#[cfg(test)]
+pub(crate) mod testing;
+mod throw;
+mod variables;
+mod verbs;
+mod work;
+
+pub use execute::execute;

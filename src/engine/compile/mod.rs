@@ -1,0 +1,259 @@
+//! From XML to a definition: the checked tree becomes a graph, and every finding is reported at once.
+//!
+//! What does not run here is refused at deployment with its place, never a surprise later (`rest.md` 8).
+
+mod flow;
+mod reach;
+mod source;
+
+pub(crate) use crate::xml::ElementRef as Element;
+pub use source::Form;
+pub(crate) use source::Source;
+
+use crate::base::diagnostic::{Diagnostic, Findings};
+use crate::base::id::ElementId;
+use crate::base::time::{TimerKind, check_timer};
+use crate::bpmn::{extension, names};
+use crate::engine::definition::{
+    FlowNode, Mappings, NodeIx, Parameter, ParameterValue, Process, RetryCycle, StartKind,
+    StartTrigger,
+};
+use crate::engine::elements;
+use crate::engine::subscription::TriggerSource;
+use crate::script::Compiled as Expression;
+use crate::xml::Document;
+use petgraph::graph::Graph;
+use source::Model;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A file that may be deployed.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The executable processes of the file, in its order.
+    pub processes: Vec<Arc<Process>>,
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Other files of the same deployment, for `deployment://` resources.
+pub type Resources<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
+
+/// Compiles a BPMN file; all findings at once if it has errors.
+pub fn compile(bytes: &[u8], resources: Resources<'_>) -> Result<Compiled, Vec<Diagnostic>> {
+    let document = Document::parse(bytes).map_err(|diagnostic| vec![diagnostic])?;
+    let mut found = Findings::default();
+    let root = document.root();
+    if !root.is(names::BPMN, "definitions") {
+        let words = format!(
+            "this is no BPMN 2.0 file: its root is {:?}, not definitions of {}",
+            root.name(),
+            names::BPMN
+        );
+        found.error(root.position(), None, "not-bpmn", words);
+        return Err(found.list);
+    }
+    extension::check_vocabulary(root, &mut found);
+    let model = Model::read(root, resources, &mut found);
+    let executable = root.children().filter(|el| {
+        el.is(names::BPMN, "process") && el.attribute("isExecutable") != Some("false")
+    });
+    let processes: Vec<Arc<Process>> = executable
+        .map(|el| Arc::new(process(el, &model, &mut found)))
+        .collect();
+    if processes.is_empty() && !found.has_errors() {
+        let words = "no process of this file is executable: set isExecutable=\"true\" on the one that shall run";
+        found.warn(root.position(), None, "nothing-executable", words);
+    }
+    found
+        .list
+        .sort_by_key(|diagnostic| (diagnostic.at, diagnostic.severity));
+    if found.has_errors() {
+        Err(found.list)
+    } else {
+        Ok(Compiled {
+            processes,
+            warnings: found.list,
+        })
+    }
+}
+
+fn process(el: Element<'_>, model: &Model<'_>, found: &mut Findings) -> Process {
+    let id = el.attribute("id").unwrap_or_default();
+    if id.is_empty() {
+        found.error(el.position(), None, "missing-id", "a process needs an id");
+    }
+    let drawn = flow::read(el, found);
+    let mut graph: Graph<FlowNode, crate::engine::definition::SequenceFlow> = Graph::new();
+    let mut by_id = BTreeMap::new();
+    for (index, drawn_node) in drawn.nodes.iter().enumerate() {
+        let source = Source {
+            el: drawn_node.el,
+            model,
+            drawn: &drawn,
+            index,
+        };
+        let node = flow_node(&source, found);
+        let ix = graph.add_node(node);
+        by_id.insert(ElementId::from(drawn_node.id), ix);
+    }
+    for line in &drawn.flows {
+        let (from, to) = (NodeIx::new(line.source), NodeIx::new(line.target));
+        let ix = graph.add_edge(from, to, model.sequence_flow(line, &drawn, found));
+        graph[from].outgoing.push(ix);
+        graph[to].incoming.push(ix);
+    }
+    for (index, host) in drawn.attached() {
+        graph[NodeIx::new(host)].boundary.push(NodeIx::new(index));
+    }
+    let reach = reach::of_inclusive_joins(&graph);
+    let starts = flow::starts(&drawn, &graph);
+    Process {
+        id: ElementId::from(id),
+        name: el.attribute("name").map(str::to_owned),
+        documentation: source::documentation(el),
+        version_tag: extension::attribute(el, "versionTag").map(str::to_owned),
+        history_ttl_days: source::history_ttl(el, found),
+        startable_in_tasklist: extension::attribute(el, "isStartableInTasklist") != Some("false"),
+        start_triggers: start_triggers(&graph),
+        graph,
+        by_id,
+        starts,
+        reach,
+    }
+}
+
+fn flow_node(source: &Source<'_, '_>, found: &mut Findings) -> FlowNode {
+    let el = source.el;
+    let (kind, element) =
+        elements::parse(source, found).expect("only kinds of the table are drawn");
+    let activity = kind.ends_with("ask") || matches!(kind, "subProcess" | "callActivity");
+    let flag = |local: &str| extension::attribute(el, local) == Some("true");
+    let retry = source.retry_cycle(found);
+    let priority = source
+        .extension("taskPriority")
+        .or_else(|| source.extension("jobPriority"));
+    FlowNode {
+        id: ElementId::from(source.id()),
+        name: el.attribute("name").map(str::to_owned),
+        documentation: source.documentation(),
+        kind,
+        element,
+        parent: source.parent().map(NodeIx::new),
+        incoming: Vec::new(),
+        outgoing: Vec::new(),
+        boundary: Vec::new(),
+        mappings: mappings(source, found),
+        looping: if activity {
+            source.looping(found)
+        } else {
+            None
+        },
+        async_before: flag("asyncBefore") || flag("async"),
+        async_after: flag("asyncAfter"),
+        retry,
+        priority: priority.map(|text| source.compiled(text, found)),
+        properties: extension::properties(el).into_iter().collect(),
+    }
+}
+
+fn mappings(source: &Source<'_, '_>, found: &mut Findings) -> Mappings {
+    let Some(io) = extension::input_output(source.el) else {
+        return Mappings::default();
+    };
+    let mut convert = |list: Vec<extension::Parameter>| {
+        let convert_one = |parameter: extension::Parameter| {
+            if parameter.name.is_empty() {
+                found.error(
+                    parameter.position,
+                    source.id_opt(),
+                    "parameter-name",
+                    "a parameter needs a name",
+                );
+            }
+            Parameter {
+                value: source.parameter(parameter.value, parameter.position, 0, found),
+                name: parameter.name,
+            }
+        };
+        list.into_iter()
+            .map(convert_one)
+            .collect::<Vec<Parameter>>()
+    };
+    let (inputs, outputs) = (convert(io.inputs), convert(io.outputs));
+    Mappings { inputs, outputs }
+}
+
+fn start_triggers(
+    graph: &Graph<FlowNode, crate::engine::definition::SequenceFlow>,
+) -> Vec<StartTrigger> {
+    let of = |node: NodeIx| {
+        let flow_node = &graph[node];
+        let start = flow_node
+            .element
+            .start()
+            .filter(|_| flow_node.parent.is_none())?;
+        let kind = match start.trigger.as_ref()? {
+            TriggerSource::Message { name } => StartKind::Message(name.clone()),
+            TriggerSource::Timer { kind, text } => StartKind::Timer {
+                kind: *kind,
+                text: text.clone(),
+            },
+            TriggerSource::Error { .. } => return None,
+        };
+        Some(StartTrigger {
+            node,
+            element: flow_node.id.clone(),
+            kind,
+        })
+    };
+    graph.node_indices().filter_map(of).collect()
+}
+
+/// `R5/PT5M`, a list of pauses, or an expression.
+pub(crate) fn retry_cycle(text: &str) -> Result<RetryCycle, String> {
+    let text = text.trim();
+    if text.contains("${") || text.contains("#{") {
+        return Ok(RetryCycle::Expression(text.to_owned()));
+    }
+    let pause = |text: &str| {
+        check_timer(TimerKind::Duration, text)
+            .map(|()| text.to_owned())
+            .map_err(|e| e.to_string())
+    };
+    if let Some(rest) = text.strip_prefix('R') {
+        let (times, span) = rest
+            .split_once('/')
+            .ok_or("a retry cycle looks like R5/PT5M")?;
+        let attempts = times
+            .parse::<i64>()
+            .ok()
+            .filter(|n| *n > 0)
+            .ok_or("a retry cycle looks like R5/PT5M")?;
+        return Ok(RetryCycle::Times {
+            attempts,
+            pause: if span == "PT0S" {
+                span.to_owned()
+            } else {
+                pause(span)?
+            },
+        });
+    }
+    let pauses: Result<Vec<String>, String> =
+        text.split(',').map(|span| pause(span.trim())).collect();
+    pauses.map(RetryCycle::Pauses)
+}
+
+pub(crate) fn retry_expression(text: &str) -> Option<Expression> {
+    Expression::compile(crate::script::Language::Juel, text).ok()
+}
+
+/// Nothing beside the file itself.
+pub fn no_resources(_name: &str) -> Option<Vec<u8>> {
+    None
+}
+
+impl From<Expression> for ParameterValue {
+    fn from(expression: Expression) -> Self {
+        Self::Expression(expression)
+    }
+}

@@ -1,0 +1,199 @@
+//! What a model becomes: an immutable graph of flow nodes and sequence flows, shared by all its instances.
+
+use crate::base::id::{DefinitionId, DeploymentId, ElementId};
+use crate::engine::elements::Element;
+use crate::engine::job::Binding;
+use crate::script::Compiled;
+use crate::script::task::Script;
+use petgraph::graph::{EdgeIndex, Graph, NodeIndex};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub type NodeIx = NodeIndex<u32>;
+pub type FlowIx = EdgeIndex<u32>;
+
+/// A deployed version of a process.
+#[derive(Clone, Debug)]
+pub struct ProcessDefinition {
+    pub id: DefinitionId,
+    pub tenant: String,
+    pub key: String,
+    pub version: u32,
+    pub deployment: DeploymentId,
+    pub resource: String,
+    pub process: Arc<Process>,
+}
+
+impl ProcessDefinition {
+    /// `key:version:id`, the id on the wire.
+    pub fn wire_id(&self) -> String {
+        format!("{}:{}:{}", self.key, self.version, self.id)
+    }
+}
+
+/// One `process` element, compiled.
+#[derive(Debug)]
+pub struct Process {
+    pub id: ElementId,
+    pub name: Option<String>,
+    pub documentation: Option<String>,
+    pub version_tag: Option<String>,
+    /// Days its history is kept; absent: the setting.
+    pub history_ttl_days: Option<u32>,
+    pub startable_in_tasklist: bool,
+    pub graph: Graph<FlowNode, SequenceFlow>,
+    pub by_id: BTreeMap<ElementId, NodeIx>,
+    /// Where a token may start inside the process (`None`) or a sub-process.
+    pub starts: BTreeMap<Option<NodeIx>, Vec<NodeIx>>,
+    /// Start events of the process that wait for a message or a time.
+    pub start_triggers: Vec<StartTrigger>,
+    /// For inclusive joins: per (join, incoming flow) the nodes from which a token may still arrive on that flow
+    /// without passing the join.
+    pub reach: BTreeMap<(NodeIx, FlowIx), BTreeSet<NodeIx>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct StartTrigger {
+    pub node: NodeIx,
+    pub element: ElementId,
+    pub kind: StartKind,
+}
+
+#[derive(Clone, Debug)]
+pub enum StartKind {
+    Message(Compiled),
+    Timer {
+        kind: crate::base::time::TimerKind,
+        text: Compiled,
+    },
+}
+
+#[derive(Debug)]
+pub struct FlowNode {
+    pub id: ElementId,
+    pub name: Option<String>,
+    pub documentation: Option<String>,
+    /// As BPMN names it: `userTask`, `boundaryEvent`, …
+    pub kind: &'static str,
+    pub element: Element,
+    /// The sub-process around it.
+    pub parent: Option<NodeIx>,
+    pub incoming: Vec<FlowIx>,
+    pub outgoing: Vec<FlowIx>,
+    pub boundary: Vec<NodeIx>,
+    pub mappings: Mappings,
+    pub looping: Option<MultiInstance>,
+    pub async_before: bool,
+    pub async_after: bool,
+    pub retry: Option<RetryCycle>,
+    /// `taskPriority`, `jobPriority`.
+    pub priority: Option<Compiled>,
+    /// `camunda:properties`, `transhume.*` among them.
+    pub properties: BTreeMap<String, String>,
+}
+
+impl FlowNode {
+    pub fn is_activity(&self) -> bool {
+        self.kind.ends_with("ask")
+            || matches!(self.kind, "subProcess" | "callActivity" | "transaction")
+    }
+}
+
+#[derive(Debug)]
+pub struct SequenceFlow {
+    pub id: ElementId,
+    pub name: Option<String>,
+    pub condition: Option<Compiled>,
+    pub is_default: bool,
+}
+
+/// `camunda:inputOutput`.
+#[derive(Debug, Default)]
+pub struct Mappings {
+    pub inputs: Vec<Parameter>,
+    pub outputs: Vec<Parameter>,
+}
+
+#[derive(Debug)]
+pub struct Parameter {
+    pub name: String,
+    pub value: ParameterValue,
+}
+
+#[derive(Debug)]
+pub enum ParameterValue {
+    Expression(Compiled),
+    Script(Script),
+    List(Vec<ParameterValue>),
+    Map(Vec<(String, ParameterValue)>),
+}
+
+/// BPMN 2.0.2, 10.3.8 (multi-instance characteristics).
+#[derive(Debug)]
+pub struct MultiInstance {
+    pub sequential: bool,
+    pub cardinality: Option<Compiled>,
+    pub collection: Option<Compiled>,
+    pub element_variable: Option<String>,
+    pub completion: Option<Compiled>,
+}
+
+/// `failedJobRetryTimeCycle`: `R5/PT5M`, or a list of pauses.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RetryCycle {
+    Times {
+        attempts: i64,
+        pause: String,
+    },
+    Pauses(Vec<String>),
+    /// Evaluated when it is needed.
+    Expression(String),
+}
+
+/// `camunda:in` and `camunda:out` of a call activity.
+#[derive(Debug)]
+pub enum DataMapping {
+    All {
+        local: bool,
+    },
+    Source {
+        source: String,
+        target: String,
+        local: bool,
+    },
+    Expression {
+        expression: Compiled,
+        target: String,
+        local: bool,
+    },
+}
+
+/// Which process a call activity starts.
+#[derive(Debug)]
+pub struct CalledElement {
+    pub process: Compiled,
+    pub binding: Binding,
+    pub tenant: Option<Compiled>,
+    pub business_key: Option<Compiled>,
+}
+
+impl Process {
+    pub fn node(&self, ix: NodeIx) -> &FlowNode {
+        &self.graph[ix]
+    }
+
+    pub fn flow(&self, ix: FlowIx) -> &SequenceFlow {
+        &self.graph[ix]
+    }
+
+    pub fn target(&self, flow: FlowIx) -> NodeIx {
+        self.graph
+            .edge_endpoints(flow)
+            .expect("a flow has two ends")
+            .1
+    }
+
+    pub fn find(&self, id: &str) -> Option<NodeIx> {
+        self.by_id.get(id).copied()
+    }
+}

@@ -1,0 +1,111 @@
+//! End event: where a token ends; with a result, what it leaves behind.
+//!
+//! BPMN 2.0.2, 13.5.4: "for a terminate End Event, the Process instance is abnormally terminated"; an error end event
+//! throws; a message end event sends; a none end event consumes its token and no more. A terminate end event of a
+//! sub-process ends the sub-process only, which then is done as usual.
+
+use super::implementation::Implementation;
+use super::prelude::*;
+
+#[derive(Debug)]
+pub struct EndEvent {
+    result: Ending,
+}
+
+#[derive(Debug)]
+enum Ending {
+    None,
+    Terminate,
+    Error {
+        code: Option<Compiled>,
+        message: Option<Compiled>,
+    },
+    Message(Implementation),
+}
+
+impl EndEvent {
+    pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
+        if source.has_outgoing() {
+            found.error(
+                source.position(),
+                source.id_opt(),
+                "flow-out-of-end",
+                "a sequence flow leaves this end event; use an intermediate throw event",
+            );
+        }
+        let result = match source.event_definition(&["error", "terminate", "message"], found) {
+            None => Ending::None,
+            Some((kind, definition)) => match kind {
+                "terminate" => Ending::Terminate,
+                "error" => {
+                    let (code, message) = source.thrown_error(definition, found);
+                    Ending::Error { code, message }
+                }
+                _message => Ending::Message(Implementation::of_message(source, definition, found)),
+            },
+        };
+        Self { result }
+    }
+
+    pub(super) fn wire_kind(&self) -> &'static str {
+        match self.result {
+            Ending::None => "noneEndEvent",
+            Ending::Terminate => "terminateEndEvent",
+            Ending::Error { .. } => "errorEndEvent",
+            Ending::Message(_) => "messageEndEvent",
+        }
+    }
+}
+
+impl Behavior for EndEvent {
+    fn enter(&self, step: &mut Step, at: At) -> Next {
+        match &self.result {
+            Ending::None => Next::Leave(Outgoing::All),
+            Ending::Terminate => Next::Terminate,
+            Ending::Message(implementation) => implementation.enter(step, at),
+            Ending::Error { code, message } => {
+                let code = code.as_ref().map(|code| step.text(at, code)).transpose();
+                let message = message
+                    .as_ref()
+                    .map(|message| step.text(at, message))
+                    .transpose();
+                match (code, message) {
+                    (Ok(code), Ok(message)) => Next::Throw(BpmnError {
+                        code: code.flatten().unwrap_or_default(),
+                        message: message.flatten(),
+                        variables: Default::default(),
+                    }),
+                    (Err(fault), _) | (_, Err(fault)) => Next::Fault(fault),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::testing::check;
+
+    #[test]
+    fn the_last_end_event_ends_the_instance() {
+        check(
+            "start > and[A:user > e1:end | B:user > e2:end]",
+            "start; complete A; complete B",
+            "start and A* B* e1 e2 .completed",
+        );
+    }
+
+    #[test]
+    fn terminate_ends_every_other_token() {
+        check(
+            "start > and[A:user > t:terminate | B:user > e2:end]",
+            "start; complete A",
+            "start and A* B* t B- .terminated",
+        );
+    }
+
+    #[test]
+    fn an_error_that_nobody_catches_is_an_incident() {
+        check("start > oops:error", "start", "start oops!");
+    }
+}

@@ -1,0 +1,50 @@
+//! Intermediate catch event: holds its token until the time comes or the message arrives.
+//!
+//! BPMN 2.0.2, 13.5.2: "for Intermediate Events, the handling consists of waiting for the Event to occur. Waiting starts
+//! when the Intermediate Event is reached". A message that came before is not waited for (it may be kept by the sender's side).
+
+use super::prelude::*;
+
+#[derive(Debug)]
+pub struct IntermediateCatchEvent {
+    pub trigger: TriggerSource,
+}
+
+impl IntermediateCatchEvent {
+    pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
+        let trigger = source.required_trigger(&["message", "timer"], found);
+        Self { trigger }
+    }
+}
+
+impl Behavior for IntermediateCatchEvent {
+    fn enter(&self, step: &mut Step, at: At) -> Next {
+        match subscription::arm(step, at, at.node, &self.trigger) {
+            Ok(()) => Next::Wait(Wait::Trigger),
+            Err(fault) => Next::Fault(fault),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::testing::check;
+
+    #[test]
+    fn a_timer_holds_its_token_until_due() {
+        check(
+            "start > T:timer PT1H > end",
+            "start; advance PT59M; advance PT1M",
+            "start T* end .completed",
+        );
+    }
+
+    #[test]
+    fn a_message_moves_its_token_on() {
+        check(
+            "start > M:message go > end",
+            "start; message stop; message go",
+            "start M* end .completed",
+        );
+    }
+}

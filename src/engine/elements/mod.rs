@@ -1,0 +1,195 @@
+//! The elements: one file each, with the standard's sentence, its attributes, validation, behaviour and tests.
+//!
+//! A new element is its file, one line in the table below, one suite in `tests/scenarios`.
+
+mod boundary_event;
+mod business_rule_task;
+mod call_activity;
+mod end_event;
+mod event_based_gateway;
+mod exclusive_gateway;
+mod implementation;
+mod inclusive_gateway;
+mod intermediate_catch_event;
+mod intermediate_throw_event;
+mod manual_task;
+mod parallel_gateway;
+mod prelude;
+mod receive_task;
+mod script_task;
+mod send_task;
+mod service_task;
+mod start_event;
+mod sub_process;
+mod task;
+pub(crate) mod user_task;
+
+pub use boundary_event::BoundaryEvent;
+pub use business_rule_task::BusinessRuleTask;
+pub use call_activity::CallActivity;
+pub use end_event::EndEvent;
+pub use event_based_gateway::EventBasedGateway;
+pub use exclusive_gateway::ExclusiveGateway;
+pub use inclusive_gateway::InclusiveGateway;
+pub use intermediate_catch_event::IntermediateCatchEvent;
+pub use intermediate_throw_event::IntermediateThrowEvent;
+pub use manual_task::ManualTask;
+pub use parallel_gateway::ParallelGateway;
+pub use receive_task::ReceiveTask;
+pub use script_task::ScriptTask;
+pub use send_task::SendTask;
+pub use service_task::ServiceTask;
+pub use start_event::StartEvent;
+pub use sub_process::SubProcess;
+pub use task::Task;
+pub use user_task::UserTaskElement;
+
+use crate::base::diagnostic::Findings;
+use crate::engine::compile::Source;
+use crate::engine::definition::FlowNode;
+use crate::engine::lifecycle::{Cause, Next, Outgoing};
+use crate::engine::step::{At, Step};
+use crate::engine::subscription::TriggerSource;
+
+/// What an element decides; the lifecycle acts on it.
+pub(crate) trait Behavior {
+    /// A token has arrived.
+    fn enter(&self, step: &mut Step, at: At) -> Next;
+
+    /// What the token waited for has happened.
+    fn resume(&self, _step: &mut Step, _at: At, _cause: Cause) -> Next {
+        Next::Leave(Outgoing::All)
+    }
+
+    /// Which flows a token takes that leaves; asked again after a pause between deciding and leaving.
+    fn choose(&self, _step: &mut Step, _at: At) -> Next {
+        Next::Leave(Outgoing::All)
+    }
+}
+
+macro_rules! elements {
+    ($($kind:literal => $variant:ident),* $(,)?) => {
+        #[derive(Debug)]
+        pub enum Element {
+            $($variant($variant)),*
+        }
+
+        impl Behavior for Element {
+            fn enter(&self, step: &mut Step, at: At) -> Next {
+                match self { $(Self::$variant(element) => element.enter(step, at)),* }
+            }
+
+            fn resume(&self, step: &mut Step, at: At, cause: Cause) -> Next {
+                match self { $(Self::$variant(element) => element.resume(step, at, cause)),* }
+            }
+
+            fn choose(&self, step: &mut Step, at: At) -> Next {
+                match self { $(Self::$variant(element) => element.choose(step, at)),* }
+            }
+        }
+
+        /// BPMN's names of the elements that run.
+        pub const TABLE: &[&str] = &[$($kind),*];
+
+        /// The element and its BPMN name; none if this kind does not run.
+        pub(crate) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Option<(&'static str, Element)> {
+            match source.el.name() {
+                $($kind => Some(($kind, Element::$variant($variant::parse(source, found)))),)*
+                _unknown => None,
+            }
+        }
+    };
+}
+
+elements! {
+    "startEvent" => StartEvent,
+    "endEvent" => EndEvent,
+    "intermediateCatchEvent" => IntermediateCatchEvent,
+    "intermediateThrowEvent" => IntermediateThrowEvent,
+    "boundaryEvent" => BoundaryEvent,
+    "task" => Task,
+    "userTask" => UserTaskElement,
+    "serviceTask" => ServiceTask,
+    "sendTask" => SendTask,
+    "receiveTask" => ReceiveTask,
+    "scriptTask" => ScriptTask,
+    "businessRuleTask" => BusinessRuleTask,
+    "manualTask" => ManualTask,
+    "exclusiveGateway" => ExclusiveGateway,
+    "parallelGateway" => ParallelGateway,
+    "inclusiveGateway" => InclusiveGateway,
+    "eventBasedGateway" => EventBasedGateway,
+    "subProcess" => SubProcess,
+    "callActivity" => CallActivity,
+}
+
+impl Element {
+    pub fn boundary(&self) -> Option<&BoundaryEvent> {
+        if let Self::BoundaryEvent(event) = self {
+            Some(event)
+        } else {
+            None
+        }
+    }
+
+    pub fn start(&self) -> Option<&StartEvent> {
+        if let Self::StartEvent(event) = self {
+            Some(event)
+        } else {
+            None
+        }
+    }
+}
+
+/// The activity type as Camunda 7 names it in its history.
+pub(crate) fn wire_kind(node: &FlowNode) -> &'static str {
+    let timer_or_message = |trigger: Option<&TriggerSource>,
+                            timer: &'static str,
+                            message: &'static str,
+                            error: &'static str,
+                            none: &'static str| match trigger {
+        Some(TriggerSource::Timer { .. }) => timer,
+        Some(TriggerSource::Message { .. }) => message,
+        Some(TriggerSource::Error { .. }) => error,
+        None => none,
+    };
+    match &node.element {
+        Element::StartEvent(event) => timer_or_message(
+            event.trigger.as_ref(),
+            "startTimerEvent",
+            "messageStartEvent",
+            "errorStartEvent",
+            "startEvent",
+        ),
+        Element::IntermediateCatchEvent(event) => timer_or_message(
+            Some(&event.trigger),
+            "intermediateTimer",
+            "intermediateMessageCatch",
+            "intermediateCatchEvent",
+            "intermediateCatchEvent",
+        ),
+        Element::BoundaryEvent(event) => timer_or_message(
+            Some(&event.trigger),
+            "boundaryTimer",
+            "boundaryMessage",
+            "boundaryError",
+            "boundaryEvent",
+        ),
+        Element::EndEvent(event) => event.wire_kind(),
+        Element::IntermediateThrowEvent(event) => event.wire_kind(),
+        Element::Task(_)
+        | Element::UserTaskElement(_)
+        | Element::ServiceTask(_)
+        | Element::SendTask(_)
+        | Element::ReceiveTask(_)
+        | Element::ScriptTask(_)
+        | Element::BusinessRuleTask(_)
+        | Element::ManualTask(_)
+        | Element::ExclusiveGateway(_)
+        | Element::ParallelGateway(_)
+        | Element::InclusiveGateway(_)
+        | Element::EventBasedGateway(_)
+        | Element::SubProcess(_)
+        | Element::CallActivity(_) => node.kind,
+    }
+}

@@ -1,0 +1,59 @@
+//! Start event: where a process or sub-process begins.
+//!
+//! BPMN 2.0.2, 10.5.2: "the Start Event indicates where a particular Process will start"; 13.5.1: "each Start Event that
+//! occurs creates a token on its outgoing Sequence Flows". None, message and timer starts of a process; a sub-process
+//! starts at a none start event.
+
+use super::prelude::*;
+
+#[derive(Debug)]
+pub struct StartEvent {
+    pub trigger: Option<TriggerSource>,
+    /// The variable that takes the starting user.
+    pub initiator: Option<String>,
+    pub form: Option<crate::engine::compile::Form>,
+}
+
+impl StartEvent {
+    pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
+        let trigger = source.trigger(&["message", "timer"], found);
+        if source.in_sub_process() && trigger.is_some() {
+            let words = "a start event in a sub-process has no trigger: the sub-process starts when a token enters it";
+            found.error(
+                source.position(),
+                source.id_opt(),
+                "start-in-sub-process",
+                words,
+            );
+        }
+        if source.has_incoming() {
+            found.error(
+                source.position(),
+                source.id_opt(),
+                "flow-into-start",
+                "a sequence flow leads into this start event; let it lead to the first activity",
+            );
+        }
+        Self {
+            trigger,
+            initiator: source.extension("initiator").map(str::to_owned),
+            form: source.form(),
+        }
+    }
+}
+
+impl Behavior for StartEvent {
+    fn enter(&self, _step: &mut Step, _at: At) -> Next {
+        Next::Leave(Outgoing::All)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::testing::check;
+
+    #[test]
+    fn a_token_leaves_on_the_outgoing_flow() {
+        check("start > A:user > end", "start", "start A*");
+    }
+}

@@ -1,0 +1,462 @@
+//! The engine's one function: a command and an instance in; events, effects and the changed instance out.
+//!
+//! Everything is checked first; below the check nothing can reject, so a rejection has changed nothing.
+
+use crate::base::id::{InstanceId, ROOT_SCOPE, ScopeId, TokenId};
+use crate::base::time::Timestamp;
+use crate::engine::command::{Answer, Command, Create, Effect, Rejection, TaskChange};
+use crate::engine::definition::{NodeIx, ProcessDefinition};
+use crate::engine::event::Event;
+use crate::engine::history::Past;
+use crate::engine::instance::{Head, Instance, InstanceState, ScopeKind, Stage, Wait};
+use crate::engine::lifecycle::{self, Agenda, Cause, Work};
+use crate::engine::step::{At, Step};
+use crate::engine::{subscription, throw, variables, work};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub struct Context<'a> {
+    pub now: Timestamp,
+    /// Numbers for called instances.
+    pub new_id: &'a mut dyn FnMut() -> InstanceId,
+    /// The user behind the command, for expressions.
+    pub user: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    pub events: Vec<Event>,
+    pub effects: Vec<Effect>,
+    pub past: Past,
+    pub answer: Answer,
+}
+
+impl Instance {
+    /// An instance as it is before `CreateInstance`.
+    pub fn new(id: InstanceId, definition: Arc<ProcessDefinition>, now: Timestamp) -> Self {
+        let head = Head {
+            id,
+            definition: definition.id,
+            tenant: definition.tenant.clone(),
+            business_key: None,
+            caller: None,
+            root: id,
+            state: InstanceState::Active,
+            started_at: now,
+            ended_at: None,
+            starter: None,
+            start_element: None,
+            end_element: None,
+            reason: None,
+            revision: 0,
+            next: 0,
+            steps: 0,
+            depth: 0,
+        };
+        Self {
+            head,
+            definition,
+            scopes: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            closed: BTreeSet::new(),
+        }
+    }
+}
+
+pub fn execute(
+    instance: &mut Instance,
+    command: Command,
+    cx: &mut Context<'_>,
+) -> Result<Outcome, Rejection> {
+    let process = Arc::clone(&instance.definition.process);
+    let mut step = Step {
+        instance,
+        process,
+        now: cx.now,
+        new_id: &mut *cx.new_id,
+        events: Vec::new(),
+        effects: Vec::new(),
+        past: Past::new(),
+        answer: Answer::default(),
+        agenda: Agenda::default(),
+        user: cx.user.clone(),
+    };
+    check_state(&step, &command)?;
+    let goes_on = command == Command::Continue;
+    perform(&mut step, command)?;
+    step.instance.head.revision += 1;
+    step.instance.dirty.insert(ROOT_SCOPE);
+    if !goes_on {
+        step.instance.head.steps = 0;
+    }
+    if step.head().state == InstanceState::Active {
+        lifecycle::run(&mut step);
+    }
+    let Step {
+        events,
+        effects,
+        past,
+        answer,
+        ..
+    } = step;
+    Ok(Outcome {
+        events,
+        effects,
+        past,
+        answer,
+    })
+}
+
+/// What the instance's state allows at all.
+fn check_state(step: &Step, command: &Command) -> Result<(), Rejection> {
+    let created = !step.instance.scopes.is_empty();
+    match (command, step.head().state) {
+        (Command::CreateInstance(_), _) if created => Err(Rejection::AlreadyExists(step.head().id)),
+        (Command::CreateInstance(_), _) => Ok(()),
+        (_, _) if !created => Err(Rejection::InstanceNotFound(step.head().id)),
+        (_, InstanceState::Completed | InstanceState::Terminated | InstanceState::Cancelled) => {
+            Err(Rejection::WrongState("ended"))
+        }
+        (Command::Cancel { .. }, _) => Ok(()),
+        (_, InstanceState::Cancelling) => Err(Rejection::WrongState("being cancelled")),
+        (command, InstanceState::Suspended) if !allowed_while_suspended(command) => {
+            Err(Rejection::WrongState("suspended"))
+        }
+        (_, InstanceState::Active | InstanceState::Suspended) => Ok(()),
+    }
+}
+
+/// Results of work that was leased already are taken, since refusing them would do real work twice; data may be mended.
+fn allowed_while_suspended(command: &Command) -> bool {
+    match command {
+        Command::ExtendLease { .. }
+        | Command::ReleaseJob { .. }
+        | Command::ExpireLease { .. }
+        | Command::CompleteJob { .. }
+        | Command::FailJob { .. }
+        | Command::ThrowError { claim: Some(_), .. }
+        | Command::SetRetries { .. }
+        | Command::SetPriority { .. }
+        | Command::SetDue { .. }
+        | Command::CalledInstanceEnded { .. }
+        | Command::SetVariables { .. }
+        | Command::SetLocalVariables { .. }
+        | Command::Suspend
+        | Command::Resume
+        | Command::Cancel { .. }
+        | Command::Continue => true,
+        Command::CreateInstance(_)
+        | Command::LeaseJob { .. }
+        | Command::ThrowError { claim: None, .. }
+        | Command::ChangeUserTask { .. }
+        | Command::CompleteUserTask { .. }
+        | Command::FireTimer { .. }
+        | Command::DeliverMessage { .. }
+        | Command::Signal { .. }
+        | Command::ResolveIncident { .. } => false,
+    }
+}
+
+fn perform(step: &mut Step, command: Command) -> Result<(), Rejection> {
+    match command {
+        Command::CreateInstance(create) => create_instance(step, *create),
+        Command::LeaseJob {
+            token,
+            holder,
+            until,
+        } => work::lease(step, token, holder, until),
+        Command::ExtendLease {
+            token,
+            claim,
+            until,
+        } => work::extend(step, token, &claim, until),
+        Command::ReleaseJob { token, claim } => work::release(step, token, claim.as_ref()),
+        Command::ExpireLease { token, lease_no } => work::expire(step, token, lease_no),
+        Command::CompleteJob {
+            token,
+            claim,
+            variables,
+            local,
+        } => work::complete(step, token, &claim, variables, local),
+        Command::FailJob {
+            token,
+            claim,
+            failure,
+        } => work::fail(step, token, &claim, failure),
+        Command::ThrowError {
+            token,
+            claim,
+            code,
+            message,
+            variables,
+        } => work::throw_error(
+            step,
+            token,
+            claim.as_ref(),
+            crate::engine::incident::BpmnError {
+                code,
+                message,
+                variables,
+            },
+        ),
+        Command::SetRetries {
+            token,
+            retries,
+            due,
+        } => work::set_retries(step, token, retries, due),
+        Command::SetPriority { token, priority } => work::set_priority(step, token, priority),
+        Command::SetDue { id, due } => set_due(step, id, due),
+        Command::ChangeUserTask { token, change } => change_task(step, token, change),
+        Command::CompleteUserTask { token, variables } => complete_task(step, token, variables),
+        Command::FireTimer { subscription, due } => {
+            subscription::check_timer(step, subscription, due)?;
+            subscription::fire(step, subscription, Default::default(), Default::default());
+            Ok(())
+        }
+        Command::DeliverMessage {
+            subscription,
+            name,
+            variables,
+            local,
+        } => {
+            subscription::check_message(step, subscription, &name)?;
+            subscription::fire(step, subscription, variables, local);
+            Ok(())
+        }
+        Command::Signal { token, variables } => signal(step, token, variables),
+        Command::CalledInstanceEnded {
+            token,
+            called,
+            result,
+        } => work::returned(step, token, called, result),
+        Command::SetVariables { scope, set, remove } => {
+            set_variables(step, scope.unwrap_or(ROOT_SCOPE), set, &remove)
+        }
+        Command::SetLocalVariables { token, set, remove } => {
+            let at = step.at(token).ok_or(Rejection::TokenNotWaiting(token))?;
+            let own = step.own_scope(at);
+            set_variables(step, own, set, &remove)
+        }
+        Command::ResolveIncident { token } => work::resolve(step, token),
+        Command::Suspend => {
+            if step.head().state == InstanceState::Active {
+                step.set_state(InstanceState::Suspended);
+                touch_all(step);
+            }
+            Ok(())
+        }
+        Command::Resume => {
+            if step.head().state == InstanceState::Suspended {
+                step.set_state(InstanceState::Active);
+                touch_all(step);
+                lifecycle::rebuild_agenda(step);
+            }
+            Ok(())
+        }
+        Command::Cancel { reason } => {
+            step.instance.head.reason = reason;
+            throw::end_all(step);
+            lifecycle::end_instance(step, InstanceState::Cancelled);
+            Ok(())
+        }
+        Command::Continue => {
+            if step.head().state == InstanceState::Active {
+                lifecycle::rebuild_agenda(step);
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Every index row repeats whether its instance is suspended.
+fn touch_all(step: &mut Step) {
+    let all: Vec<ScopeId> = step.instance.scopes.keys().copied().collect();
+    step.instance.dirty.extend(all);
+}
+
+fn create_instance(step: &mut Step, create: Create) -> Result<(), Rejection> {
+    let nodes = start_nodes(step, &create)?;
+    let head = &mut step.instance.head;
+    head.business_key = create.business_key;
+    head.caller = create.caller;
+    head.root = create.root.unwrap_or(head.id);
+    head.depth = create.depth;
+    head.starter = create.starter;
+    let definition = head.definition;
+    step.events.push(Event::InstanceCreated {
+        definition,
+        caller: create.caller,
+    });
+    let root = step.open_scope(ScopeKind::Process, None, None, None);
+    for (name, variable) in create.variables {
+        step.set_variable(root, &name, variable);
+    }
+    step.instance.head.start_element = nodes.first().map(|node| step.element_id(*node));
+    if let (Some(initiator), Some(starter)) = (initiator(step, &nodes), step.head().starter.clone())
+    {
+        step.set_variable(root, &initiator, starter.into());
+    }
+    for node in nodes {
+        if step.process.node(node).kind == "startEvent" {
+            let at = step.place(root, node, None);
+            step.agenda.push(Work::Resume {
+                token: at.token,
+                cause: Cause::Fired,
+            });
+        } else {
+            lifecycle::start_token(step, root, node, None);
+        }
+    }
+    if create.suspended {
+        step.set_state(InstanceState::Suspended);
+        step.instance
+            .scopes
+            .get_mut(&root)
+            .expect("just opened")
+            .tokens
+            .values_mut()
+            .for_each(|token| token.stage = Stage::Entering);
+    }
+    Ok(())
+}
+
+/// The elements named, else the none start events, else a single start event of another kind.
+fn start_nodes(step: &Step, create: &Create) -> Result<Vec<NodeIx>, Rejection> {
+    let process = &step.process;
+    if !create.at.is_empty() {
+        let found = create.at.iter().map(|id| {
+            process
+                .find(id)
+                .filter(|node| process.node(*node).parent.is_none())
+                .ok_or_else(|| {
+                    Rejection::InvalidInput(format!(
+                        "the process {} has no element {id} at which it could start",
+                        process.id
+                    ))
+                })
+        });
+        return found.collect();
+    }
+    let starts = process.starts.get(&None).cloned().unwrap_or_default();
+    if !starts.is_empty() {
+        return Ok(starts);
+    }
+    match process.start_triggers.as_slice() {
+        [only] => Ok(vec![only.node]),
+        [] => Err(Rejection::InvalidInput(format!(
+            "the process {} has no element at which it could start",
+            process.id
+        ))),
+        [_, _, ..] => Err(Rejection::InvalidInput(format!(
+            "the process {} has several start events, none of them without a trigger",
+            process.id
+        ))),
+    }
+}
+
+fn initiator(step: &Step, nodes: &[NodeIx]) -> Option<String> {
+    nodes.iter().find_map(|node| {
+        step.process
+            .node(*node)
+            .element
+            .start()
+            .and_then(|start| start.initiator.clone())
+    })
+}
+
+fn change_task(step: &mut Step, token: TokenId, change: TaskChange) -> Result<(), Rejection> {
+    let at = waiting_task(step, token)?;
+    crate::engine::elements::user_task::change(step, at, change)
+}
+
+fn complete_task(
+    step: &mut Step,
+    token: TokenId,
+    given: crate::base::variable::Variables,
+) -> Result<(), Rejection> {
+    let at = waiting_task(step, token)?;
+    variables::set_results(step, at, given, Default::default());
+    work::done(step, at);
+    Ok(())
+}
+
+fn waiting_task(step: &Step, token: TokenId) -> Result<At, Rejection> {
+    let at = step.at(token).ok_or(Rejection::TokenNotWaiting(token))?;
+    match step.token(at).wait {
+        Wait::UserTask(_) => Ok(at),
+        Wait::Nothing
+        | Wait::Join
+        | Wait::Job(_)
+        | Wait::Trigger
+        | Wait::Scope(_)
+        | Wait::Called(_)
+        | Wait::Incident(_) => Err(Rejection::TokenNotWaiting(token)),
+    }
+}
+
+/// A receive task, a catch event or a user task goes on without being named what it waits for.
+fn signal(
+    step: &mut Step,
+    token: TokenId,
+    given: crate::base::variable::Variables,
+) -> Result<(), Rejection> {
+    let at = step.at(token).ok_or(Rejection::TokenNotWaiting(token))?;
+    let is_gateway = step.process.node(at.node).kind == "eventBasedGateway";
+    match step.token(at).wait {
+        Wait::UserTask(_) => complete_task(step, token, given),
+        Wait::Trigger if !is_gateway => {
+            variables::set_results(step, at, given, Default::default());
+            subscription::disarm_all(step, at.scope, token);
+            step.token_mut(at).wait = Wait::Nothing;
+            step.agenda.push(Work::Resume {
+                token,
+                cause: Cause::Fired,
+            });
+            Ok(())
+        }
+        Wait::Trigger
+        | Wait::Nothing
+        | Wait::Join
+        | Wait::Job(_)
+        | Wait::Scope(_)
+        | Wait::Called(_)
+        | Wait::Incident(_) => Err(Rejection::TokenNotWaiting(token)),
+    }
+}
+
+fn set_variables(
+    step: &mut Step,
+    scope: ScopeId,
+    set: crate::base::variable::Variables,
+    remove: &[String],
+) -> Result<(), Rejection> {
+    if !step.instance.scopes.contains_key(&scope) {
+        return Err(Rejection::ScopeNotFound(scope));
+    }
+    for name in remove {
+        step.remove_variable(scope, name);
+    }
+    for (name, variable) in set {
+        step.set_variable(scope, &name, variable);
+    }
+    Ok(())
+}
+
+fn set_due(step: &mut Step, id: crate::base::id::LocalId, due: Timestamp) -> Result<(), Rejection> {
+    let (scope, subscription) = step
+        .instance
+        .subscription(id)
+        .ok_or(Rejection::NotArmed(id))?;
+    match subscription.trigger.clone() {
+        crate::engine::instance::Trigger::Timer { cycle, .. } => {
+            step.rearm(
+                scope,
+                id,
+                crate::engine::instance::Trigger::Timer { due, cycle },
+            );
+            Ok(())
+        }
+        crate::engine::instance::Trigger::Message { .. }
+        | crate::engine::instance::Trigger::Error { .. } => Err(Rejection::NotArmed(id)),
+    }
+}

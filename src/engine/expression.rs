@@ -1,0 +1,200 @@
+//! What an expression or script of an element sees: the variables from its token outwards, and facts of the instance.
+
+use crate::base::id::{ScopeId, TokenId};
+use crate::base::time::Timestamp;
+use crate::base::variable::{Variable, Variables};
+use crate::engine::definition::ProcessDefinition;
+use crate::engine::incident::Fault;
+use crate::engine::instance::Wait;
+use crate::engine::step::{At, Step};
+use crate::script::task::{Script, ScriptError};
+use crate::script::{Budget, Compiled, Fact, Surroundings};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The view from one scope; changes go through the step, so they are recorded.
+struct View<'v, 'a> {
+    step: &'v mut Step<'a>,
+    scope: ScopeId,
+    token: Option<At>,
+}
+
+impl Surroundings for View<'_, '_> {
+    fn variable(&self, name: &str) -> Option<Value> {
+        self.step
+            .look_up(self.scope, name)
+            .map(|(_, variable)| variable.value.clone())
+    }
+
+    fn set_variable(&mut self, name: &str, value: Value) {
+        self.step
+            .set_outward(self.scope, name, Variable { value, tag: None });
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        let mut current = Some(self.scope);
+        while let Some(id) = current {
+            let scope = self.step.scope(id);
+            names.extend(scope.variables.keys().cloned());
+            current = scope.parent;
+        }
+        names.into_iter().collect()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.step.now
+    }
+
+    fn fact(&self, fact: Fact) -> Option<String> {
+        let definition = &self.step.instance.definition;
+        let node = self.token.map(|at| self.step.process.node(at.node));
+        match fact {
+            Fact::ActivityId => node.map(|node| node.id.to_string()),
+            Fact::ActivityName => node.and_then(|node| node.name.clone()),
+            Fact::ExecutionId => Some(match self.token {
+                Some(at) => format!("{}:{}", self.step.head().id, at.token),
+                None => self.step.head().id.to_string(),
+            }),
+            Fact::TaskId => self
+                .token
+                .filter(|at| self.step.process.node(at.node).kind == "userTask")
+                .map(|at| format!("{}:{}", self.step.head().id, at.token)),
+            Fact::Assignee => self.token.and_then(|at| match &self.step.token(at).wait {
+                Wait::UserTask(task) => task.assignee.clone(),
+                Wait::Nothing
+                | Wait::Join
+                | Wait::Job(_)
+                | Wait::Trigger
+                | Wait::Scope(_)
+                | Wait::Called(_)
+                | Wait::Incident(_) => None,
+            }),
+            Fact::InstanceId => Some(self.step.head().id.to_string()),
+            Fact::BusinessKey => self.step.head().business_key.clone(),
+            Fact::TenantId => {
+                Some(self.step.head().tenant.clone()).filter(|tenant| !tenant.is_empty())
+            }
+            Fact::DefinitionId => Some(definition.wire_id()),
+            Fact::User => self.step.user.clone(),
+            Fact::Groups => None,
+        }
+    }
+}
+
+impl Step<'_> {
+    /// The value of an expression as seen by a token's activity.
+    pub(crate) fn value(&mut self, at: At, expression: &Compiled) -> Result<Value, Fault> {
+        let scope = self.variable_scope(at);
+        self.value_from(scope, Some(at), expression)
+    }
+
+    pub(crate) fn value_from(
+        &mut self,
+        scope: ScopeId,
+        token: Option<At>,
+        expression: &Compiled,
+    ) -> Result<Value, Fault> {
+        expression
+            .evaluate(&mut View {
+                step: self,
+                scope,
+                token,
+            })
+            .map_err(|e| Fault::expression(format!("{}: {e}", expression.source())))
+    }
+
+    /// The value as text: null gives none, numbers and booleans their words.
+    pub(crate) fn text(&mut self, at: At, expression: &Compiled) -> Result<Option<String>, Fault> {
+        if let Some(text) = expression.is_literal() {
+            return Ok(Some(text.to_owned()));
+        }
+        Ok(as_text(self.value(at, expression)?))
+    }
+
+    pub(crate) fn holds(&mut self, at: At, condition: &Compiled) -> Result<bool, Fault> {
+        let scope = self.variable_scope(at);
+        self.holds_from(scope, at, condition)
+    }
+
+    pub(crate) fn holds_from(
+        &mut self,
+        scope: ScopeId,
+        at: At,
+        condition: &Compiled,
+    ) -> Result<bool, Fault> {
+        condition
+            .condition(&mut View {
+                step: self,
+                scope,
+                token: Some(at),
+            })
+            .map_err(|e| Fault::expression(format!("{}: {e}", condition.source())))
+    }
+
+    /// Runs a script within its inline budget.
+    pub(crate) fn run_script(&mut self, at: At, script: &Script) -> Result<Value, ScriptError> {
+        let scope = self.variable_scope(at);
+        script.run(
+            Budget::Inline,
+            &mut View {
+                step: self,
+                scope,
+                token: Some(at),
+            },
+        )
+    }
+}
+
+pub(crate) fn as_text(value: Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            Some(other.to_string())
+        }
+    }
+}
+
+/// For expressions evaluated over plain variables, outside any instance's scopes: start events at deployment, the data of a
+/// called process.
+pub struct Plain<'a> {
+    pub variables: &'a Variables,
+    pub definition: Option<&'a ProcessDefinition>,
+    pub now: Timestamp,
+    pub token: Option<TokenId>,
+}
+
+impl Surroundings for Plain<'_> {
+    fn variable(&self, name: &str) -> Option<Value> {
+        self.variables
+            .get(name)
+            .map(|variable| variable.value.clone())
+    }
+
+    fn set_variable(&mut self, _name: &str, _value: Value) {}
+
+    fn names(&self) -> Vec<String> {
+        self.variables.keys().cloned().collect()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn fact(&self, fact: Fact) -> Option<String> {
+        match fact {
+            Fact::DefinitionId => self.definition.map(ProcessDefinition::wire_id),
+            Fact::ActivityId
+            | Fact::ExecutionId
+            | Fact::ActivityName
+            | Fact::TaskId
+            | Fact::Assignee
+            | Fact::InstanceId
+            | Fact::BusinessKey
+            | Fact::TenantId
+            | Fact::User
+            | Fact::Groups => None,
+        }
+    }
+}

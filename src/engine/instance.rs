@@ -1,0 +1,222 @@
+//! A process instance as it is stored: a head, and a tree of scopes that hold variables, tokens and subscriptions.
+//!
+//! In memory a token knows its node by index; the stored form (`document`) names elements by their ids, so that a later
+//! compiler may number nodes otherwise. Only `engine/step.rs` changes an instance.
+
+use crate::base::id::{DefinitionId, ElementId, InstanceId, LocalId, ROOT_SCOPE, ScopeId, TokenId};
+use crate::base::time::{Cycle, Timestamp};
+use crate::base::variable::Variables;
+use crate::engine::definition::{FlowIx, NodeIx, ProcessDefinition};
+use crate::engine::incident::Incident;
+use crate::engine::job::Job;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+#[derive(Clone, Debug)]
+pub struct Instance {
+    pub head: Head,
+    pub definition: Arc<ProcessDefinition>,
+    pub scopes: BTreeMap<ScopeId, Scope>,
+    /// Scopes changed since the last commit; the store writes these only.
+    pub dirty: BTreeSet<ScopeId>,
+    /// Scopes closed since the last commit.
+    pub closed: BTreeSet<ScopeId>,
+}
+
+/// What the `process_instance` row tells beside the root scope.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    pub id: InstanceId,
+    pub definition: DefinitionId,
+    pub tenant: String,
+    pub business_key: Option<String>,
+    /// Where this instance was called from.
+    pub caller: Option<Caller>,
+    pub root: InstanceId,
+    pub state: InstanceState,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub starter: Option<String>,
+    pub start_element: Option<ElementId>,
+    pub end_element: Option<ElementId>,
+    pub reason: Option<String>,
+    /// Grows with each command; never goes back.
+    pub revision: u64,
+    /// The next number inside this instance.
+    pub next: u32,
+    /// Agenda steps since the last outside word: an endless loop is found by it.
+    pub steps: u32,
+    /// How deep this instance was called.
+    pub depth: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    pub instance: InstanceId,
+    pub token: TokenId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InstanceState {
+    Active,
+    Suspended,
+    /// Cancelling goes on over several commits; nothing else is accepted.
+    Cancelling,
+    Completed,
+    /// By a terminate end event.
+    Terminated,
+    Cancelled,
+}
+
+impl InstanceState {
+    pub fn is_ended(self) -> bool {
+        matches!(self, Self::Completed | Self::Terminated | Self::Cancelled)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scope {
+    pub id: ScopeId,
+    pub parent: Option<ScopeId>,
+    /// The token that waits for this scope to be done; none for the root and for the variables of a single activity.
+    pub owner: Option<TokenId>,
+    pub kind: ScopeKind,
+    /// The node whose scope it is; none for the process.
+    pub at: Option<NodeIx>,
+    pub variables: Variables,
+    pub tokens: BTreeMap<TokenId, Token>,
+    pub subscriptions: BTreeMap<LocalId, Subscription>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScopeKind {
+    Process,
+    SubProcess,
+    /// Local variables of one activity (mappings, multi-instance variables); holds no tokens.
+    Activity,
+    /// All inner instances of a multi-instance activity.
+    Body,
+    /// One inner instance: holds exactly its token until it is done.
+    Inner,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Token {
+    pub at: NodeIx,
+    pub via: Option<FlowIx>,
+    pub stage: Stage,
+    pub wait: Wait,
+    /// Local variables of this activation, where it has some.
+    pub own: Option<ScopeId>,
+    pub since: Timestamp,
+}
+
+/// Where to resume after an incident or a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    Entering,
+    Active,
+    Leaving,
+}
+
+/// What a token waits for: exactly one thing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wait {
+    Nothing,
+    /// In a join, for the other incoming flows.
+    Join,
+    Job(Job),
+    UserTask(Box<UserTask>),
+    /// For one of its subscriptions.
+    Trigger,
+    Scope(ScopeId),
+    Called(InstanceId),
+    Incident(Box<Incident>),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UserTask {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub assignee: Option<String>,
+    pub owner: Option<String>,
+    pub delegation: Option<Delegation>,
+    pub candidate_users: BTreeSet<String>,
+    pub candidate_groups: BTreeSet<String>,
+    pub priority: i64,
+    pub due: Option<Timestamp>,
+    pub follow_up: Option<Timestamp>,
+    pub created_at: Timestamp,
+    pub updated_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Delegation {
+    Pending,
+    Resolved,
+}
+
+/// An armed event: boundary, intermediate catch, or an arm of an event-based gateway.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subscription {
+    pub owner: TokenId,
+    /// The event node that catches.
+    pub catches: NodeIx,
+    pub trigger: Trigger,
+    pub interrupting: bool,
+    pub since: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trigger {
+    Timer {
+        due: Timestamp,
+        cycle: Option<Cycle>,
+    },
+    Message {
+        name: String,
+    },
+    /// `None` catches every code.
+    Error {
+        code: Option<String>,
+    },
+}
+
+impl Instance {
+    pub fn id(&self) -> InstanceId {
+        self.head.id
+    }
+
+    pub fn root(&self) -> &Scope {
+        &self.scopes[&ROOT_SCOPE]
+    }
+
+    /// The scope that holds a token, and the token.
+    pub fn find(&self, token: TokenId) -> Option<(ScopeId, &Token)> {
+        self.scopes
+            .values()
+            .find_map(|scope| scope.tokens.get(&token).map(|found| (scope.id, found)))
+    }
+
+    pub fn tokens(&self) -> impl Iterator<Item = (ScopeId, TokenId, &Token)> {
+        self.scopes.values().flat_map(|scope| {
+            scope
+                .tokens
+                .iter()
+                .map(|(id, token)| (scope.id, *id, token))
+        })
+    }
+
+    pub fn subscription(&self, id: LocalId) -> Option<(ScopeId, &Subscription)> {
+        self.scopes
+            .values()
+            .find_map(|scope| scope.subscriptions.get(&id).map(|found| (scope.id, found)))
+    }
+}

@@ -1,0 +1,532 @@
+//! The life of a token, written once for all elements: enter, wait, leave, cancel; and the agenda that drives it.
+//!
+//! BPMN 2.0.2, 13.3.2 (life cycle of an activity) and 13.2 (tokens). An element decides (`Next`), this file acts.
+//! A run is bounded: after `AGENDA_STEPS_MAX` steps only tokens that are about to enter may be left; they are found again
+//! in the stored state, so the run goes on by `Continue` in the next commit, as it would after a crash.
+
+use crate::base::id::{ROOT_SCOPE, ScopeId, TokenId};
+use crate::base::limits::{AGENDA_STEPS_MAX, RUN_STEPS_MAX};
+use crate::engine::command::{CallResult, Effect};
+use crate::engine::definition::{FlowIx, NodeIx};
+use crate::engine::elements::{Behavior, Element};
+use crate::engine::event::{Event, JobEnd};
+use crate::engine::incident::{BpmnError, Fault, IncidentKind};
+use crate::engine::instance::{InstanceState, ScopeKind, Stage, Wait};
+use crate::engine::job::JobKind;
+use crate::engine::step::{At, Step, new_job};
+use crate::engine::{multi_instance, subscription, throw, variables};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// What an element decides.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Wait(Wait),
+    Leave(Outgoing),
+    Throw(BpmnError),
+    Fault(Fault),
+    /// Ends every other token of the scope.
+    Terminate,
+}
+
+/// Which sequence flows get a token.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Outgoing {
+    /// Those without condition, those whose condition holds; the default flow if no condition holds.
+    All,
+    /// Every one, conditions or not (parallel gateway).
+    Every,
+    One(FlowIx),
+    These(Vec<FlowIx>),
+}
+
+/// What ended a token's wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    Fired,
+    WorkDone,
+    ScopeDone,
+    Returned,
+}
+
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// `admitted`: its asynchronous continuation has run.
+    Enter {
+        token: TokenId,
+        admitted: bool,
+    },
+    Resume {
+        token: TokenId,
+        cause: Cause,
+    },
+    Leave {
+        token: TokenId,
+        outgoing: Outgoing,
+        admitted: bool,
+    },
+    ScopeDone(ScopeId),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Agenda {
+    queue: VecDeque<Work>,
+    taken: usize,
+}
+
+impl Agenda {
+    pub(crate) fn push(&mut self, work: Work) {
+        self.queue.push_back(work);
+    }
+
+    /// The next entry; beyond the budget only what is not stored is drained.
+    fn next(&mut self) -> Option<Work> {
+        self.taken += 1;
+        if self.taken <= AGENDA_STEPS_MAX {
+            return self.queue.pop_front();
+        }
+        let drained = self.queue.iter().position(|work| {
+            !matches!(
+                work,
+                Work::Enter {
+                    admitted: false,
+                    ..
+                }
+            )
+        })?;
+        self.queue.remove(drained)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+}
+
+/// Runs the agenda until everything rests, or the run is long enough for one commit.
+pub(super) fn run(step: &mut Step) {
+    loop {
+        while let Some(work) = step.agenda.next() {
+            step.instance.head.steps += 1;
+            match work {
+                Work::Enter { token, admitted } => enter(step, token, admitted),
+                Work::Resume { token, cause } => resume(step, token, cause),
+                Work::Leave {
+                    token,
+                    outgoing,
+                    admitted,
+                } => leave(step, token, outgoing, admitted),
+                Work::ScopeDone(scope) => scope_done(step, scope),
+            }
+        }
+        if !step.agenda.is_empty() {
+            step.effects.push(Effect::Continue);
+            return;
+        }
+        if !recheck_inclusive_joins(step) {
+            return;
+        }
+    }
+}
+
+/// Puts every token that rests only because a run was bounded, or the instance suspended, back on the agenda.
+pub(super) fn rebuild_agenda(step: &mut Step) {
+    let mut resting: Vec<(TokenId, Stage)> = step
+        .instance
+        .tokens()
+        .filter(|(_, _, token)| token.wait == Wait::Nothing)
+        .map(|(_, id, token)| (id, token.stage))
+        .collect();
+    resting.sort_unstable_by_key(|(id, _)| *id);
+    for (token, stage) in resting {
+        match stage {
+            Stage::Entering => step.agenda.push(Work::Enter {
+                token,
+                admitted: false,
+            }),
+            Stage::Active => step.agenda.push(Work::Resume {
+                token,
+                cause: Cause::WorkDone,
+            }),
+            Stage::Leaving => {
+                if let Some(at) = step.at(token) {
+                    leave_again(step, at, false);
+                }
+            }
+        }
+    }
+}
+
+/// Places a token and lets it enter its element.
+pub(super) fn start_token(step: &mut Step, scope: ScopeId, node: NodeIx, via: Option<FlowIx>) {
+    let at = step.place(scope, node, via);
+    step.agenda.push(Work::Enter {
+        token: at.token,
+        admitted: false,
+    });
+}
+
+fn enter(step: &mut Step, token: TokenId, admitted: bool) {
+    let Some(at) = step.at(token) else { return };
+    let process = Arc::clone(&step.process);
+    let node = process.node(at.node);
+    if step.head().steps > RUN_STEPS_MAX {
+        let message = format!("{RUN_STEPS_MAX} steps without a wait: the model loops for ever");
+        return step.raise(at, Fault::new(IncidentKind::Limit, message));
+    }
+    let inner = step.scope(at.scope).kind == ScopeKind::Inner;
+    if node.async_before && !admitted && !inner {
+        return continue_later(step, at);
+    }
+    if node.looping.is_some() && !inner {
+        return multi_instance::open(step, at);
+    }
+    let armed = if inner {
+        Ok(Vec::new())
+    } else {
+        subscription::prepare(step, at)
+    };
+    let next = armed.and_then(|armed| variables::map_input(step, at).map(|()| armed));
+    match next {
+        Ok(armed) => {
+            let next = node.element.enter(step, at);
+            apply(step, at, next, armed);
+        }
+        Err(fault) => step.raise(at, fault),
+    }
+}
+
+fn resume(step: &mut Step, token: TokenId, cause: Cause) {
+    let Some(at) = step.at(token) else { return };
+    let process = Arc::clone(&step.process);
+    let next = process.node(at.node).element.resume(step, at, cause);
+    apply(step, at, next, Vec::new());
+}
+
+pub(super) fn apply(
+    step: &mut Step,
+    at: At,
+    next: Next,
+    armed: Vec<crate::engine::instance::Subscription>,
+) {
+    match next {
+        Next::Wait(wait) => {
+            if wait != Wait::Join {
+                step.set_stage(at, Stage::Active);
+            }
+            step.set_wait(at, wait);
+            for subscription in armed {
+                step.arm(at.scope, subscription);
+            }
+        }
+        Next::Leave(outgoing) => step.agenda.push(Work::Leave {
+            token: at.token,
+            outgoing,
+            admitted: false,
+        }),
+        Next::Throw(error) => throw::throw(step, at, error),
+        Next::Fault(fault) => step.raise(at, fault),
+        Next::Terminate => terminate(step, at),
+    }
+}
+
+/// Leaves a node: the only way out of an element, whatever its kind.
+fn leave(step: &mut Step, token: TokenId, outgoing: Outgoing, admitted: bool) {
+    let Some(at) = step.at(token) else { return };
+    let process = Arc::clone(&step.process);
+    let node = process.node(at.node);
+    let inner = step.scope(at.scope).kind == ScopeKind::Inner;
+    if !admitted {
+        step.set_stage(at, Stage::Leaving);
+        if let Err(fault) = variables::map_output(step, at) {
+            return step.raise(at, fault);
+        }
+        if node.async_after && !inner {
+            return continue_later(step, at);
+        }
+    }
+    let flows = if inner {
+        Ok(Vec::new())
+    } else {
+        chosen(step, at, outgoing)
+    };
+    let flows = match flows {
+        Ok(flows) => flows,
+        Err(fault) => return step.raise(at, fault),
+    };
+    if node.kind == "endEvent" && at.scope == ROOT_SCOPE {
+        step.instance.head.end_element = Some(node.id.clone());
+    }
+    subscription::disarm_all(step, at.scope, token);
+    step.consume(at);
+    for flow in flows {
+        step.take(flow);
+        start_token(step, at.scope, process.target(flow), Some(flow));
+    }
+    step.agenda.push(Work::ScopeDone(at.scope));
+}
+
+/// BPMN 2.0.2, 13.3.1: conditional flows out of an activity, and its default flow.
+fn chosen(step: &mut Step, at: At, outgoing: Outgoing) -> Result<Vec<FlowIx>, Fault> {
+    let process = Arc::clone(&step.process);
+    let node = process.node(at.node);
+    match outgoing {
+        Outgoing::Every => Ok(node.outgoing.clone()),
+        Outgoing::One(flow) => Ok(vec![flow]),
+        Outgoing::These(flows) => Ok(flows),
+        Outgoing::All => {
+            let (mut flows, mut default, mut any_condition, mut any_true) =
+                (Vec::new(), None, false, false);
+            for ix in &node.outgoing {
+                let flow = process.flow(*ix);
+                if flow.is_default {
+                    default = Some(*ix);
+                } else if let Some(condition) = &flow.condition {
+                    any_condition = true;
+                    if step.holds(at, condition)? {
+                        any_true = true;
+                        flows.push(*ix);
+                    }
+                } else {
+                    flows.push(*ix);
+                }
+            }
+            if !any_true && let Some(default) = default {
+                flows.push(default);
+            }
+            if flows.is_empty() && any_condition {
+                return Err(no_flow(node.outgoing.len()));
+            }
+            Ok(flows)
+        }
+    }
+}
+
+pub(crate) fn no_flow(count: usize) -> Fault {
+    Fault::new(
+        IncidentKind::NoFlow,
+        format!(
+            "none of the {count} outgoing sequence flows can be taken: no condition holds and there is no default flow"
+        ),
+    )
+}
+
+/// A save point: the token is committed here and goes on as a job of its own.
+fn continue_later(step: &mut Step, at: At) {
+    let priority = 0;
+    let job = new_job(
+        JobKind::Continuation,
+        "continuation".into(),
+        priority,
+        step.now,
+    );
+    step.set_wait(at, Wait::Job(job));
+}
+
+/// Goes on behind a save point.
+pub(super) fn continued(step: &mut Step, at: At) {
+    let token = at.token;
+    match step.token(at).stage {
+        Stage::Entering => step.agenda.push(Work::Enter {
+            token,
+            admitted: true,
+        }),
+        Stage::Active => step.agenda.push(Work::Resume {
+            token,
+            cause: Cause::WorkDone,
+        }),
+        Stage::Leaving => leave_again(step, at, true),
+    }
+}
+
+/// Leaves after a pause between deciding and leaving: gateways choose again, since their choice is not stored.
+pub(super) fn leave_again(step: &mut Step, at: At, admitted: bool) {
+    let process = Arc::clone(&step.process);
+    match process.node(at.node).element.choose(step, at) {
+        Next::Leave(outgoing) => step.agenda.push(Work::Leave {
+            token: at.token,
+            outgoing,
+            admitted,
+        }),
+        other @ (Next::Wait(_) | Next::Throw(_) | Next::Fault(_) | Next::Terminate) => {
+            apply(step, at, other, Vec::new())
+        }
+    }
+}
+
+/// A scope without tokens is done: a query over what is there, never a counter.
+fn scope_done(step: &mut Step, id: ScopeId) {
+    let Some(scope) = step.instance.scopes.get(&id) else {
+        return;
+    };
+    if !scope.tokens.is_empty() || step.head().state.is_ended() {
+        return;
+    }
+    let owner = scope.owner;
+    match scope.kind {
+        ScopeKind::Process => end_instance(step, InstanceState::Completed),
+        ScopeKind::SubProcess => {
+            step.close_scope(id);
+            let token = owner.expect("a sub-process has an owner");
+            step.agenda.push(Work::Resume {
+                token,
+                cause: Cause::ScopeDone,
+            });
+        }
+        ScopeKind::Inner => multi_instance::inner_done(step, id),
+        ScopeKind::Body | ScopeKind::Activity => {}
+    }
+}
+
+/// BPMN 2.0.2, 13.5.4 (terminate end event): the scope's other tokens are ended; a sub-process is then done as usual.
+fn terminate(step: &mut Step, at: At) {
+    let others: Vec<TokenId> = step
+        .scope(at.scope)
+        .tokens
+        .keys()
+        .copied()
+        .filter(|token| *token != at.token)
+        .collect();
+    for token in others {
+        if let Some(other) = step.at(token) {
+            cancel(step, other);
+        }
+    }
+    if at.scope == ROOT_SCOPE {
+        step.instance.head.end_element = Some(step.element_id(at.node));
+    }
+    subscription::disarm_all(step, at.scope, at.token);
+    step.consume(at);
+    if step.scope(at.scope).kind == ScopeKind::Process {
+        end_instance(step, InstanceState::Terminated);
+    } else {
+        step.agenda.push(Work::ScopeDone(at.scope));
+    }
+}
+
+pub(super) fn end_instance(step: &mut Step, state: InstanceState) {
+    let variables = step.instance.root().variables.clone();
+    step.set_state(state);
+    step.events.push(Event::ScopeClosed { scope: ROOT_SCOPE });
+    let head = step.head();
+    if let Some(caller) = head.caller {
+        let result = match state {
+            InstanceState::Completed | InstanceState::Terminated => {
+                CallResult::Completed(variables)
+            }
+            InstanceState::Cancelled
+            | InstanceState::Active
+            | InstanceState::Suspended
+            | InstanceState::Cancelling => CallResult::Failed(
+                head.reason
+                    .clone()
+                    .unwrap_or_else(|| "the called instance was cancelled".into()),
+            ),
+        };
+        step.effects.push(Effect::ReturnToCaller { caller, result });
+    }
+}
+
+/// Cancels a token with everything in it, inner ones first. An explicit stack: depth is data.
+pub(super) fn cancel(step: &mut Step, at: At) {
+    let (mut pending, mut doomed, mut scopes) = (vec![at], Vec::new(), Vec::new());
+    while let Some(at) = pending.pop() {
+        doomed.push(at);
+        for scope in held_scopes(step, at) {
+            scopes.push(scope);
+            pending.extend(step.scope(scope).tokens.iter().map(|(token, held)| At {
+                node: held.at,
+                token: *token,
+                scope,
+            }));
+        }
+    }
+    for at in doomed.into_iter().rev() {
+        release(step, at);
+        subscription::disarm_all(step, at.scope, at.token);
+        step.drop_cancelled(at);
+    }
+    for scope in scopes.into_iter().rev() {
+        step.close_scope(scope);
+    }
+}
+
+/// The scope a token waits for, and the inner ones of a multi-instance body.
+fn held_scopes(step: &Step, at: At) -> Vec<ScopeId> {
+    let held = match &step.token(at).wait {
+        Wait::Scope(scope) => Some(*scope),
+        Wait::Incident(incident) => match incident.held.as_deref() {
+            Some(Wait::Scope(scope)) => Some(*scope),
+            Some(_) | None => None,
+        },
+        Wait::Nothing
+        | Wait::Join
+        | Wait::Job(_)
+        | Wait::UserTask(_)
+        | Wait::Trigger
+        | Wait::Called(_) => None,
+    };
+    let Some(held) = held.filter(|id| step.instance.scopes.contains_key(id)) else {
+        return Vec::new();
+    };
+    let mut scopes = vec![held];
+    if step.scope(held).kind == ScopeKind::Body {
+        scopes.extend(multi_instance::inner_scopes(step, held));
+    }
+    scopes
+}
+
+/// Gives up what a token holds, by what it waits for: the same for every element.
+fn release(step: &mut Step, at: At) {
+    if matches!(step.token(at).wait, Wait::Incident(_)) {
+        step.settle(at, true);
+    }
+    match &step.token(at).wait {
+        Wait::Job(job) => {
+            if job.lease.is_some() {
+                let lease_no = job.lease_no;
+                step.effects.push(Effect::JobAborted {
+                    token: at.token,
+                    lease_no,
+                });
+            }
+            step.close_work(at, JobEnd::Cancelled);
+        }
+        Wait::UserTask(_) => step.close_work(at, JobEnd::Cancelled),
+        Wait::Called(called) => {
+            let called = *called;
+            step.effects.push(Effect::CancelCalled { called });
+        }
+        Wait::Nothing | Wait::Join | Wait::Trigger | Wait::Scope(_) | Wait::Incident(_) => {}
+    }
+}
+
+/// Asks inclusive joins again once everything rests; true if one of them fired.
+fn recheck_inclusive_joins(step: &mut Step) -> bool {
+    if step.process.reach.is_empty() || step.head().state != InstanceState::Active {
+        return false;
+    }
+    let parked: Vec<At> = step
+        .instance
+        .tokens()
+        .filter(|(_, _, token)| token.wait == Wait::Join)
+        .map(|(scope, id, token)| At {
+            node: token.at,
+            token: id,
+            scope,
+        })
+        .collect();
+    let process = Arc::clone(&step.process);
+    for at in parked {
+        if step.at(at.token).is_none() {
+            continue;
+        }
+        if let Element::InclusiveGateway(gateway) = &process.node(at.node).element
+            && let Some(next) = gateway.fire_if_ready(step, at)
+        {
+            step.token_mut(at).wait = Wait::Nothing;
+            apply(step, at, next, Vec::new());
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,274 @@
+//! Multi-instance activities: the body token waits for a body scope, each inner instance has a scope of its own.
+//!
+//! BPMN 2.0.2, 13.3.7: "the number of instances is determined once"; after each inner completion the completion condition
+//! is evaluated, and if it holds the remaining instances are cancelled. Variables as in Camunda 7: `nrOfInstances`,
+//! `nrOfActiveInstances`, `nrOfCompletedInstances` in the body, `loopCounter` (from 0) and the element variable in each
+//! instance.
+
+use crate::base::id::ScopeId;
+use crate::base::limits::MULTI_INSTANCE_MAX;
+use crate::engine::definition::MultiInstance;
+use crate::engine::incident::{Fault, IncidentKind};
+use crate::engine::instance::{ScopeKind, Stage, Wait};
+use crate::engine::lifecycle::{Cause, Work, cancel, start_token};
+use crate::engine::step::{At, Step};
+use crate::engine::subscription;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The body's own variable that keeps the collection of a sequential multi-instance.
+const ITEMS: &str = "transhume.items";
+
+/// Opens the body: counts the instances once, arms the boundary events, starts all instances or the first.
+pub(super) fn open(step: &mut Step, at: At) {
+    match prepare(step, at) {
+        Ok((count, items, armed)) => {
+            let body = step.open_scope(
+                ScopeKind::Body,
+                Some(at.scope),
+                Some(at.token),
+                Some(at.node),
+            );
+            step.set_variable(body, "nrOfInstances", count.into());
+            step.set_variable(body, "nrOfCompletedInstances", 0.into());
+            step.set_stage(at, Stage::Active);
+            step.set_wait(at, Wait::Scope(body));
+            for subscription in armed {
+                step.arm(at.scope, subscription);
+            }
+            if count == 0 {
+                return done(step, at, body);
+            }
+            let process = Arc::clone(&step.process);
+            let looping = process
+                .node(at.node)
+                .looping
+                .as_ref()
+                .expect("a body loops");
+            let at_once = if looping.sequential { 1 } else { count };
+            step.set_variable(body, "nrOfActiveInstances", at_once.into());
+            if looping.sequential
+                && let Some(items) = &items
+            {
+                step.set_variable(body, ITEMS, Value::Array(items.clone()).into());
+            }
+            for index in 0..at_once {
+                start_inner(
+                    step,
+                    at,
+                    body,
+                    index,
+                    items.as_ref().map(|items| items[index].clone()),
+                );
+            }
+        }
+        Err(fault) => step.raise(at, fault),
+    }
+}
+
+type Prepared = (
+    usize,
+    Option<Vec<Value>>,
+    Vec<crate::engine::instance::Subscription>,
+);
+
+fn prepare(step: &mut Step, at: At) -> Result<Prepared, Fault> {
+    let process = Arc::clone(&step.process);
+    let looping = process
+        .node(at.node)
+        .looping
+        .as_ref()
+        .expect("a body loops");
+    let armed = subscription::prepare(step, at)?;
+    let (count, items) = match (&looping.collection, &looping.cardinality) {
+        (Some(collection), _) => match step.value(at, collection)? {
+            Value::Array(items) => (items.len(), Some(items)),
+            other => {
+                return Err(Fault::expression(format!(
+                    "{}: the collection must be a list, this is {other}",
+                    collection.source()
+                )));
+            }
+        },
+        (None, Some(cardinality)) => (
+            count_of(step.value(at, cardinality)?, cardinality.source())?,
+            None,
+        ),
+        (None, None) => {
+            unreachable!("compiled: a multi-instance has a collection or a cardinality")
+        }
+    };
+    if count > MULTI_INSTANCE_MAX {
+        return Err(Fault::new(
+            IncidentKind::Limit,
+            format!("{count} instances are beyond the limit of {MULTI_INSTANCE_MAX}"),
+        ));
+    }
+    Ok((count, items, armed))
+}
+
+fn count_of(value: Value, source: &str) -> Result<usize, Fault> {
+    let number = match &value {
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Number(number) => number.as_f64().filter(|n| n.fract() == 0.0),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be a whole number in range"
+    )]
+    match number.filter(|n: &f64| (0.0..=1e9).contains(n)) {
+        Some(number) => Ok(number as usize),
+        None => Err(Fault::expression(format!(
+            "{source}: the number of instances must be a whole number from 0, this is {value}"
+        ))),
+    }
+}
+
+fn start_inner(step: &mut Step, at: At, body: ScopeId, index: usize, item: Option<Value>) {
+    let process = Arc::clone(&step.process);
+    let looping = process
+        .node(at.node)
+        .looping
+        .as_ref()
+        .expect("a body loops");
+    let inner = step.open_scope(ScopeKind::Inner, Some(body), Some(at.token), Some(at.node));
+    step.set_variable(inner, "loopCounter", index.into());
+    if let (Some(name), Some(item)) = (&looping.element_variable, item) {
+        step.set_variable(inner, name, item.into());
+    }
+    start_token(step, inner, at.node, None);
+}
+
+/// An inner instance's token has left: look at the completion condition, then start the next or end the body.
+pub(super) fn inner_done(step: &mut Step, inner: ScopeId) {
+    let (body, owner) = match step.scope(inner) {
+        scope => (
+            scope.parent.expect("an inner scope has a body"),
+            scope.owner.expect("an inner scope has an owner"),
+        ),
+    };
+    let Some(at) = step.at(owner) else { return };
+    let process = Arc::clone(&step.process);
+    let looping = process
+        .node(at.node)
+        .looping
+        .as_ref()
+        .expect("a body loops");
+    let total = counted(step, body, "nrOfInstances");
+    let completed = counted(step, body, "nrOfCompletedInstances") + 1;
+    step.set_variable(body, "nrOfCompletedInstances", completed.into());
+    let ready = completion_holds(step, at, inner, looping);
+    step.close_scope(inner);
+    let active = inner_scopes(step, body).len();
+    match ready {
+        Err(fault) => return step.raise(at, fault),
+        Ok(true) => {
+            cancel_inner(step, body);
+            return done(step, at, body);
+        }
+        Ok(false) => {}
+    }
+    if completed >= total {
+        done(step, at, body);
+    } else if looping.sequential && active == 0 {
+        let item = match step.look_up(body, ITEMS) {
+            Some((_, items)) => items.value.get(completed).cloned(),
+            None => None,
+        };
+        step.set_variable(body, "nrOfActiveInstances", 1.into());
+        start_inner(step, at, body, completed, item);
+    } else {
+        step.set_variable(body, "nrOfActiveInstances", active.into());
+    }
+}
+
+/// Evaluated where the variables of the instance that has just ended are still seen.
+fn completion_holds(
+    step: &mut Step,
+    at: At,
+    inner: ScopeId,
+    looping: &MultiInstance,
+) -> Result<bool, Fault> {
+    match &looping.completion {
+        Some(condition) => step.holds_from(inner, at, condition),
+        None => Ok(false),
+    }
+}
+
+/// Goes on after the completion condition could not be evaluated and its incident was resolved.
+pub(super) fn recheck(step: &mut Step, at: At, body: ScopeId) {
+    let process = Arc::clone(&step.process);
+    let looping = process
+        .node(at.node)
+        .looping
+        .as_ref()
+        .expect("a body loops");
+    let ready = match &looping.completion {
+        Some(condition) => step.holds_from(body, at, condition),
+        None => Ok(false),
+    };
+    let completed = counted(step, body, "nrOfCompletedInstances");
+    match ready {
+        Err(fault) => step.raise(at, fault),
+        Ok(true) => {
+            cancel_inner(step, body);
+            done(step, at, body);
+        }
+        Ok(false) if completed >= counted(step, body, "nrOfInstances") => done(step, at, body),
+        Ok(false) if looping.sequential && inner_scopes(step, body).is_empty() => {
+            let item = step
+                .look_up(body, ITEMS)
+                .and_then(|(_, items)| items.value.get(completed).cloned());
+            start_inner(step, at, body, completed, item);
+        }
+        Ok(false) => {}
+    }
+}
+
+fn done(step: &mut Step, at: At, body: ScopeId) {
+    step.close_scope(body);
+    step.token_mut(at).wait = Wait::Nothing;
+    step.agenda.push(Work::Resume {
+        token: at.token,
+        cause: Cause::ScopeDone,
+    });
+}
+
+fn cancel_inner(step: &mut Step, body: ScopeId) {
+    for inner in inner_scopes(step, body) {
+        let tokens: Vec<At> = step
+            .scope(inner)
+            .tokens
+            .iter()
+            .map(|(token, t)| At {
+                node: t.at,
+                token: *token,
+                scope: inner,
+            })
+            .collect();
+        for at in tokens {
+            cancel(step, at);
+        }
+        step.close_scope(inner);
+    }
+}
+
+pub(super) fn inner_scopes(step: &Step, body: ScopeId) -> Vec<ScopeId> {
+    step.instance
+        .scopes
+        .values()
+        .filter(|scope| scope.parent == Some(body) && scope.kind == ScopeKind::Inner)
+        .map(|s| s.id)
+        .collect()
+}
+
+fn counted(step: &Step, body: ScopeId, name: &str) -> usize {
+    let value = step
+        .scope(body)
+        .variables
+        .get(name)
+        .and_then(|v| v.value.as_u64());
+    usize::try_from(value.unwrap_or(0)).unwrap_or(usize::MAX)
+}

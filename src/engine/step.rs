@@ -1,0 +1,698 @@
+//! The primitives: the only code that changes an instance. Each changes the state and records the event in one place, so
+//! the audit is complete by construction.
+
+use crate::base::id::{ElementId, InstanceId, LocalId, ROOT_SCOPE, ScopeId, TokenId};
+use crate::base::time::Timestamp;
+use crate::base::variable::{Variable, Variables};
+use crate::engine::command::{Answer, Effect};
+use crate::engine::definition::{FlowIx, NodeIx, Process};
+use crate::engine::event::{Event, JobEnd};
+use crate::engine::history::{
+    Past, PastActivity, PastIncident, PastKey, PastRow, PastTask, PastVariable,
+};
+use crate::engine::incident::{Fault, Incident, IncidentKind};
+use crate::engine::instance::{
+    Head, Instance, InstanceState, Scope, ScopeKind, Stage, Subscription, Token, Trigger, UserTask,
+    Wait,
+};
+use crate::engine::job::{Job, JobKind};
+use crate::engine::lifecycle::Agenda;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Where a token stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct At {
+    pub(crate) node: NodeIx,
+    pub(crate) token: TokenId,
+    pub(crate) scope: ScopeId,
+}
+
+pub(crate) struct Step<'a> {
+    pub(super) instance: &'a mut Instance,
+    pub(super) process: Arc<Process>,
+    pub(super) now: Timestamp,
+    pub(super) new_id: &'a mut dyn FnMut() -> InstanceId,
+    pub(super) events: Vec<Event>,
+    pub(super) effects: Vec<Effect>,
+    pub(super) past: Past,
+    pub(super) answer: Answer,
+    pub(super) agenda: Agenda,
+    /// The user behind the command, for expressions.
+    pub(super) user: Option<String>,
+}
+
+// Reading.
+impl Step<'_> {
+    pub(crate) fn at(&self, token: TokenId) -> Option<At> {
+        self.instance.find(token).map(|(scope, found)| At {
+            node: found.at,
+            token,
+            scope,
+        })
+    }
+
+    pub(crate) fn token(&self, at: At) -> &Token {
+        &self.instance.scopes[&at.scope].tokens[&at.token]
+    }
+
+    pub(crate) fn scope(&self, scope: ScopeId) -> &Scope {
+        &self.instance.scopes[&scope]
+    }
+
+    pub(crate) fn head(&self) -> &Head {
+        &self.instance.head
+    }
+
+    pub(crate) fn element_id(&self, node: NodeIx) -> ElementId {
+        self.process.node(node).id.clone()
+    }
+
+    /// The scope whose variables a token sees first.
+    pub(crate) fn variable_scope(&self, at: At) -> ScopeId {
+        self.token(at).own.unwrap_or(at.scope)
+    }
+
+    /// The value of a variable as seen from a scope.
+    pub(crate) fn look_up(&self, scope: ScopeId, name: &str) -> Option<(ScopeId, &Variable)> {
+        let mut current = Some(scope);
+        while let Some(id) = current {
+            let scope = &self.instance.scopes[&id];
+            if let Some(found) = scope.variables.get(name) {
+                return Some((id, found));
+            }
+            current = scope.parent;
+        }
+        None
+    }
+
+    /// One waiting token per incoming flow of `at`'s node in its scope, oldest first; none while a flow is empty.
+    pub(crate) fn one_parked_per_incoming(&self, at: At) -> Option<Vec<TokenId>> {
+        let process = Arc::clone(&self.process);
+        process
+            .node(at.node)
+            .incoming
+            .iter()
+            .map(|flow| self.parked_on(at, *flow).next())
+            .collect()
+    }
+
+    /// Tokens that wait at `at`'s node in its scope and came by `flow`, oldest first.
+    pub(crate) fn parked_on(&self, at: At, flow: FlowIx) -> impl Iterator<Item = TokenId> {
+        let tokens = &self.instance.scopes[&at.scope].tokens;
+        tokens
+            .iter()
+            .filter(move |(_, t)| t.at == at.node && t.via == Some(flow))
+            .map(|(id, _)| *id)
+    }
+}
+
+// Tokens and scopes.
+impl Step<'_> {
+    pub(super) fn fresh(&mut self) -> u32 {
+        self.instance.head.next += 1;
+        self.instance.head.next
+    }
+
+    fn touch(&mut self, scope: ScopeId) -> &mut Scope {
+        self.instance.dirty.insert(scope);
+        self.instance
+            .scopes
+            .get_mut(&scope)
+            .expect("a touched scope is open")
+    }
+
+    pub(super) fn token_mut(&mut self, at: At) -> &mut Token {
+        self.touch(at.scope)
+            .tokens
+            .get_mut(&at.token)
+            .expect("a changed token is live")
+    }
+
+    pub(super) fn place(&mut self, scope: ScopeId, node: NodeIx, via: Option<FlowIx>) -> At {
+        let token = TokenId(self.fresh());
+        let since = self.now;
+        self.touch(scope).tokens.insert(
+            token,
+            Token {
+                at: node,
+                via,
+                stage: Stage::Entering,
+                wait: Wait::Nothing,
+                own: None,
+                since,
+            },
+        );
+        let at = At { node, token, scope };
+        let via = via.map(|flow| self.process.flow(flow).id.clone());
+        self.events.push(Event::TokenEntered {
+            token,
+            scope,
+            at: self.element_id(node),
+            via,
+        });
+        self.note_activity(at, None, false);
+        at
+    }
+
+    pub(super) fn take(&mut self, flow: FlowIx) {
+        let flow = self.process.flow(flow).id.clone();
+        self.events.push(Event::FlowTaken { flow });
+    }
+
+    /// Removes a token that is done with its element.
+    pub(super) fn consume(&mut self, at: At) {
+        self.note_activity(at, Some(self.now), false);
+        let event = Event::TokenLeft {
+            token: at.token,
+            at: self.element_id(at.node),
+        };
+        self.remove(at, event);
+    }
+
+    /// Removes a token that a join takes together with others.
+    pub(crate) fn join(&mut self, at: At) {
+        self.note_activity(at, Some(self.now), false);
+        let event = Event::TokenJoined {
+            token: at.token,
+            at: self.element_id(at.node),
+        };
+        self.remove(at, event);
+    }
+
+    pub(super) fn drop_cancelled(&mut self, at: At) {
+        self.note_activity(at, Some(self.now), true);
+        let event = Event::TokenCancelled {
+            token: at.token,
+            at: self.element_id(at.node),
+        };
+        self.remove(at, event);
+    }
+
+    fn remove(&mut self, at: At, event: Event) {
+        let gone = self
+            .touch(at.scope)
+            .tokens
+            .remove(&at.token)
+            .expect("a removed token is live");
+        self.events.push(event);
+        if let Some(own) = gone.own.filter(|own| *own != at.scope) {
+            self.close_scope(own);
+        }
+    }
+
+    pub(super) fn open_scope(
+        &mut self,
+        kind: ScopeKind,
+        parent: Option<ScopeId>,
+        owner: Option<TokenId>,
+        at: Option<NodeIx>,
+    ) -> ScopeId {
+        let id = if parent.is_none() {
+            ROOT_SCOPE
+        } else {
+            ScopeId(self.fresh())
+        };
+        let scope = Scope {
+            id,
+            parent,
+            owner,
+            kind,
+            at,
+            variables: Variables::new(),
+            tokens: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+        };
+        self.instance.scopes.insert(id, scope);
+        self.instance.dirty.insert(id);
+        let at = at.map(|node| self.element_id(node));
+        self.events.push(Event::ScopeOpened {
+            scope: id,
+            parent,
+            kind,
+            owner,
+            at,
+        });
+        id
+    }
+
+    /// The scope of one activation's own variables, opened when first needed.
+    pub(super) fn own_scope(&mut self, at: At) -> ScopeId {
+        if let Some(own) = self.token(at).own {
+            return own;
+        }
+        let own = match self.scope(at.scope).kind {
+            ScopeKind::Inner => at.scope,
+            ScopeKind::Process | ScopeKind::SubProcess | ScopeKind::Activity | ScopeKind::Body => {
+                self.open_scope(
+                    ScopeKind::Activity,
+                    Some(at.scope),
+                    Some(at.token),
+                    Some(at.node),
+                )
+            }
+        };
+        self.token_mut(at).own = Some(own);
+        own
+    }
+
+    pub(super) fn close_scope(&mut self, scope: ScopeId) {
+        let Some(closed) = self.instance.scopes.remove(&scope) else {
+            return;
+        };
+        debug_assert!(
+            closed.tokens.is_empty() && closed.subscriptions.is_empty(),
+            "a closed scope holds nothing"
+        );
+        self.instance.dirty.remove(&scope);
+        self.instance.closed.insert(scope);
+        self.events.push(Event::ScopeClosed { scope });
+    }
+}
+
+// Variables.
+impl Step<'_> {
+    pub(super) fn set_variable(&mut self, scope: ScopeId, name: &str, value: Variable) {
+        let open = self.touch(scope);
+        if open.variables.get(name) == Some(&value) {
+            return;
+        }
+        open.variables.insert(name.to_owned(), value.clone());
+        let token = match open.kind {
+            ScopeKind::Activity => open.owner,
+            ScopeKind::Inner => open.tokens.keys().next().copied(),
+            ScopeKind::Process | ScopeKind::SubProcess | ScopeKind::Body => None,
+        };
+        let row = PastVariable {
+            value: Some(value.clone()),
+            token,
+            at: self.now,
+        };
+        self.past.insert(
+            PastKey::Variable(scope, name.to_owned()),
+            PastRow::Variable(row),
+        );
+        self.events.push(Event::VariableSet {
+            scope,
+            name: name.to_owned(),
+            value,
+        });
+    }
+
+    /// Sets a variable where it is visible from `scope`, else in the process.
+    pub(super) fn set_outward(&mut self, scope: ScopeId, name: &str, value: Variable) {
+        let holder = self
+            .look_up(scope, name)
+            .map_or(ROOT_SCOPE, |(holder, _)| holder);
+        self.set_variable(holder, name, value);
+    }
+
+    pub(super) fn remove_variable(&mut self, scope: ScopeId, name: &str) {
+        if self.touch(scope).variables.remove(name).is_some() {
+            let row = PastVariable {
+                value: None,
+                token: None,
+                at: self.now,
+            };
+            self.past.insert(
+                PastKey::Variable(scope, name.to_owned()),
+                PastRow::Variable(row),
+            );
+            self.events.push(Event::VariableRemoved {
+                scope,
+                name: name.to_owned(),
+            });
+        }
+    }
+}
+
+// Waiting.
+impl Step<'_> {
+    pub(super) fn set_stage(&mut self, at: At, stage: Stage) {
+        self.token_mut(at).stage = stage;
+    }
+
+    /// Lets a token wait, and records what for.
+    pub(super) fn set_wait(&mut self, at: At, wait: Wait) {
+        match &wait {
+            Wait::Job(job) => self.job_opened(at.token, job),
+            Wait::UserTask(_) => self.events.push(Event::UserTaskCreated {
+                token: at.token,
+                at: self.element_id(at.node),
+            }),
+            Wait::Nothing
+            | Wait::Join
+            | Wait::Trigger
+            | Wait::Scope(_)
+            | Wait::Called(_)
+            | Wait::Incident(_) => {}
+        }
+        let called = if let Wait::Called(called) = wait {
+            Some(called)
+        } else {
+            None
+        };
+        self.token_mut(at).wait = wait;
+        if called.is_some() {
+            self.note_activity(at, None, false);
+        }
+        self.note_task(at, None);
+    }
+
+    fn job_opened(&mut self, token: TokenId, job: &Job) {
+        self.events.push(Event::JobOpened {
+            token,
+            topic: job.topic.clone(),
+            kind: job.kind,
+        });
+        self.effects.push(Effect::JobOpened {
+            token,
+            topic: job.topic.clone(),
+        });
+    }
+
+    /// Ends the job or user task a token holds, before the token goes on.
+    pub(super) fn close_work(&mut self, at: At, how: JobEnd) {
+        let token = at.token;
+        match &self.token(at).wait {
+            Wait::Job(job) => {
+                let lease_no = job.lease_no;
+                self.events.push(Event::JobClosed {
+                    token,
+                    lease_no,
+                    how,
+                });
+            }
+            Wait::UserTask(_) => {
+                self.events.push(Event::UserTaskClosed { token, how });
+                let reason = if how == JobEnd::Completed {
+                    "completed"
+                } else {
+                    "deleted"
+                };
+                self.note_task(at, Some(reason));
+            }
+            Wait::Nothing
+            | Wait::Join
+            | Wait::Trigger
+            | Wait::Scope(_)
+            | Wait::Called(_)
+            | Wait::Incident(_) => return,
+        }
+        self.token_mut(at).wait = Wait::Nothing;
+    }
+
+    pub(super) fn job_mut(&mut self, at: At) -> &mut Job {
+        match &mut self.token_mut(at).wait {
+            Wait::Job(job) => job,
+            Wait::Incident(incident) => match incident.held.as_deref_mut() {
+                Some(Wait::Job(job)) => job,
+                Some(_) | None => unreachable!("checked: the incident stands for a job"),
+            },
+            Wait::Nothing
+            | Wait::Join
+            | Wait::UserTask(_)
+            | Wait::Trigger
+            | Wait::Scope(_)
+            | Wait::Called(_) => {
+                unreachable!("checked: the token waits for a job")
+            }
+        }
+    }
+
+    pub(super) fn task_mut(&mut self, at: At) -> &mut UserTask {
+        match &mut self.token_mut(at).wait {
+            Wait::UserTask(task) => task,
+            Wait::Nothing
+            | Wait::Join
+            | Wait::Job(_)
+            | Wait::Trigger
+            | Wait::Scope(_)
+            | Wait::Called(_)
+            | Wait::Incident(_) => {
+                unreachable!("checked: the token waits at a user task")
+            }
+        }
+    }
+
+    pub(super) fn user_task_changed(&mut self, at: At, what: &str, value: Option<String>) {
+        let now = self.now;
+        self.task_mut(at).updated_at = Some(now);
+        self.events.push(Event::UserTaskChanged {
+            token: at.token,
+            what: what.to_owned(),
+            value,
+        });
+        self.note_task(at, None);
+    }
+}
+
+// Subscriptions.
+impl Step<'_> {
+    pub(super) fn arm(&mut self, scope: ScopeId, subscription: Subscription) -> LocalId {
+        let id = LocalId(self.fresh());
+        let (owner, at, due) = (
+            subscription.owner,
+            self.element_id(subscription.catches),
+            due(&subscription.trigger),
+        );
+        self.touch(scope).subscriptions.insert(id, subscription);
+        self.events.push(Event::Armed { id, owner, at, due });
+        id
+    }
+
+    pub(super) fn rearm(&mut self, scope: ScopeId, id: LocalId, trigger: Trigger) {
+        let subscription = self
+            .touch(scope)
+            .subscriptions
+            .get_mut(&id)
+            .expect("a rearmed subscription is there");
+        let (owner, catches, due) = (subscription.owner, subscription.catches, due(&trigger));
+        subscription.trigger = trigger;
+        let at = self.element_id(catches);
+        self.events.push(Event::Armed { id, owner, at, due });
+    }
+
+    pub(super) fn fired(&mut self, id: LocalId, subscription: &Subscription) {
+        let at = self.element_id(subscription.catches);
+        self.events.push(Event::Fired {
+            id,
+            at,
+            due: due(&subscription.trigger),
+        });
+    }
+
+    pub(super) fn disarm(&mut self, scope: ScopeId, id: LocalId) {
+        let gone = self
+            .touch(scope)
+            .subscriptions
+            .remove(&id)
+            .expect("a disarmed subscription is there");
+        let at = self.element_id(gone.catches);
+        self.events.push(Event::Disarmed { id, at });
+    }
+}
+
+fn due(trigger: &Trigger) -> Option<Timestamp> {
+    match trigger {
+        Trigger::Timer { due, .. } => Some(*due),
+        Trigger::Message { .. } | Trigger::Error { .. } => None,
+    }
+}
+
+// Incidents and the instance.
+impl Step<'_> {
+    pub(super) fn raise(&mut self, at: At, fault: Fault) {
+        let id = LocalId(self.fresh());
+        let held = match std::mem::replace(&mut self.token_mut(at).wait, Wait::Nothing) {
+            Wait::Nothing => None,
+            held @ (Wait::Join
+            | Wait::Job(_)
+            | Wait::UserTask(_)
+            | Wait::Trigger
+            | Wait::Scope(_)
+            | Wait::Called(_)
+            | Wait::Incident(_)) => Some(Box::new(held)),
+        };
+        let Fault { kind, message } = fault;
+        let element = self.element_id(at.node);
+        self.events.push(Event::IncidentRaised {
+            id,
+            token: at.token,
+            at: element.clone(),
+            kind,
+            message: message.clone(),
+        });
+        self.note_incident(
+            id,
+            at.token,
+            element,
+            kind,
+            &message,
+            (self.now, None),
+            false,
+        );
+        self.token_mut(at).wait = Wait::Incident(Box::new(Incident {
+            id,
+            kind,
+            message,
+            at: self.now,
+            held,
+        }));
+    }
+
+    /// Ends the incident of a token and gives back what it held. `deleted`: gone with its activity, not mended.
+    pub(super) fn settle(&mut self, at: At, deleted: bool) {
+        let wait = std::mem::replace(&mut self.token_mut(at).wait, Wait::Nothing);
+        let Wait::Incident(incident) = wait else {
+            unreachable!("checked: the token has an incident")
+        };
+        let Incident {
+            id,
+            kind,
+            message,
+            at: raised_at,
+            held,
+        } = *incident;
+        let element = self.element_id(at.node);
+        self.events.push(Event::IncidentResolved {
+            id,
+            token: at.token,
+            at: element.clone(),
+        });
+        self.note_incident(
+            id,
+            at.token,
+            element,
+            kind,
+            &message,
+            (raised_at, Some(self.now)),
+            deleted,
+        );
+        if let Some(held) = held {
+            self.token_mut(at).wait = *held;
+        }
+    }
+
+    pub(super) fn set_state(&mut self, state: InstanceState) {
+        self.instance.head.state = state;
+        self.instance.dirty.insert(ROOT_SCOPE);
+        match state {
+            InstanceState::Suspended => self.events.push(Event::InstanceSuspended),
+            InstanceState::Active => self.events.push(Event::InstanceResumed),
+            InstanceState::Cancelling => {}
+            InstanceState::Completed | InstanceState::Terminated | InstanceState::Cancelled => {
+                self.instance.head.ended_at = Some(self.now);
+                self.events.push(Event::InstanceEnded { state });
+            }
+        }
+    }
+}
+
+// Rows of the history, whole each time.
+impl Step<'_> {
+    pub(super) fn note_activity(&mut self, at: At, ended_at: Option<Timestamp>, cancelled: bool) {
+        let node = self.process.node(at.node);
+        let scope = self.scope(at.scope);
+        let token = self.token(at);
+        let body = node.looping.is_some() && scope.kind != ScopeKind::Inner;
+        let (element, kind) = if body {
+            (
+                ElementId::from(format!("{}#multiInstanceBody", node.id).as_str()),
+                "multiInstanceBody",
+            )
+        } else {
+            (node.id.clone(), crate::engine::elements::wire_kind(node))
+        };
+        let row = PastActivity {
+            element,
+            name: node.name.clone(),
+            kind,
+            scope: at.scope,
+            parent: scope.owner,
+            called: if let Wait::Called(called) = &token.wait {
+                Some(*called)
+            } else {
+                None
+            },
+            assignee: if let Wait::UserTask(task) = &token.wait {
+                task.assignee.clone()
+            } else {
+                None
+            },
+            started_at: token.since,
+            ended_at,
+            cancelled,
+        };
+        let (called, assignee) = match self.past.get(&PastKey::Activity(at.token)) {
+            Some(PastRow::Activity(earlier)) => (earlier.called, earlier.assignee.clone()),
+            Some(PastRow::Task(_) | PastRow::Variable(_) | PastRow::Incident(_)) | None => {
+                (None, None)
+            }
+        };
+        let row = PastActivity {
+            called: row.called.or(called),
+            assignee: row.assignee.or(assignee),
+            ..row
+        };
+        self.past
+            .insert(PastKey::Activity(at.token), PastRow::Activity(row));
+    }
+
+    /// Writes the row of the user task a token waits at, if it does.
+    fn note_task(&mut self, at: At, reason: Option<&str>) {
+        let Wait::UserTask(task) = &self.token(at).wait else {
+            return;
+        };
+        let row = PastTask {
+            element: self.element_id(at.node),
+            task: (**task).clone(),
+            ended_at: reason.map(|_| self.now),
+            reason: reason.map(str::to_owned),
+        };
+        self.past
+            .insert(PastKey::Task(at.token), PastRow::Task(Box::new(row)));
+        self.note_activity(at, None, false);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one row, written in two places")]
+    fn note_incident(
+        &mut self,
+        id: LocalId,
+        token: TokenId,
+        element: ElementId,
+        kind: IncidentKind,
+        message: &str,
+        (raised_at, resolved_at): (Timestamp, Option<Timestamp>),
+        deleted: bool,
+    ) {
+        let row = PastIncident {
+            token,
+            element,
+            kind,
+            message: message.to_owned(),
+            raised_at,
+            resolved_at,
+            deleted,
+        };
+        self.past
+            .insert(PastKey::Incident(id), PastRow::Incident(row));
+    }
+}
+
+/// A job as it is when an element opens it.
+pub(crate) fn new_job(kind: JobKind, topic: String, priority: i64, now: Timestamp) -> Job {
+    Job {
+        kind,
+        topic,
+        lease_no: 0,
+        lease: None,
+        retries: None,
+        failures: 0,
+        expiries: 0,
+        due: now,
+        priority,
+        created_at: now,
+        error: None,
+    }
+}

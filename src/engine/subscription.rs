@@ -1,0 +1,211 @@
+//! Armed events: evaluate what they wait for, arm them with their token, and what happens when one fires.
+
+use crate::base::id::{LocalId, ScopeId, TokenId};
+use crate::base::time::{TimerKind, first_due, next_due};
+use crate::base::variable::Variables;
+use crate::engine::command::Rejection;
+use crate::engine::definition::NodeIx;
+use crate::engine::elements::Element;
+use crate::engine::expression::as_text;
+use crate::engine::incident::Fault;
+use crate::engine::instance::{Subscription, Trigger};
+use crate::engine::lifecycle::{self, Cause, Work};
+use crate::engine::step::{At, Step};
+use crate::engine::variables;
+use crate::script::Compiled;
+use std::sync::Arc;
+
+/// What an event node waits for, as the model says it.
+#[derive(Debug)]
+pub enum TriggerSource {
+    Timer { kind: TimerKind, text: Compiled },
+    Message { name: Compiled },
+    Error { code: Option<String> },
+}
+
+/// Evaluates the boundary events of an activity before it begins, so that a failing expression has no effect.
+pub(super) fn prepare(step: &mut Step, at: At) -> Result<Vec<Subscription>, Fault> {
+    let process = Arc::clone(&step.process);
+    let mut prepared = Vec::new();
+    for node in &process.node(at.node).boundary {
+        if let Some(event) = process.node(*node).element.boundary() {
+            let trigger = evaluate(step, at, &event.trigger)?;
+            prepared.push(Subscription {
+                owner: at.token,
+                catches: *node,
+                trigger,
+                interrupting: event.interrupting,
+                since: step.now,
+            });
+        }
+    }
+    Ok(prepared)
+}
+
+pub(crate) fn evaluate(step: &mut Step, at: At, source: &TriggerSource) -> Result<Trigger, Fault> {
+    match source {
+        TriggerSource::Timer { kind, text } => {
+            let value = step.text(at, text)?.unwrap_or_default();
+            let (due, cycle) = first_due(*kind, &value, step.now)
+                .map_err(|e| Fault::expression(format!("timer {value:?}: {e}")))?;
+            Ok(Trigger::Timer { due, cycle })
+        }
+        TriggerSource::Message { name } => match as_text(step.value(at, name)?) {
+            Some(name) => Ok(Trigger::Message { name }),
+            None => Err(Fault::expression("the message's name is null")),
+        },
+        TriggerSource::Error { code } => Ok(Trigger::Error { code: code.clone() }),
+    }
+}
+
+/// Arms what a catching node waits for, owned by the token that waits.
+pub(crate) fn arm(
+    step: &mut Step,
+    at: At,
+    catches: NodeIx,
+    source: &TriggerSource,
+) -> Result<(), Fault> {
+    let trigger = evaluate(step, at, source)?;
+    let since = step.now;
+    step.arm(
+        at.scope,
+        Subscription {
+            owner: at.token,
+            catches,
+            trigger,
+            interrupting: true,
+            since,
+        },
+    );
+    Ok(())
+}
+
+pub(super) fn disarm_all(step: &mut Step, scope: ScopeId, owner: TokenId) {
+    if crate::base::planted::is("cancelled-scope-keeps-its-subscription") {
+        return;
+    }
+    let armed: Vec<LocalId> = step
+        .scope(scope)
+        .subscriptions
+        .iter()
+        .filter(|(_, s)| s.owner == owner)
+        .map(|(id, _)| *id)
+        .collect();
+    for id in armed {
+        step.disarm(scope, id);
+    }
+}
+
+/// Checks whether a timer may fire: still armed, and due as it was when it was read.
+pub(super) fn check_timer(
+    step: &Step,
+    id: LocalId,
+    due: Option<crate::base::time::Timestamp>,
+) -> Result<(), Rejection> {
+    let (_, subscription) = step
+        .instance
+        .subscription(id)
+        .ok_or(Rejection::NotArmed(id))?;
+    match &subscription.trigger {
+        Trigger::Timer { due: armed, .. }
+            if due.is_none_or(|due| due == *armed && due <= step.now) =>
+        {
+            Ok(())
+        }
+        Trigger::Timer { .. } | Trigger::Message { .. } | Trigger::Error { .. } => {
+            Err(Rejection::NotArmed(id))
+        }
+    }
+}
+
+pub(super) fn check_message(step: &Step, id: LocalId, name: &str) -> Result<(), Rejection> {
+    let (_, subscription) = step
+        .instance
+        .subscription(id)
+        .ok_or(Rejection::NotArmed(id))?;
+    match &subscription.trigger {
+        Trigger::Message { name: armed } if armed == name => Ok(()),
+        Trigger::Message { .. } | Trigger::Timer { .. } | Trigger::Error { .. } => {
+            Err(Rejection::NotArmed(id))
+        }
+    }
+}
+
+/// Lets an armed event happen (checked before): the token that waits goes on, or a token leaves the boundary.
+pub(super) fn fire(step: &mut Step, id: LocalId, variables: Variables, local: Variables) {
+    let (scope, subscription) = step
+        .instance
+        .subscription(id)
+        .map(|(scope, s)| (scope, s.clone()))
+        .expect("checked: armed");
+    let owner = step
+        .at(subscription.owner)
+        .expect("a subscription's owner is live");
+    step.fired(id, &subscription);
+    if subscription.catches == owner.node {
+        variables::set_results(step, owner, variables, local);
+        disarm_all(step, scope, owner.token);
+        step.agenda.push(Work::Resume {
+            token: owner.token,
+            cause: Cause::Fired,
+        });
+        return;
+    }
+    let is_gateway = matches!(
+        step.process.node(owner.node).element,
+        Element::EventBasedGateway(_)
+    );
+    if is_gateway {
+        disarm_all(step, scope, owner.token);
+        step.consume(owner);
+    } else if subscription.interrupting {
+        lifecycle::cancel(step, owner);
+    } else {
+        rearm_or_disarm(step, scope, id, &subscription);
+    }
+    place_fired(step, scope, subscription.catches, variables, local);
+}
+
+/// A token at an event that has just happened.
+pub(super) fn place_fired(
+    step: &mut Step,
+    scope: ScopeId,
+    node: NodeIx,
+    variables: Variables,
+    local: Variables,
+) -> At {
+    let at = step.place(scope, node, None);
+    variables::set_results(step, at, variables, local);
+    step.agenda.push(Work::Resume {
+        token: at.token,
+        cause: Cause::Fired,
+    });
+    at
+}
+
+/// A message may come again; a cycle has a next time; any other timer has fired once.
+fn rearm_or_disarm(step: &mut Step, scope: ScopeId, id: LocalId, subscription: &Subscription) {
+    let Trigger::Timer { cycle, .. } = &subscription.trigger else {
+        return;
+    };
+    let catch_up = step
+        .process
+        .node(subscription.catches)
+        .properties
+        .get("transhume.catchUp")
+        .is_some_and(|v| v == "true");
+    let next = cycle
+        .as_ref()
+        .and_then(|cycle| next_due(cycle, step.now, catch_up).ok().flatten());
+    match next {
+        Some((due, cycle)) => step.rearm(
+            scope,
+            id,
+            Trigger::Timer {
+                due,
+                cycle: Some(cycle),
+            },
+        ),
+        None => step.disarm(scope, id),
+    }
+}
