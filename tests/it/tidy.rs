@@ -5,6 +5,7 @@
 //! still stand are listed in `tests/tidy/long.txt`, which only shrinks.
 
 mod edges;
+mod elements;
 mod source;
 mod text;
 
