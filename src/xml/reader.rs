@@ -77,8 +77,10 @@ impl<'t> Builder<'t> {
             let start = base + reader.buffer_position() as usize;
             let event = match reader.read_event() {
                 Ok(event) => event,
+                Err(_) if begins_doctype(&self.text[start..]) => return Err(doctype(start)),
                 Err(error) => {
-                    return Err(self.syntax(&error, base + reader.error_position() as usize));
+                    let at = base + reader.error_position() as usize;
+                    return Err(Fault::malformed(at, error.to_string()));
                 }
             };
             let span = start..base + reader.buffer_position() as usize;
@@ -359,16 +361,6 @@ impl<'t> Builder<'t> {
     fn slice(&self, span: &Span) -> &'t str {
         &self.text[span.start as usize..span.end as usize]
     }
-
-    /// A document type is named as such even where quick-xml stumbles over it first.
-    fn syntax(&self, error: &quick_xml::Error, at: usize) -> Fault {
-        let at = at.min(self.text.len());
-        let rest = self.text.as_bytes().get(at..at + "<!DOCTYPE".len());
-        if rest.is_some_and(|rest| rest.eq_ignore_ascii_case(b"<!DOCTYPE")) {
-            return doctype(at);
-        }
-        Fault::malformed(at, error.to_string())
-    }
 }
 
 /// Namespaces in XML 1.0, section 3: what may be bound to what.
@@ -384,6 +376,13 @@ fn check_binding(prefix: &str, uri: &str) -> Result<(), &'static str> {
         (_, "") => Err("a prefix cannot be bound to nothing: give a namespace"),
         (_, _) => Ok(()),
     }
+}
+
+/// A document type is named as such even where quick-xml stumbles over it.
+fn begins_doctype(rest: &str) -> bool {
+    const START: &[u8] = b"<!DOCTYPE";
+    let start = rest.as_bytes().get(..START.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(START))
 }
 
 fn doctype(at: usize) -> Fault {

@@ -1,5 +1,10 @@
 //! The strict reader against an independent reader, hostile input, and the models of other people.
 
+mod edit;
+mod hostile;
+mod suites;
+mod tree;
+
 use super::*;
 
 /// Well-formed and not, one construct each. The judge is roxmltree; documents it cannot judge are in other tests.
