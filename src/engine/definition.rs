@@ -62,10 +62,7 @@ pub struct StartTrigger {
 #[derive(Clone, Debug)]
 pub enum StartKind {
     Message(Compiled),
-    Timer {
-        kind: crate::base::time::TimerKind,
-        text: Compiled,
-    },
+    Timer { kind: crate::base::time::TimerKind, text: Compiled },
 }
 
 #[derive(Debug)]
@@ -94,8 +91,7 @@ pub struct FlowNode {
 
 impl FlowNode {
     pub fn is_activity(&self) -> bool {
-        self.kind.ends_with("ask")
-            || matches!(self.kind, "subProcess" | "callActivity" | "transaction")
+        self.kind.ends_with("ask") || matches!(self.kind, "subProcess" | "callActivity" | "transaction")
     }
 }
 
@@ -153,19 +149,9 @@ pub enum RetryCycle {
 /// `camunda:in` and `camunda:out` of a call activity.
 #[derive(Debug)]
 pub enum DataMapping {
-    All {
-        local: bool,
-    },
-    Source {
-        source: String,
-        target: String,
-        local: bool,
-    },
-    Expression {
-        expression: Compiled,
-        target: String,
-        local: bool,
-    },
+    All { local: bool },
+    Source { source: String, target: String, local: bool },
+    Expression { expression: Compiled, target: String, local: bool },
 }
 
 /// Which process a call activity starts.
@@ -187,10 +173,7 @@ impl Process {
     }
 
     pub fn target(&self, flow: FlowIx) -> NodeIx {
-        self.graph
-            .edge_endpoints(flow)
-            .expect("a flow has two ends")
-            .1
+        self.graph.edge_endpoints(flow).expect("a flow has two ends").1
     }
 
     pub fn find(&self, id: &str) -> Option<NodeIx> {

@@ -7,9 +7,7 @@ use crate::base::id::{InstanceId, LocalId, ROOT_SCOPE, ScopeId, TokenId};
 use crate::base::time::Timestamp;
 use crate::base::variable::Variables;
 use crate::engine::definition::{FlowIx, NodeIx, Process, ProcessDefinition};
-use crate::engine::instance::{
-    Head, Instance, Scope, ScopeKind, Stage, Subscription, Token, Trigger, Wait,
-};
+use crate::engine::instance::{Head, Instance, Scope, ScopeKind, Stage, Subscription, Token, Trigger, Wait};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,15 +18,10 @@ const FORMAT: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
     #[error("instance {instance}: the stored document cannot be read: {error}")]
-    Json {
-        instance: InstanceId,
-        error: serde_json::Error,
-    },
+    Json { instance: InstanceId, error: serde_json::Error },
     #[error("instance {instance}: its definition has no element {id:?}")]
     UnknownElement { instance: InstanceId, id: String },
-    #[error(
-        "instance {instance}: the document has format {format}, this program reads up to {FORMAT}"
-    )]
+    #[error("instance {instance}: the document has format {format}, this program reads up to {FORMAT}")]
     Newer { instance: InstanceId, format: u32 },
 }
 
@@ -88,11 +81,7 @@ pub fn encode_root(instance: &Instance) -> String {
         return String::new();
     }
     let scope = scope_document(instance, &instance.scopes[&ROOT_SCOPE]);
-    to_json(&RootDocument {
-        format: FORMAT,
-        head: Cow::Borrowed(&instance.head),
-        scope,
-    })
+    to_json(&RootDocument { format: FORMAT, head: Cow::Borrowed(&instance.head), scope })
 }
 
 pub fn encode_scope(instance: &Instance, scope: ScopeId) -> String {
@@ -108,9 +97,7 @@ fn scope_document<'a>(instance: &'a Instance, scope: &'a Scope) -> ScopeDocument
     let node = |ix: NodeIx| Cow::Borrowed(process.node(ix).id.as_str());
     let token = |token: &'a Token| TokenDocument {
         at: node(token.at),
-        via: token
-            .via
-            .map(|flow| Cow::Borrowed(process.flow(flow).id.as_str())),
+        via: token.via.map(|flow| Cow::Borrowed(process.flow(flow).id.as_str())),
         stage: token.stage,
         wait: Cow::Borrowed(&token.wait),
         own: token.own,
@@ -131,11 +118,7 @@ fn scope_document<'a>(instance: &'a Instance, scope: &'a Scope) -> ScopeDocument
         at: scope.at.map(node),
         variables: Cow::Borrowed(&scope.variables),
         tokens: scope.tokens.iter().map(|(id, t)| (*id, token(t))).collect(),
-        subscriptions: scope
-            .subscriptions
-            .iter()
-            .map(|(id, s)| (*id, subscription(s)))
-            .collect(),
+        subscriptions: scope.subscriptions.iter().map(|(id, s)| (*id, subscription(s))).collect(),
     }
 }
 
@@ -146,22 +129,12 @@ pub fn decode(
     scopes: &[(ScopeId, String)],
     definition: Arc<ProcessDefinition>,
 ) -> Result<Instance, DocumentError> {
-    let json = |error| DocumentError::Json {
-        instance: id,
-        error,
-    };
+    let json = |error| DocumentError::Json { instance: id, error };
     let root: RootDocument<'_> = serde_json::from_str(body).map_err(json)?;
     if root.format > FORMAT {
-        return Err(DocumentError::Newer {
-            instance: id,
-            format: root.format,
-        });
+        return Err(DocumentError::Newer { instance: id, format: root.format });
     }
-    let names = Names {
-        instance: id,
-        process: &definition.process,
-        flows: flows_by_id(&definition.process),
-    };
+    let names = Names { instance: id, process: &definition.process, flows: flows_by_id(&definition.process) };
     let mut all = BTreeMap::new();
     let first = names.scope(root.scope)?;
     all.insert(first.id, first);
@@ -170,21 +143,11 @@ pub fn decode(
         all.insert(scope.id, scope);
     }
     let head = root.head.into_owned();
-    Ok(Instance {
-        head,
-        definition,
-        scopes: all,
-        dirty: BTreeSet::new(),
-        closed: BTreeSet::new(),
-    })
+    Ok(Instance { head, definition, scopes: all, dirty: BTreeSet::new(), closed: BTreeSet::new() })
 }
 
 fn flows_by_id(process: &Process) -> BTreeMap<&str, FlowIx> {
-    process
-        .graph
-        .edge_indices()
-        .map(|ix| (process.flow(ix).id.as_str(), ix))
-        .collect()
+    process.graph.edge_indices().map(|ix| (process.flow(ix).id.as_str(), ix)).collect()
 }
 
 struct Names<'p> {
@@ -199,49 +162,22 @@ impl Names<'_> {
     }
 
     fn unknown(&self, id: &str) -> DocumentError {
-        DocumentError::UnknownElement {
-            instance: self.instance,
-            id: id.to_owned(),
-        }
+        DocumentError::UnknownElement { instance: self.instance, id: id.to_owned() }
     }
 
     fn scope(&self, stored: ScopeDocument<'_>) -> Result<Scope, DocumentError> {
         let mut tokens = BTreeMap::new();
         for (id, token) in stored.tokens {
-            let via = token
-                .via
-                .map(|id| {
-                    self.flows
-                        .get(&*id)
-                        .copied()
-                        .ok_or_else(|| self.unknown(&id))
-                })
-                .transpose()?;
+            let via = token.via.map(|id| self.flows.get(&*id).copied().ok_or_else(|| self.unknown(&id))).transpose()?;
             let (at, wait) = (self.node(&token.at)?, token.wait.into_owned());
-            tokens.insert(
-                id,
-                Token {
-                    at,
-                    via,
-                    stage: token.stage,
-                    wait,
-                    own: token.own,
-                    since: token.since,
-                },
-            );
+            tokens.insert(id, Token { at, via, stage: token.stage, wait, own: token.own, since: token.since });
         }
         let mut subscriptions = BTreeMap::new();
         for (id, s) in stored.subscriptions {
             let (catches, trigger) = (self.node(&s.catches)?, s.trigger.into_owned());
             subscriptions.insert(
                 id,
-                Subscription {
-                    owner: s.owner,
-                    catches,
-                    trigger,
-                    interrupting: s.interrupting,
-                    since: s.since,
-                },
+                Subscription { owner: s.owner, catches, trigger, interrupting: s.interrupting, since: s.since },
             );
         }
         Ok(Scope {

@@ -21,14 +21,11 @@ struct View<'v, 'a> {
 
 impl Surroundings for View<'_, '_> {
     fn variable(&self, name: &str) -> Option<Value> {
-        self.step
-            .look_up(self.scope, name)
-            .map(|(_, variable)| variable.value.clone())
+        self.step.look_up(self.scope, name).map(|(_, variable)| variable.value.clone())
     }
 
     fn set_variable(&mut self, name: &str, value: Value) {
-        self.step
-            .set_outward(self.scope, name, Variable { value, tag: None });
+        self.step.set_outward(self.scope, name, Variable { value, tag: None });
     }
 
     fn names(&self) -> Vec<String> {
@@ -72,9 +69,7 @@ impl Surroundings for View<'_, '_> {
             }),
             Fact::InstanceId => Some(self.step.head().id.to_string()),
             Fact::BusinessKey => self.step.head().business_key.clone(),
-            Fact::TenantId => {
-                Some(self.step.head().tenant.clone()).filter(|tenant| !tenant.is_empty())
-            }
+            Fact::TenantId => Some(self.step.head().tenant.clone()).filter(|tenant| !tenant.is_empty()),
             Fact::DefinitionId => Some(definition.wire_id()),
             Fact::User => self.step.user.clone(),
             Fact::Groups => None,
@@ -96,11 +91,7 @@ impl Step<'_> {
         expression: &Compiled,
     ) -> Result<Value, Fault> {
         expression
-            .evaluate(&mut View {
-                step: self,
-                scope,
-                token,
-            })
+            .evaluate(&mut View { step: self, scope, token })
             .map_err(|e| Fault::expression(format!("{}: {e}", expression.source())))
     }
 
@@ -117,32 +108,16 @@ impl Step<'_> {
         self.holds_from(scope, at, condition)
     }
 
-    pub(crate) fn holds_from(
-        &mut self,
-        scope: ScopeId,
-        at: At,
-        condition: &Compiled,
-    ) -> Result<bool, Fault> {
+    pub(crate) fn holds_from(&mut self, scope: ScopeId, at: At, condition: &Compiled) -> Result<bool, Fault> {
         condition
-            .condition(&mut View {
-                step: self,
-                scope,
-                token: Some(at),
-            })
+            .condition(&mut View { step: self, scope, token: Some(at) })
             .map_err(|e| Fault::expression(format!("{}: {e}", condition.source())))
     }
 
     /// Runs a script within its inline budget.
     pub(crate) fn run_script(&mut self, at: At, script: &Script) -> Result<Value, ScriptError> {
         let scope = self.variable_scope(at);
-        script.run(
-            Budget::Inline,
-            &mut View {
-                step: self,
-                scope,
-                token: Some(at),
-            },
-        )
+        script.run(Budget::Inline, &mut View { step: self, scope, token: Some(at) })
     }
 }
 
@@ -150,9 +125,7 @@ pub(crate) fn as_text(value: Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) => Some(text),
-        other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-            Some(other.to_string())
-        }
+        other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => Some(other.to_string()),
     }
 }
 
@@ -167,9 +140,7 @@ pub struct Plain<'a> {
 
 impl Surroundings for Plain<'_> {
     fn variable(&self, name: &str) -> Option<Value> {
-        self.variables
-            .get(name)
-            .map(|variable| variable.value.clone())
+        self.variables.get(name).map(|variable| variable.value.clone())
     }
 
     fn set_variable(&mut self, _name: &str, _value: Value) {}

@@ -66,10 +66,7 @@ pub struct Fault {
 
 impl Fault {
     pub fn new(kind: IncidentKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-        }
+        Self { kind, message: message.into() }
     }
 
     pub fn expression(message: impl Into<String>) -> Self {

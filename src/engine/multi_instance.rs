@@ -23,12 +23,7 @@ const ITEMS: &str = "transhume.items";
 pub(super) fn open(step: &mut Step, at: At) {
     match prepare(step, at) {
         Ok((count, items, armed)) => {
-            let body = step.open_scope(
-                ScopeKind::Body,
-                Some(at.scope),
-                Some(at.token),
-                Some(at.node),
-            );
+            let body = step.open_scope(ScopeKind::Body, Some(at.scope), Some(at.token), Some(at.node));
             step.set_variable(body, "nrOfInstances", count.into());
             step.set_variable(body, "nrOfCompletedInstances", 0.into());
             step.set_stage(at, Stage::Active);
@@ -40,11 +35,7 @@ pub(super) fn open(step: &mut Step, at: At) {
                 return done(step, at, body);
             }
             let process = Arc::clone(&step.process);
-            let looping = process
-                .node(at.node)
-                .looping
-                .as_ref()
-                .expect("a body loops");
+            let looping = process.node(at.node).looping.as_ref().expect("a body loops");
             let at_once = if looping.sequential { 1 } else { count };
             step.set_variable(body, "nrOfActiveInstances", at_once.into());
             if looping.sequential
@@ -53,32 +44,18 @@ pub(super) fn open(step: &mut Step, at: At) {
                 step.set_variable(body, ITEMS, Value::Array(items.clone()).into());
             }
             for index in 0..at_once {
-                start_inner(
-                    step,
-                    at,
-                    body,
-                    index,
-                    items.as_ref().map(|items| items[index].clone()),
-                );
+                start_inner(step, at, body, index, items.as_ref().map(|items| items[index].clone()));
             }
         }
         Err(fault) => step.raise(at, fault),
     }
 }
 
-type Prepared = (
-    usize,
-    Option<Vec<Value>>,
-    Vec<crate::engine::instance::Subscription>,
-);
+type Prepared = (usize, Option<Vec<Value>>, Vec<crate::engine::instance::Subscription>);
 
 fn prepare(step: &mut Step, at: At) -> Result<Prepared, Fault> {
     let process = Arc::clone(&step.process);
-    let looping = process
-        .node(at.node)
-        .looping
-        .as_ref()
-        .expect("a body loops");
+    let looping = process.node(at.node).looping.as_ref().expect("a body loops");
     let armed = subscription::prepare(step, at)?;
     let (count, items) = match (&looping.collection, &looping.cardinality) {
         (Some(collection), _) => match step.value(at, collection)? {
@@ -90,10 +67,7 @@ fn prepare(step: &mut Step, at: At) -> Result<Prepared, Fault> {
                 )));
             }
         },
-        (None, Some(cardinality)) => (
-            count_of(step.value(at, cardinality)?, cardinality.source())?,
-            None,
-        ),
+        (None, Some(cardinality)) => (count_of(step.value(at, cardinality)?, cardinality.source())?, None),
         (None, None) => {
             unreachable!("compiled: a multi-instance has a collection or a cardinality")
         }
@@ -128,11 +102,7 @@ fn count_of(value: Value, source: &str) -> Result<usize, Fault> {
 
 fn start_inner(step: &mut Step, at: At, body: ScopeId, index: usize, item: Option<Value>) {
     let process = Arc::clone(&step.process);
-    let looping = process
-        .node(at.node)
-        .looping
-        .as_ref()
-        .expect("a body loops");
+    let looping = process.node(at.node).looping.as_ref().expect("a body loops");
     let inner = step.open_scope(ScopeKind::Inner, Some(body), Some(at.token), Some(at.node));
     step.set_variable(inner, "loopCounter", index.into());
     if let (Some(name), Some(item)) = (&looping.element_variable, item) {
@@ -144,18 +114,11 @@ fn start_inner(step: &mut Step, at: At, body: ScopeId, index: usize, item: Optio
 /// An inner instance's token has left: look at the completion condition, then start the next or end the body.
 pub(super) fn inner_done(step: &mut Step, inner: ScopeId) {
     let (body, owner) = match step.scope(inner) {
-        scope => (
-            scope.parent.expect("an inner scope has a body"),
-            scope.owner.expect("an inner scope has an owner"),
-        ),
+        scope => (scope.parent.expect("an inner scope has a body"), scope.owner.expect("an inner scope has an owner")),
     };
     let Some(at) = step.at(owner) else { return };
     let process = Arc::clone(&step.process);
-    let looping = process
-        .node(at.node)
-        .looping
-        .as_ref()
-        .expect("a body loops");
+    let looping = process.node(at.node).looping.as_ref().expect("a body loops");
     let total = counted(step, body, "nrOfInstances");
     let completed = counted(step, body, "nrOfCompletedInstances") + 1;
     step.set_variable(body, "nrOfCompletedInstances", completed.into());
@@ -185,12 +148,7 @@ pub(super) fn inner_done(step: &mut Step, inner: ScopeId) {
 }
 
 /// Evaluated where the variables of the instance that has just ended are still seen.
-fn completion_holds(
-    step: &mut Step,
-    at: At,
-    inner: ScopeId,
-    looping: &MultiInstance,
-) -> Result<bool, Fault> {
+fn completion_holds(step: &mut Step, at: At, inner: ScopeId, looping: &MultiInstance) -> Result<bool, Fault> {
     match &looping.completion {
         Some(condition) => step.holds_from(inner, at, condition),
         None => Ok(false),
@@ -200,11 +158,7 @@ fn completion_holds(
 /// Goes on after the completion condition could not be evaluated and its incident was resolved.
 pub(super) fn recheck(step: &mut Step, at: At, body: ScopeId) {
     let process = Arc::clone(&step.process);
-    let looping = process
-        .node(at.node)
-        .looping
-        .as_ref()
-        .expect("a body loops");
+    let looping = process.node(at.node).looping.as_ref().expect("a body loops");
     let ready = match &looping.completion {
         Some(condition) => step.holds_from(body, at, condition),
         None => Ok(false),
@@ -218,9 +172,7 @@ pub(super) fn recheck(step: &mut Step, at: At, body: ScopeId) {
         }
         Ok(false) if completed >= counted(step, body, "nrOfInstances") => done(step, at, body),
         Ok(false) if looping.sequential && inner_scopes(step, body).is_empty() => {
-            let item = step
-                .look_up(body, ITEMS)
-                .and_then(|(_, items)| items.value.get(completed).cloned());
+            let item = step.look_up(body, ITEMS).and_then(|(_, items)| items.value.get(completed).cloned());
             start_inner(step, at, body, completed, item);
         }
         Ok(false) => {}
@@ -230,24 +182,13 @@ pub(super) fn recheck(step: &mut Step, at: At, body: ScopeId) {
 fn done(step: &mut Step, at: At, body: ScopeId) {
     step.close_scope(body);
     step.token_mut(at).wait = Wait::Nothing;
-    step.agenda.push(Work::Resume {
-        token: at.token,
-        cause: Cause::ScopeDone,
-    });
+    step.agenda.push(Work::Resume { token: at.token, cause: Cause::ScopeDone });
 }
 
 fn cancel_inner(step: &mut Step, body: ScopeId) {
     for inner in inner_scopes(step, body) {
-        let tokens: Vec<At> = step
-            .scope(inner)
-            .tokens
-            .iter()
-            .map(|(token, t)| At {
-                node: t.at,
-                token: *token,
-                scope: inner,
-            })
-            .collect();
+        let tokens: Vec<At> =
+            step.scope(inner).tokens.iter().map(|(token, t)| At { node: t.at, token: *token, scope: inner }).collect();
         for at in tokens {
             cancel(step, at);
         }
@@ -265,10 +206,6 @@ pub(super) fn inner_scopes(step: &Step, body: ScopeId) -> Vec<ScopeId> {
 }
 
 fn counted(step: &Step, body: ScopeId, name: &str) -> usize {
-    let value = step
-        .scope(body)
-        .variables
-        .get(name)
-        .and_then(|v| v.value.as_u64());
+    let value = step.scope(body).variables.get(name).and_then(|v| v.value.as_u64());
     usize::try_from(value.unwrap_or(0)).unwrap_or(usize::MAX)
 }

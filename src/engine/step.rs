@@ -7,13 +7,10 @@ use crate::base::variable::{Variable, Variables};
 use crate::engine::command::{Answer, Effect};
 use crate::engine::definition::{FlowIx, NodeIx, Process};
 use crate::engine::event::{Event, JobEnd};
-use crate::engine::history::{
-    Past, PastActivity, PastIncident, PastKey, PastRow, PastTask, PastVariable,
-};
+use crate::engine::history::{Past, PastActivity, PastIncident, PastKey, PastRow, PastTask, PastVariable};
 use crate::engine::incident::{Fault, Incident, IncidentKind};
 use crate::engine::instance::{
-    Head, Instance, InstanceState, Scope, ScopeKind, Stage, Subscription, Token, Trigger, UserTask,
-    Wait,
+    Head, Instance, InstanceState, Scope, ScopeKind, Stage, Subscription, Token, Trigger, UserTask, Wait,
 };
 use crate::engine::job::{Job, JobKind};
 use crate::engine::lifecycle::Agenda;
@@ -45,11 +42,7 @@ pub(crate) struct Step<'a> {
 // Reading.
 impl Step<'_> {
     pub(crate) fn at(&self, token: TokenId) -> Option<At> {
-        self.instance.find(token).map(|(scope, found)| At {
-            node: found.at,
-            token,
-            scope,
-        })
+        self.instance.find(token).map(|(scope, found)| At { node: found.at, token, scope })
     }
 
     pub(crate) fn token(&self, at: At) -> &Token {
@@ -89,21 +82,13 @@ impl Step<'_> {
     /// One waiting token per incoming flow of `at`'s node in its scope, oldest first; none while a flow is empty.
     pub(crate) fn one_parked_per_incoming(&self, at: At) -> Option<Vec<TokenId>> {
         let process = Arc::clone(&self.process);
-        process
-            .node(at.node)
-            .incoming
-            .iter()
-            .map(|flow| self.parked_on(at, *flow).next())
-            .collect()
+        process.node(at.node).incoming.iter().map(|flow| self.parked_on(at, *flow).next()).collect()
     }
 
     /// Tokens that wait at `at`'s node in its scope and came by `flow`, oldest first.
     pub(crate) fn parked_on(&self, at: At, flow: FlowIx) -> impl Iterator<Item = TokenId> {
         let tokens = &self.instance.scopes[&at.scope].tokens;
-        tokens
-            .iter()
-            .filter(move |(_, t)| t.at == at.node && t.via == Some(flow))
-            .map(|(id, _)| *id)
+        tokens.iter().filter(move |(_, t)| t.at == at.node && t.via == Some(flow)).map(|(id, _)| *id)
     }
 }
 
@@ -116,41 +101,22 @@ impl Step<'_> {
 
     fn touch(&mut self, scope: ScopeId) -> &mut Scope {
         self.instance.dirty.insert(scope);
-        self.instance
-            .scopes
-            .get_mut(&scope)
-            .expect("a touched scope is open")
+        self.instance.scopes.get_mut(&scope).expect("a touched scope is open")
     }
 
     pub(super) fn token_mut(&mut self, at: At) -> &mut Token {
-        self.touch(at.scope)
-            .tokens
-            .get_mut(&at.token)
-            .expect("a changed token is live")
+        self.touch(at.scope).tokens.get_mut(&at.token).expect("a changed token is live")
     }
 
     pub(super) fn place(&mut self, scope: ScopeId, node: NodeIx, via: Option<FlowIx>) -> At {
         let token = TokenId(self.fresh());
         let since = self.now;
-        self.touch(scope).tokens.insert(
-            token,
-            Token {
-                at: node,
-                via,
-                stage: Stage::Entering,
-                wait: Wait::Nothing,
-                own: None,
-                since,
-            },
-        );
+        self.touch(scope)
+            .tokens
+            .insert(token, Token { at: node, via, stage: Stage::Entering, wait: Wait::Nothing, own: None, since });
         let at = At { node, token, scope };
         let via = via.map(|flow| self.process.flow(flow).id.clone());
-        self.events.push(Event::TokenEntered {
-            token,
-            scope,
-            at: self.element_id(node),
-            via,
-        });
+        self.events.push(Event::TokenEntered { token, scope, at: self.element_id(node), via });
         self.note_activity(at, None, false);
         at
     }
@@ -163,38 +129,25 @@ impl Step<'_> {
     /// Removes a token that is done with its element.
     pub(super) fn consume(&mut self, at: At) {
         self.note_activity(at, Some(self.now), false);
-        let event = Event::TokenLeft {
-            token: at.token,
-            at: self.element_id(at.node),
-        };
+        let event = Event::TokenLeft { token: at.token, at: self.element_id(at.node) };
         self.remove(at, event);
     }
 
     /// Removes a token that a join takes together with others.
     pub(crate) fn join(&mut self, at: At) {
         self.note_activity(at, Some(self.now), false);
-        let event = Event::TokenJoined {
-            token: at.token,
-            at: self.element_id(at.node),
-        };
+        let event = Event::TokenJoined { token: at.token, at: self.element_id(at.node) };
         self.remove(at, event);
     }
 
     pub(super) fn drop_cancelled(&mut self, at: At) {
         self.note_activity(at, Some(self.now), true);
-        let event = Event::TokenCancelled {
-            token: at.token,
-            at: self.element_id(at.node),
-        };
+        let event = Event::TokenCancelled { token: at.token, at: self.element_id(at.node) };
         self.remove(at, event);
     }
 
     fn remove(&mut self, at: At, event: Event) {
-        let gone = self
-            .touch(at.scope)
-            .tokens
-            .remove(&at.token)
-            .expect("a removed token is live");
+        let gone = self.touch(at.scope).tokens.remove(&at.token).expect("a removed token is live");
         self.events.push(event);
         if let Some(own) = gone.own.filter(|own| *own != at.scope) {
             self.close_scope(own);
@@ -208,11 +161,7 @@ impl Step<'_> {
         owner: Option<TokenId>,
         at: Option<NodeIx>,
     ) -> ScopeId {
-        let id = if parent.is_none() {
-            ROOT_SCOPE
-        } else {
-            ScopeId(self.fresh())
-        };
+        let id = if parent.is_none() { ROOT_SCOPE } else { ScopeId(self.fresh()) };
         let scope = Scope {
             id,
             parent,
@@ -226,13 +175,7 @@ impl Step<'_> {
         self.instance.scopes.insert(id, scope);
         self.instance.dirty.insert(id);
         let at = at.map(|node| self.element_id(node));
-        self.events.push(Event::ScopeOpened {
-            scope: id,
-            parent,
-            kind,
-            owner,
-            at,
-        });
+        self.events.push(Event::ScopeOpened { scope: id, parent, kind, owner, at });
         id
     }
 
@@ -244,12 +187,7 @@ impl Step<'_> {
         let own = match self.scope(at.scope).kind {
             ScopeKind::Inner => at.scope,
             ScopeKind::Process | ScopeKind::SubProcess | ScopeKind::Activity | ScopeKind::Body => {
-                self.open_scope(
-                    ScopeKind::Activity,
-                    Some(at.scope),
-                    Some(at.token),
-                    Some(at.node),
-                )
+                self.open_scope(ScopeKind::Activity, Some(at.scope), Some(at.token), Some(at.node))
             }
         };
         self.token_mut(at).own = Some(own);
@@ -260,10 +198,7 @@ impl Step<'_> {
         let Some(closed) = self.instance.scopes.remove(&scope) else {
             return;
         };
-        debug_assert!(
-            closed.tokens.is_empty() && closed.subscriptions.is_empty(),
-            "a closed scope holds nothing"
-        );
+        debug_assert!(closed.tokens.is_empty() && closed.subscriptions.is_empty(), "a closed scope holds nothing");
         self.instance.dirty.remove(&scope);
         self.instance.closed.insert(scope);
         self.events.push(Event::ScopeClosed { scope });
@@ -283,45 +218,22 @@ impl Step<'_> {
             ScopeKind::Inner => open.tokens.keys().next().copied(),
             ScopeKind::Process | ScopeKind::SubProcess | ScopeKind::Body => None,
         };
-        let row = PastVariable {
-            value: Some(value.clone()),
-            token,
-            at: self.now,
-        };
-        self.past.insert(
-            PastKey::Variable(scope, name.to_owned()),
-            PastRow::Variable(row),
-        );
-        self.events.push(Event::VariableSet {
-            scope,
-            name: name.to_owned(),
-            value,
-        });
+        let row = PastVariable { value: Some(value.clone()), token, at: self.now };
+        self.past.insert(PastKey::Variable(scope, name.to_owned()), PastRow::Variable(row));
+        self.events.push(Event::VariableSet { scope, name: name.to_owned(), value });
     }
 
     /// Sets a variable where it is visible from `scope`, else in the process.
     pub(super) fn set_outward(&mut self, scope: ScopeId, name: &str, value: Variable) {
-        let holder = self
-            .look_up(scope, name)
-            .map_or(ROOT_SCOPE, |(holder, _)| holder);
+        let holder = self.look_up(scope, name).map_or(ROOT_SCOPE, |(holder, _)| holder);
         self.set_variable(holder, name, value);
     }
 
     pub(super) fn remove_variable(&mut self, scope: ScopeId, name: &str) {
         if self.touch(scope).variables.remove(name).is_some() {
-            let row = PastVariable {
-                value: None,
-                token: None,
-                at: self.now,
-            };
-            self.past.insert(
-                PastKey::Variable(scope, name.to_owned()),
-                PastRow::Variable(row),
-            );
-            self.events.push(Event::VariableRemoved {
-                scope,
-                name: name.to_owned(),
-            });
+            let row = PastVariable { value: None, token: None, at: self.now };
+            self.past.insert(PastKey::Variable(scope, name.to_owned()), PastRow::Variable(row));
+            self.events.push(Event::VariableRemoved { scope, name: name.to_owned() });
         }
     }
 }
@@ -336,22 +248,12 @@ impl Step<'_> {
     pub(super) fn set_wait(&mut self, at: At, wait: Wait) {
         match &wait {
             Wait::Job(job) => self.job_opened(at.token, job),
-            Wait::UserTask(_) => self.events.push(Event::UserTaskCreated {
-                token: at.token,
-                at: self.element_id(at.node),
-            }),
-            Wait::Nothing
-            | Wait::Join
-            | Wait::Trigger
-            | Wait::Scope(_)
-            | Wait::Called(_)
-            | Wait::Incident(_) => {}
+            Wait::UserTask(_) => {
+                self.events.push(Event::UserTaskCreated { token: at.token, at: self.element_id(at.node) })
+            }
+            Wait::Nothing | Wait::Join | Wait::Trigger | Wait::Scope(_) | Wait::Called(_) | Wait::Incident(_) => {}
         }
-        let called = if let Wait::Called(called) = wait {
-            Some(called)
-        } else {
-            None
-        };
+        let called = if let Wait::Called(called) = wait { Some(called) } else { None };
         self.token_mut(at).wait = wait;
         if called.is_some() {
             self.note_activity(at, None, false);
@@ -360,15 +262,8 @@ impl Step<'_> {
     }
 
     fn job_opened(&mut self, token: TokenId, job: &Job) {
-        self.events.push(Event::JobOpened {
-            token,
-            topic: job.topic.clone(),
-            kind: job.kind,
-        });
-        self.effects.push(Effect::JobOpened {
-            token,
-            topic: job.topic.clone(),
-        });
+        self.events.push(Event::JobOpened { token, topic: job.topic.clone(), kind: job.kind });
+        self.effects.push(Effect::JobOpened { token, topic: job.topic.clone() });
     }
 
     /// Ends the job or user task a token holds, before the token goes on.
@@ -377,27 +272,14 @@ impl Step<'_> {
         match &self.token(at).wait {
             Wait::Job(job) => {
                 let lease_no = job.lease_no;
-                self.events.push(Event::JobClosed {
-                    token,
-                    lease_no,
-                    how,
-                });
+                self.events.push(Event::JobClosed { token, lease_no, how });
             }
             Wait::UserTask(_) => {
                 self.events.push(Event::UserTaskClosed { token, how });
-                let reason = if how == JobEnd::Completed {
-                    "completed"
-                } else {
-                    "deleted"
-                };
+                let reason = if how == JobEnd::Completed { "completed" } else { "deleted" };
                 self.note_task(at, Some(reason));
             }
-            Wait::Nothing
-            | Wait::Join
-            | Wait::Trigger
-            | Wait::Scope(_)
-            | Wait::Called(_)
-            | Wait::Incident(_) => return,
+            Wait::Nothing | Wait::Join | Wait::Trigger | Wait::Scope(_) | Wait::Called(_) | Wait::Incident(_) => return,
         }
         self.token_mut(at).wait = Wait::Nothing;
     }
@@ -409,12 +291,7 @@ impl Step<'_> {
                 Some(Wait::Job(job)) => job,
                 Some(_) | None => unreachable!("checked: the incident stands for a job"),
             },
-            Wait::Nothing
-            | Wait::Join
-            | Wait::UserTask(_)
-            | Wait::Trigger
-            | Wait::Scope(_)
-            | Wait::Called(_) => {
+            Wait::Nothing | Wait::Join | Wait::UserTask(_) | Wait::Trigger | Wait::Scope(_) | Wait::Called(_) => {
                 unreachable!("checked: the token waits for a job")
             }
         }
@@ -438,11 +315,7 @@ impl Step<'_> {
     pub(super) fn user_task_changed(&mut self, at: At, what: &str, value: Option<String>) {
         let now = self.now;
         self.task_mut(at).updated_at = Some(now);
-        self.events.push(Event::UserTaskChanged {
-            token: at.token,
-            what: what.to_owned(),
-            value,
-        });
+        self.events.push(Event::UserTaskChanged { token: at.token, what: what.to_owned(), value });
         self.note_task(at, None);
     }
 }
@@ -451,22 +324,14 @@ impl Step<'_> {
 impl Step<'_> {
     pub(super) fn arm(&mut self, scope: ScopeId, subscription: Subscription) -> LocalId {
         let id = LocalId(self.fresh());
-        let (owner, at, due) = (
-            subscription.owner,
-            self.element_id(subscription.catches),
-            due(&subscription.trigger),
-        );
+        let (owner, at, due) = (subscription.owner, self.element_id(subscription.catches), due(&subscription.trigger));
         self.touch(scope).subscriptions.insert(id, subscription);
         self.events.push(Event::Armed { id, owner, at, due });
         id
     }
 
     pub(super) fn rearm(&mut self, scope: ScopeId, id: LocalId, trigger: Trigger) {
-        let subscription = self
-            .touch(scope)
-            .subscriptions
-            .get_mut(&id)
-            .expect("a rearmed subscription is there");
+        let subscription = self.touch(scope).subscriptions.get_mut(&id).expect("a rearmed subscription is there");
         let (owner, catches, due) = (subscription.owner, subscription.catches, due(&trigger));
         subscription.trigger = trigger;
         let at = self.element_id(catches);
@@ -475,19 +340,11 @@ impl Step<'_> {
 
     pub(super) fn fired(&mut self, id: LocalId, subscription: &Subscription) {
         let at = self.element_id(subscription.catches);
-        self.events.push(Event::Fired {
-            id,
-            at,
-            due: due(&subscription.trigger),
-        });
+        self.events.push(Event::Fired { id, at, due: due(&subscription.trigger) });
     }
 
     pub(super) fn disarm(&mut self, scope: ScopeId, id: LocalId) {
-        let gone = self
-            .touch(scope)
-            .subscriptions
-            .remove(&id)
-            .expect("a disarmed subscription is there");
+        let gone = self.touch(scope).subscriptions.remove(&id).expect("a disarmed subscription is there");
         let at = self.element_id(gone.catches);
         self.events.push(Event::Disarmed { id, at });
     }
@@ -523,52 +380,18 @@ impl Step<'_> {
             kind,
             message: message.clone(),
         });
-        self.note_incident(
-            id,
-            at.token,
-            element,
-            kind,
-            &message,
-            (self.now, None),
-            false,
-        );
-        self.token_mut(at).wait = Wait::Incident(Box::new(Incident {
-            id,
-            kind,
-            message,
-            at: self.now,
-            held,
-        }));
+        self.note_incident(id, at.token, element, kind, &message, (self.now, None), false);
+        self.token_mut(at).wait = Wait::Incident(Box::new(Incident { id, kind, message, at: self.now, held }));
     }
 
     /// Ends the incident of a token and gives back what it held. `deleted`: gone with its activity, not mended.
     pub(super) fn settle(&mut self, at: At, deleted: bool) {
         let wait = std::mem::replace(&mut self.token_mut(at).wait, Wait::Nothing);
-        let Wait::Incident(incident) = wait else {
-            unreachable!("checked: the token has an incident")
-        };
-        let Incident {
-            id,
-            kind,
-            message,
-            at: raised_at,
-            held,
-        } = *incident;
+        let Wait::Incident(incident) = wait else { unreachable!("checked: the token has an incident") };
+        let Incident { id, kind, message, at: raised_at, held } = *incident;
         let element = self.element_id(at.node);
-        self.events.push(Event::IncidentResolved {
-            id,
-            token: at.token,
-            at: element.clone(),
-        });
-        self.note_incident(
-            id,
-            at.token,
-            element,
-            kind,
-            &message,
-            (raised_at, Some(self.now)),
-            deleted,
-        );
+        self.events.push(Event::IncidentResolved { id, token: at.token, at: element.clone() });
+        self.note_incident(id, at.token, element, kind, &message, (raised_at, Some(self.now)), deleted);
         if let Some(held) = held {
             self.token_mut(at).wait = *held;
         }
@@ -597,10 +420,7 @@ impl Step<'_> {
         let token = self.token(at);
         let body = node.looping.is_some() && scope.kind != ScopeKind::Inner;
         let (element, kind) = if body {
-            (
-                ElementId::from(format!("{}#multiInstanceBody", node.id).as_str()),
-                "multiInstanceBody",
-            )
+            (ElementId::from(format!("{}#multiInstanceBody", node.id).as_str()), "multiInstanceBody")
         } else {
             (node.id.clone(), crate::engine::elements::wire_kind(node))
         };
@@ -610,33 +430,18 @@ impl Step<'_> {
             kind,
             scope: at.scope,
             parent: scope.owner,
-            called: if let Wait::Called(called) = &token.wait {
-                Some(*called)
-            } else {
-                None
-            },
-            assignee: if let Wait::UserTask(task) = &token.wait {
-                task.assignee.clone()
-            } else {
-                None
-            },
+            called: if let Wait::Called(called) = &token.wait { Some(*called) } else { None },
+            assignee: if let Wait::UserTask(task) = &token.wait { task.assignee.clone() } else { None },
             started_at: token.since,
             ended_at,
             cancelled,
         };
         let (called, assignee) = match self.past.get(&PastKey::Activity(at.token)) {
             Some(PastRow::Activity(earlier)) => (earlier.called, earlier.assignee.clone()),
-            Some(PastRow::Task(_) | PastRow::Variable(_) | PastRow::Incident(_)) | None => {
-                (None, None)
-            }
+            Some(PastRow::Task(_) | PastRow::Variable(_) | PastRow::Incident(_)) | None => (None, None),
         };
-        let row = PastActivity {
-            called: row.called.or(called),
-            assignee: row.assignee.or(assignee),
-            ..row
-        };
-        self.past
-            .insert(PastKey::Activity(at.token), PastRow::Activity(row));
+        let row = PastActivity { called: row.called.or(called), assignee: row.assignee.or(assignee), ..row };
+        self.past.insert(PastKey::Activity(at.token), PastRow::Activity(row));
     }
 
     /// Writes the row of the user task a token waits at, if it does.
@@ -650,8 +455,7 @@ impl Step<'_> {
             ended_at: reason.map(|_| self.now),
             reason: reason.map(str::to_owned),
         };
-        self.past
-            .insert(PastKey::Task(at.token), PastRow::Task(Box::new(row)));
+        self.past.insert(PastKey::Task(at.token), PastRow::Task(Box::new(row)));
         self.note_activity(at, None, false);
     }
 
@@ -666,17 +470,8 @@ impl Step<'_> {
         (raised_at, resolved_at): (Timestamp, Option<Timestamp>),
         deleted: bool,
     ) {
-        let row = PastIncident {
-            token,
-            element,
-            kind,
-            message: message.to_owned(),
-            raised_at,
-            resolved_at,
-            deleted,
-        };
-        self.past
-            .insert(PastKey::Incident(id), PastRow::Incident(row));
+        let row = PastIncident { token, element, kind, message: message.to_owned(), raised_at, resolved_at, deleted };
+        self.past.insert(PastKey::Incident(id), PastRow::Incident(row));
     }
 }
 

@@ -46,8 +46,8 @@ pub(crate) fn evaluate(step: &mut Step, at: At, source: &TriggerSource) -> Resul
     match source {
         TriggerSource::Timer { kind, text } => {
             let value = step.text(at, text)?.unwrap_or_default();
-            let (due, cycle) = first_due(*kind, &value, step.now)
-                .map_err(|e| Fault::expression(format!("timer {value:?}: {e}")))?;
+            let (due, cycle) =
+                first_due(*kind, &value, step.now).map_err(|e| Fault::expression(format!("timer {value:?}: {e}")))?;
             Ok(Trigger::Timer { due, cycle })
         }
         TriggerSource::Message { name } => match as_text(step.value(at, name)?) {
@@ -59,24 +59,10 @@ pub(crate) fn evaluate(step: &mut Step, at: At, source: &TriggerSource) -> Resul
 }
 
 /// Arms what a catching node waits for, owned by the token that waits.
-pub(crate) fn arm(
-    step: &mut Step,
-    at: At,
-    catches: NodeIx,
-    source: &TriggerSource,
-) -> Result<(), Fault> {
+pub(crate) fn arm(step: &mut Step, at: At, catches: NodeIx, source: &TriggerSource) -> Result<(), Fault> {
     let trigger = evaluate(step, at, source)?;
     let since = step.now;
-    step.arm(
-        at.scope,
-        Subscription {
-            owner: at.token,
-            catches,
-            trigger,
-            interrupting: true,
-            since,
-        },
-    );
+    step.arm(at.scope, Subscription { owner: at.token, catches, trigger, interrupting: true, since });
     Ok(())
 }
 
@@ -84,13 +70,8 @@ pub(super) fn disarm_all(step: &mut Step, scope: ScopeId, owner: TokenId) {
     if crate::base::planted::is("cancelled-scope-keeps-its-subscription") {
         return;
     }
-    let armed: Vec<LocalId> = step
-        .scope(scope)
-        .subscriptions
-        .iter()
-        .filter(|(_, s)| s.owner == owner)
-        .map(|(id, _)| *id)
-        .collect();
+    let armed: Vec<LocalId> =
+        step.scope(scope).subscriptions.iter().filter(|(_, s)| s.owner == owner).map(|(id, _)| *id).collect();
     for id in armed {
         step.disarm(scope, id);
     }
@@ -102,59 +83,34 @@ pub(super) fn check_timer(
     id: LocalId,
     due: Option<crate::base::time::Timestamp>,
 ) -> Result<(), Rejection> {
-    let (_, subscription) = step
-        .instance
-        .subscription(id)
-        .ok_or(Rejection::NotArmed(id))?;
+    let (_, subscription) = step.instance.subscription(id).ok_or(Rejection::NotArmed(id))?;
     match &subscription.trigger {
-        Trigger::Timer { due: armed, .. }
-            if due.is_none_or(|due| due == *armed && due <= step.now) =>
-        {
-            Ok(())
-        }
-        Trigger::Timer { .. } | Trigger::Message { .. } | Trigger::Error { .. } => {
-            Err(Rejection::NotArmed(id))
-        }
+        Trigger::Timer { due: armed, .. } if due.is_none_or(|due| due == *armed && due <= step.now) => Ok(()),
+        Trigger::Timer { .. } | Trigger::Message { .. } | Trigger::Error { .. } => Err(Rejection::NotArmed(id)),
     }
 }
 
 pub(super) fn check_message(step: &Step, id: LocalId, name: &str) -> Result<(), Rejection> {
-    let (_, subscription) = step
-        .instance
-        .subscription(id)
-        .ok_or(Rejection::NotArmed(id))?;
+    let (_, subscription) = step.instance.subscription(id).ok_or(Rejection::NotArmed(id))?;
     match &subscription.trigger {
         Trigger::Message { name: armed } if armed == name => Ok(()),
-        Trigger::Message { .. } | Trigger::Timer { .. } | Trigger::Error { .. } => {
-            Err(Rejection::NotArmed(id))
-        }
+        Trigger::Message { .. } | Trigger::Timer { .. } | Trigger::Error { .. } => Err(Rejection::NotArmed(id)),
     }
 }
 
 /// Lets an armed event happen (checked before): the token that waits goes on, or a token leaves the boundary.
 pub(super) fn fire(step: &mut Step, id: LocalId, variables: Variables, local: Variables) {
-    let (scope, subscription) = step
-        .instance
-        .subscription(id)
-        .map(|(scope, s)| (scope, s.clone()))
-        .expect("checked: armed");
-    let owner = step
-        .at(subscription.owner)
-        .expect("a subscription's owner is live");
+    let (scope, subscription) =
+        step.instance.subscription(id).map(|(scope, s)| (scope, s.clone())).expect("checked: armed");
+    let owner = step.at(subscription.owner).expect("a subscription's owner is live");
     step.fired(id, &subscription);
     if subscription.catches == owner.node {
         variables::set_results(step, owner, variables, local);
         disarm_all(step, scope, owner.token);
-        step.agenda.push(Work::Resume {
-            token: owner.token,
-            cause: Cause::Fired,
-        });
+        step.agenda.push(Work::Resume { token: owner.token, cause: Cause::Fired });
         return;
     }
-    let is_gateway = matches!(
-        step.process.node(owner.node).element,
-        Element::EventBasedGateway(_)
-    );
+    let is_gateway = matches!(step.process.node(owner.node).element, Element::EventBasedGateway(_));
     if is_gateway {
         disarm_all(step, scope, owner.token);
         step.consume(owner);
@@ -167,19 +123,10 @@ pub(super) fn fire(step: &mut Step, id: LocalId, variables: Variables, local: Va
 }
 
 /// A token at an event that has just happened.
-pub(super) fn place_fired(
-    step: &mut Step,
-    scope: ScopeId,
-    node: NodeIx,
-    variables: Variables,
-    local: Variables,
-) -> At {
+pub(super) fn place_fired(step: &mut Step, scope: ScopeId, node: NodeIx, variables: Variables, local: Variables) -> At {
     let at = step.place(scope, node, None);
     variables::set_results(step, at, variables, local);
-    step.agenda.push(Work::Resume {
-        token: at.token,
-        cause: Cause::Fired,
-    });
+    step.agenda.push(Work::Resume { token: at.token, cause: Cause::Fired });
     at
 }
 
@@ -188,24 +135,11 @@ fn rearm_or_disarm(step: &mut Step, scope: ScopeId, id: LocalId, subscription: &
     let Trigger::Timer { cycle, .. } = &subscription.trigger else {
         return;
     };
-    let catch_up = step
-        .process
-        .node(subscription.catches)
-        .properties
-        .get("transhume.catchUp")
-        .is_some_and(|v| v == "true");
-    let next = cycle
-        .as_ref()
-        .and_then(|cycle| next_due(cycle, step.now, catch_up).ok().flatten());
+    let catch_up =
+        step.process.node(subscription.catches).properties.get("transhume.catchUp").is_some_and(|v| v == "true");
+    let next = cycle.as_ref().and_then(|cycle| next_due(cycle, step.now, catch_up).ok().flatten());
     match next {
-        Some((due, cycle)) => step.rearm(
-            scope,
-            id,
-            Trigger::Timer {
-                due,
-                cycle: Some(cycle),
-            },
-        ),
+        Some((due, cycle)) => step.rearm(scope, id, Trigger::Timer { due, cycle: Some(cycle) }),
         None => step.disarm(scope, id),
     }
 }

@@ -26,19 +26,14 @@ use std::sync::Arc;
 pub(crate) fn check(picture: &str, commands: &str, trace: &str) {
     let xml = draw(picture);
     let mut world = World::new(&xml);
-    for command in commands
-        .split(';')
-        .map(str::trim)
-        .filter(|command| !command.is_empty())
-    {
+    for command in commands.split(';').map(str::trim).filter(|command| !command.is_empty()) {
         world.perform(command);
     }
     assert_eq!(world.trace.join(" "), trace, "{picture}\n{commands}\n{xml}");
 }
 
 pub(crate) fn definition(xml: &str) -> Arc<ProcessDefinition> {
-    let compiled =
-        compile(xml.as_bytes(), &no_resources).unwrap_or_else(|found| panic!("{found:#?}\n{xml}"));
+    let compiled = compile(xml.as_bytes(), &no_resources).unwrap_or_else(|found| panic!("{found:#?}\n{xml}"));
     let process = Arc::clone(&compiled.processes[0]);
     Arc::new(ProcessDefinition {
         id: DefinitionId(1),
@@ -61,12 +56,7 @@ struct World {
 impl World {
     fn new(xml: &str) -> Self {
         let now = Timestamp(1_000_000);
-        Self {
-            instance: Instance::new(InstanceId(7), definition(xml), now),
-            now,
-            trace: Vec::new(),
-            next_id: 100,
-        }
+        Self { instance: Instance::new(InstanceId(7), definition(xml), now), now, trace: Vec::new(), next_id: 100 }
     }
 
     fn execute(&mut self, command: Command) -> Result<Outcome, Rejection> {
@@ -75,11 +65,7 @@ impl World {
             next_id += 1;
             InstanceId(next_id)
         };
-        let mut cx = Context {
-            now: self.now,
-            new_id: &mut new_id,
-            user: None,
-        };
+        let mut cx = Context { now: self.now, new_id: &mut new_id, user: None };
         let outcome = execute(&mut self.instance, command, &mut cx)?;
         self.next_id = next_id;
         self.reload();
@@ -100,17 +86,9 @@ impl World {
             .map(|id| (*id, document::encode_scope(&self.instance, *id)))
             .collect();
         let body = document::encode_root(&self.instance);
-        let again = document::decode(
-            self.instance.id(),
-            &body,
-            &scopes,
-            Arc::clone(&self.instance.definition),
-        );
+        let again = document::decode(self.instance.id(), &body, &scopes, Arc::clone(&self.instance.definition));
         let again = again.expect("the stored form is read back");
-        assert_eq!(
-            again.scopes, self.instance.scopes,
-            "the stored form is the whole state"
-        );
+        assert_eq!(again.scopes, self.instance.scopes, "the stored form is the whole state");
         self.instance = again;
     }
 
@@ -127,26 +105,17 @@ impl World {
                         Some(_) => "*",
                     };
                     self.trace.push(format!("{at}{mark}"));
-                    if matches!(
-                        self.instance.find(*token).map(|(_, token)| &token.wait),
-                        Some(Wait::Incident(_))
-                    ) {
+                    if matches!(self.instance.find(*token).map(|(_, token)| &token.wait), Some(Wait::Incident(_))) {
                         self.trace.pop();
                     }
                 }
                 Event::IncidentRaised { at, .. } => self.trace.push(format!("{at}!")),
                 Event::IncidentResolved { token, at, .. } => {
-                    let waits = self
-                        .instance
-                        .find(*token)
-                        .is_some_and(|(_, t)| !matches!(t.wait, Wait::Nothing));
-                    self.trace
-                        .push(format!("{at}{}", if waits { "*" } else { "" }));
+                    let waits = self.instance.find(*token).is_some_and(|(_, t)| !matches!(t.wait, Wait::Nothing));
+                    self.trace.push(format!("{at}{}", if waits { "*" } else { "" }));
                 }
                 Event::TokenCancelled { at, .. } => self.trace.push(format!("{at}-")),
-                Event::InstanceEnded { state } => self
-                    .trace
-                    .push(format!(".{}", format!("{state:?}").to_lowercase())),
+                Event::InstanceEnded { state } => self.trace.push(format!(".{}", format!("{state:?}").to_lowercase())),
                 _other => {}
             }
         }
@@ -163,12 +132,8 @@ impl World {
         let second = words.next().unwrap_or_default().to_owned();
         match verb {
             "start" => {
-                let create = Create {
-                    variables: data,
-                    ..Create::default()
-                };
-                self.execute(Command::CreateInstance(Box::new(create)))
-                    .expect("it starts");
+                let create = Create { variables: data, ..Create::default() };
+                self.execute(Command::CreateInstance(Box::new(create))).expect("it starts");
             }
             "complete" => self.complete(&first, data),
             "fail" => {
@@ -182,36 +147,20 @@ impl World {
                     by_handler: false,
                     unknown_outcome: false,
                 };
-                self.execute(Command::FailJob {
-                    token,
-                    claim,
-                    failure,
-                })
-                .expect("it fails");
+                self.execute(Command::FailJob { token, claim, failure }).expect("it fails");
             }
             "error" => {
                 let (token, claim) = self.leased(&first);
-                let command = Command::ThrowError {
-                    token,
-                    claim: Some(claim),
-                    code: second,
-                    message: None,
-                    variables: data,
-                };
+                let command =
+                    Command::ThrowError { token, claim: Some(claim), code: second, message: None, variables: data };
                 self.execute(command).expect("it throws");
             }
             "retry" => {
                 let token = self.token_at(&first);
-                self.execute(Command::ResolveIncident { token })
-                    .expect("it is retried");
+                self.execute(Command::ResolveIncident { token }).expect("it is retried");
             }
             "set" => {
-                self.execute(Command::SetVariables {
-                    scope: None,
-                    set: data,
-                    remove: Vec::new(),
-                })
-                .expect("it is set");
+                self.execute(Command::SetVariables { scope: None, set: data, remove: Vec::new() }).expect("it is set");
             }
             "message" => self.message(&first, data),
             "advance" => self.advance(&first),
@@ -221,12 +170,8 @@ impl World {
                     Some(Wait::Called(called)) => *called,
                     other => panic!("{first} calls nothing: {other:?}"),
                 };
-                self.execute(Command::CalledInstanceEnded {
-                    token,
-                    called,
-                    result: CallResult::Completed(data),
-                })
-                .expect("it returns");
+                self.execute(Command::CalledInstanceEnded { token, called, result: CallResult::Completed(data) })
+                    .expect("it returns");
             }
             "suspend" => {
                 self.execute(Command::Suspend).expect("it is suspended");
@@ -235,8 +180,7 @@ impl World {
                 self.execute(Command::Resume).expect("it is resumed");
             }
             "cancel" => {
-                self.execute(Command::Cancel { reason: None })
-                    .expect("it is cancelled");
+                self.execute(Command::Cancel { reason: None }).expect("it is cancelled");
             }
             other => panic!("no such command: {other}"),
         }
@@ -244,65 +188,37 @@ impl World {
 
     fn complete(&mut self, element: &str, data: Variables) {
         let token = self.token_at(element);
-        if matches!(
-            self.instance.find(token).map(|(_, token)| &token.wait),
-            Some(Wait::UserTask(_))
-        ) {
-            self.execute(Command::CompleteUserTask {
-                token,
-                variables: data,
-            })
-            .expect("it completes");
+        if matches!(self.instance.find(token).map(|(_, token)| &token.wait), Some(Wait::UserTask(_))) {
+            self.execute(Command::CompleteUserTask { token, variables: data }).expect("it completes");
         } else {
             let (token, claim) = self.leased(element);
-            self.execute(Command::CompleteJob {
-                token,
-                claim,
-                variables: data,
-                local: Variables::new(),
-            })
-            .expect("it completes");
+            self.execute(Command::CompleteJob { token, claim, variables: data, local: Variables::new() })
+                .expect("it completes");
         }
     }
 
     fn leased(&mut self, element: &str) -> (TokenId, Claim) {
         let token = self.token_at(element);
         let until = self.now.plus_ms(60_000);
-        let answer = self
-            .execute(Command::LeaseJob {
-                token,
-                holder: "tester".into(),
-                until,
-            })
-            .expect("it is leased")
-            .answer;
-        (
-            token,
-            Claim {
-                holder: "tester".into(),
-                lease_no: answer.lease_no,
-            },
-        )
+        let answer =
+            self.execute(Command::LeaseJob { token, holder: "tester".into(), until }).expect("it is leased").answer;
+        (token, Claim { holder: "tester".into(), lease_no: answer.lease_no })
     }
 
     fn token_at(&self, element: &str) -> TokenId {
         let process = &self.instance.definition.process;
         let waits = |wait: &Wait| !matches!(wait, Wait::Nothing | Wait::Join);
-        let at = self.instance.tokens().find(|(_, _, token)| {
-            process.node(token.at).id.as_str() == element && waits(&token.wait)
-        });
-        at.map(|(_, id, _)| id)
-            .unwrap_or_else(|| panic!("nothing waits at {element}"))
+        let at = self
+            .instance
+            .tokens()
+            .find(|(_, _, token)| process.node(token.at).id.as_str() == element && waits(&token.wait));
+        at.map(|(_, id, _)| id).unwrap_or_else(|| panic!("nothing waits at {element}"))
     }
 
     fn message(&mut self, name: &str, data: Variables) {
         let found: Option<LocalId> = self.instance.scopes.values().find_map(|scope| {
-            let armed = scope.subscriptions.iter().find(|(_, s)| {
-                s.trigger
-                    == Trigger::Message {
-                        name: name.to_owned(),
-                    }
-            });
+            let armed =
+                scope.subscriptions.iter().find(|(_, s)| s.trigger == Trigger::Message { name: name.to_owned() });
             armed.map(|(id, _)| *id)
         });
         if let Some(subscription) = found {
@@ -317,51 +233,32 @@ impl World {
     }
 
     fn advance(&mut self, span: &str) {
-        let until = self
-            .now
-            .plus_ms(span_ms(&parse_span(span).expect("a span")).expect("exact"));
+        let until = self.now.plus_ms(span_ms(&parse_span(span).expect("a span")).expect("exact"));
         loop {
-            let due = self
-                .instance
-                .scopes
-                .values()
-                .flat_map(|scope| scope.subscriptions.iter())
-                .filter_map(|(id, s)| match s.trigger {
+            let due = self.instance.scopes.values().flat_map(|scope| scope.subscriptions.iter()).filter_map(
+                |(id, s)| match s.trigger {
                     Trigger::Timer { due, .. } if due <= until => Some((due, *id)),
                     Trigger::Timer { .. } | Trigger::Message { .. } | Trigger::Error { .. } => None,
-                });
+                },
+            );
             let Some((due, subscription)) = due.min() else {
                 break;
             };
             self.now = self.now.max(due);
-            self.execute(Command::FireTimer {
-                subscription,
-                due: Some(due),
-            })
-            .expect("it fires");
+            self.execute(Command::FireTimer { subscription, due: Some(due) }).expect("it fires");
         }
         self.now = until;
     }
 }
 
 fn variables(text: &str) -> Variables {
-    let quoted: String = text
-        .replace('{', "{\"")
-        .replace(": ", "\": ")
-        .replace(", ", ", \"")
-        .replace("{\"}", "{}");
+    let quoted: String = text.replace('{', "{\"").replace(": ", "\": ").replace(", ", ", \"").replace("{\"}", "{}");
     from_json(serde_json::from_str(&quoted).unwrap_or_else(|e| panic!("{text}: {e}")))
 }
 
 /// The XML of a picture.
 pub(crate) fn draw(picture: &str) -> String {
-    let mut pen = Pen {
-        rest: picture,
-        nodes: String::new(),
-        globals: String::new(),
-        flows: 0,
-        joins: 0,
-    };
+    let mut pen = Pen { rest: picture, nodes: String::new(), globals: String::new(), flows: 0, joins: 0 };
     pen.path(None);
     assert!(pen.rest.trim().is_empty(), "not understood: {}", pen.rest);
     format!(
@@ -398,21 +295,22 @@ impl Pen<'_> {
         self.flows += 1;
         let id = format!("f{}", self.flows);
         let condition = condition
-            .map(|text| format!("<conditionExpression xsi:type=\"tFormalExpression\">${{{}}}</conditionExpression>", text.replace('<', "&lt;").replace('>', "&gt;")))
+            .map(|text| {
+                format!(
+                    "<conditionExpression xsi:type=\"tFormalExpression\">${{{}}}</conditionExpression>",
+                    text.replace('<', "&lt;").replace('>', "&gt;")
+                )
+            })
             .unwrap_or_default();
-        self.nodes += &format!(
-            r#"<sequenceFlow id="{id}" sourceRef="{from}" targetRef="{to}">{condition}</sequenceFlow>"#
-        );
+        self.nodes +=
+            &format!(r#"<sequenceFlow id="{id}" sourceRef="{from}" targetRef="{to}">{condition}</sequenceFlow>"#);
         id
     }
 
     /// One node, or a block; its first and last node.
     fn node(&mut self) -> (String, Option<String>) {
         self.rest = self.rest.trim_start();
-        let end = self
-            .rest
-            .find([':', ' ', '[', '(', '|', ']', ')', '}', '{'])
-            .unwrap_or(self.rest.len());
+        let end = self.rest.find([':', ' ', '[', '(', '|', ']', ')', '}', '{']).unwrap_or(self.rest.len());
         let name = self.rest[..end].to_owned();
         self.rest = &self.rest[end..];
         if self.rest.starts_with('[') {
@@ -428,30 +326,16 @@ impl Pen<'_> {
             return (name.clone(), Some(name));
         }
         let words = if self.rest.starts_with(':') {
-            let end = self
-                .rest
-                .find([' ', '{', '|', ']', ')', '}'])
-                .unwrap_or(self.rest.len());
+            let end = self.rest.find([' ', '{', '|', ']', ')', '}']).unwrap_or(self.rest.len());
             let kind = self.rest[1..end].to_owned();
             self.rest = &self.rest[end..];
-            let takes_words = matches!(
-                kind.as_str(),
-                "timer" | "message" | "receive" | "script" | "call"
-            );
-            let end = if takes_words {
-                earliest(self.rest, &[" >", " {", " |", "]"])
-            } else {
-                0
-            };
+            let takes_words = matches!(kind.as_str(), "timer" | "message" | "receive" | "script" | "call");
+            let end = if takes_words { earliest(self.rest, &[" >", " {", " |", "]"]) } else { 0 };
             let words = self.rest[..end].trim().to_owned();
             self.rest = &self.rest[end..];
             (kind, words)
         } else {
-            (
-                name.trim_end_matches(|c: char| c.is_ascii_digit())
-                    .to_owned(),
-                String::new(),
-            )
+            (name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned(), String::new())
         };
         let open = self.draw_node(&name, &words.0, &words.1);
         self.boundaries(&name);
@@ -462,51 +346,19 @@ impl Pen<'_> {
         let (element, attributes, inside) = match kind {
             "start" | "s" => ("startEvent", String::new(), String::new()),
             "end" => ("endEvent", String::new(), String::new()),
-            "terminate" => (
-                "endEvent",
-                String::new(),
-                "<terminateEventDefinition/>".into(),
-            ),
+            "terminate" => ("endEvent", String::new(), "<terminateEventDefinition/>".into()),
             "error" => ("endEvent", String::new(), "<errorEventDefinition/>".into()),
             "throw" => ("intermediateThrowEvent", String::new(), String::new()),
             "user" => ("userTask", String::new(), String::new()),
             "task" => ("task", String::new(), String::new()),
             "manual" => ("manualTask", String::new(), String::new()),
-            "rule" => (
-                "businessRuleTask",
-                r#" camunda:decisionRef="d""#.into(),
-                String::new(),
-            ),
-            "service" => (
-                "serviceTask",
-                r#" camunda:type="external" camunda:topic="work""#.into(),
-                String::new(),
-            ),
-            "send" => (
-                "sendTask",
-                r#" camunda:type="external" camunda:topic="work""#.into(),
-                String::new(),
-            ),
-            "call" => (
-                "callActivity",
-                format!(r#" calledElement="{words}""#),
-                String::new(),
-            ),
-            "script" => (
-                "scriptTask",
-                r#" scriptFormat="rhai""#.into(),
-                format!("<script>{words}</script>"),
-            ),
-            "receive" => (
-                "receiveTask",
-                format!(r#" messageRef="{}""#, self.global("message", words)),
-                String::new(),
-            ),
-            "timer" | "message" => (
-                "intermediateCatchEvent",
-                String::new(),
-                self.trigger(kind, words),
-            ),
+            "rule" => ("businessRuleTask", r#" camunda:decisionRef="d""#.into(), String::new()),
+            "service" => ("serviceTask", r#" camunda:type="external" camunda:topic="work""#.into(), String::new()),
+            "send" => ("sendTask", r#" camunda:type="external" camunda:topic="work""#.into(), String::new()),
+            "call" => ("callActivity", format!(r#" calledElement="{words}""#), String::new()),
+            "script" => ("scriptTask", r#" scriptFormat="rhai""#.into(), format!("<script>{words}</script>")),
+            "receive" => ("receiveTask", format!(r#" messageRef="{}""#, self.global("message", words)), String::new()),
+            "timer" | "message" => ("intermediateCatchEvent", String::new(), self.trigger(kind, words)),
             other => panic!("no such kind: {other}"),
         };
         self.nodes += &format!(r#"<{element} id="{id}"{attributes}>{inside}</{element}>"#);
@@ -515,28 +367,16 @@ impl Pen<'_> {
 
     fn trigger(&mut self, kind: &str, words: &str) -> String {
         match kind {
-            "timer" => format!(
-                "<timerEventDefinition><timeDuration>{words}</timeDuration></timerEventDefinition>"
-            ),
-            "message" => format!(
-                r#"<messageEventDefinition messageRef="{}"/>"#,
-                self.global("message", words)
-            ),
-            "error" => format!(
-                r#"<errorEventDefinition errorRef="{}"/>"#,
-                self.global("error", words)
-            ),
+            "timer" => format!("<timerEventDefinition><timeDuration>{words}</timeDuration></timerEventDefinition>"),
+            "message" => format!(r#"<messageEventDefinition messageRef="{}"/>"#, self.global("message", words)),
+            "error" => format!(r#"<errorEventDefinition errorRef="{}"/>"#, self.global("error", words)),
             other => panic!("no such trigger: {other}"),
         }
     }
 
     fn global(&mut self, kind: &str, name: &str) -> String {
         let id = format!("{kind}-{name}");
-        let facts = if kind == "error" {
-            format!(r#"errorCode="{name}""#)
-        } else {
-            format!(r#"name="{name}""#)
-        };
+        let facts = if kind == "error" { format!(r#"errorCode="{name}""#) } else { format!(r#"name="{name}""#) };
         if !self.globals.contains(&format!(r#"id="{id}""#)) {
             self.globals += &format!(r#"<{kind} id="{id}" {facts}/>"#);
         }
@@ -592,20 +432,14 @@ impl Pen<'_> {
             }
             assert!(self.eat("|"), "arms are parted by |: {}", self.rest);
         }
-        let default = default
-            .map(|id| format!(r#" default="{id}""#))
-            .unwrap_or_default();
+        let default = default.map(|id| format!(r#" default="{id}""#)).unwrap_or_default();
         self.nodes += &format!(r#"<{element} id="{name}"{default}/>"#);
         if ends.is_empty() {
             return (name.to_owned(), None);
         }
         self.joins += 1;
         let join = format!("{name}/");
-        let element = if element == "eventBasedGateway" {
-            "exclusiveGateway"
-        } else {
-            element
-        };
+        let element = if element == "eventBasedGateway" { "exclusiveGateway" } else { element };
         self.nodes += &format!(r#"<{element} id="{join}"/>"#);
         for end in ends {
             self.connect(&end, &join, None);
@@ -619,9 +453,7 @@ impl Pen<'_> {
             return None;
         }
         let rest = self.rest.trim_start();
-        let (_, words) = rest
-            .split_once(": ")
-            .filter(|(name, _)| name.chars().all(char::is_alphanumeric))?;
+        let (_, words) = rest.split_once(": ").filter(|(name, _)| name.chars().all(char::is_alphanumeric))?;
         let end = condition_end(words);
         self.rest = &words[end..];
         Some(words[..end - 3].to_owned())
@@ -640,23 +472,15 @@ impl Pen<'_> {
 }
 
 fn earliest(text: &str, marks: &[&str]) -> usize {
-    marks
-        .iter()
-        .filter_map(|mark| text.find(mark))
-        .min()
-        .unwrap_or(text.len())
+    marks.iter().filter_map(|mark| text.find(mark)).min().unwrap_or(text.len())
 }
 
 /// Behind the first ` > ` that a node follows, not a number.
 fn condition_end(text: &str) -> usize {
     let starts_node = |rest: &str| {
-        let name = rest
-            .find(|c: char| !c.is_alphanumeric())
-            .unwrap_or(rest.len());
+        let name = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
         name > 0 && rest[name..].starts_with([':', '[', '('])
     };
     let ends = text.match_indices(" > ").map(|(at, mark)| at + mark.len());
-    ends.filter(|at| starts_node(&text[*at..]))
-        .min()
-        .expect("a condition leads to a node")
+    ends.filter(|at| starts_node(&text[*at..])).min().expect("a condition leads to a node")
 }

@@ -32,11 +32,7 @@ pub(super) fn throw(step: &mut Step, at: At, error: BpmnError) {
         Catcher::Boundary { event, .. } => Some(step.element_id(*event)),
         Catcher::Caller | Catcher::Nobody => None,
     };
-    step.events.push(Event::ErrorThrown {
-        token: at.token,
-        code: error.code.clone(),
-        caught_by,
-    });
+    step.events.push(Event::ErrorThrown { token: at.token, code: error.code.clone(), caught_by });
     match catcher {
         Catcher::Boundary { host, event } => catch(step, at, host, event, error),
         Catcher::Caller => return_error(step, at, error),
@@ -71,29 +67,17 @@ fn find(step: &Step, at: At, code: &str) -> Catcher {
         }
         current = scope.owner.and_then(|owner| step.at(owner));
     }
-    if step.head().caller.is_some() {
-        Catcher::Caller
-    } else {
-        Catcher::Nobody
-    }
+    if step.head().caller.is_some() { Catcher::Caller } else { Catcher::Nobody }
 }
 
 fn catch(step: &mut Step, thrower: At, host: At, event: NodeIx, error: BpmnError) {
     step.close_work(thrower, JobEnd::Error);
     let process = Arc::clone(&step.process);
     lifecycle::cancel(step, host);
-    let at = place_fired(
-        step,
-        host.scope,
-        event,
-        error.variables,
-        crate::base::variable::Variables::new(),
-    );
+    let at = place_fired(step, host.scope, event, error.variables, crate::base::variable::Variables::new());
     if let Some(boundary) = process.node(event).element.boundary() {
-        let facts = [
-            (&boundary.error_code_variable, Some(error.code)),
-            (&boundary.error_message_variable, error.message),
-        ];
+        let facts =
+            [(&boundary.error_code_variable, Some(error.code)), (&boundary.error_message_variable, error.message)];
         for (name, value) in facts {
             if let Some(name) = name {
                 let value = value.map_or(Value::Null, Value::String);
@@ -110,22 +94,9 @@ fn return_error(step: &mut Step, at: At, error: BpmnError) {
     end_all(step);
     step.instance.head.reason = Some(format!("error {}", error.code));
     step.set_state(InstanceState::Terminated);
-    step.events.push(Event::ScopeClosed {
-        scope: crate::base::id::ROOT_SCOPE,
-    });
-    let BpmnError {
-        code,
-        message,
-        variables,
-    } = error;
-    step.effects.push(Effect::ReturnToCaller {
-        caller,
-        result: CallResult::Error {
-            code,
-            message,
-            variables,
-        },
-    });
+    step.events.push(Event::ScopeClosed { scope: crate::base::id::ROOT_SCOPE });
+    let BpmnError { code, message, variables } = error;
+    step.effects.push(Effect::ReturnToCaller { caller, result: CallResult::Error { code, message, variables } });
 }
 
 /// Cancels every token of the process.

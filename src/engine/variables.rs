@@ -56,25 +56,17 @@ pub(super) fn set_results(step: &mut Step, at: At, variables: Variables, local: 
 }
 
 /// What a call activity hands to the called process.
-pub(super) fn map_in(
-    step: &mut Step,
-    at: At,
-    mappings: &[DataMapping],
-) -> Result<Variables, Fault> {
+pub(super) fn map_in(step: &mut Step, at: At, mappings: &[DataMapping]) -> Result<Variables, Fault> {
     let mut given = Variables::new();
     for mapping in mappings {
         match mapping {
             DataMapping::All { local } => given.extend(visible(step, at, *local)),
             DataMapping::Source { source, target, .. } => {
                 let from = step.variable_scope(at);
-                let value = step
-                    .look_up(from, source)
-                    .map_or_else(Variable::default, |(_, variable)| variable.clone());
+                let value = step.look_up(from, source).map_or_else(Variable::default, |(_, variable)| variable.clone());
                 given.insert(target.clone(), value);
             }
-            DataMapping::Expression {
-                expression, target, ..
-            } => {
+            DataMapping::Expression { expression, target, .. } => {
                 let value = step.value(at, expression)?;
                 given.insert(target.clone(), value.into());
             }
@@ -84,54 +76,24 @@ pub(super) fn map_in(
 }
 
 /// What a call activity takes from the called process at its end.
-pub(super) fn map_out(
-    step: &mut Step,
-    at: At,
-    mappings: &[DataMapping],
-    called: &Variables,
-) -> Result<(), Fault> {
+pub(super) fn map_out(step: &mut Step, at: At, mappings: &[DataMapping], called: &Variables) -> Result<(), Fault> {
     for mapping in mappings {
         let (taken, to_local): (Vec<(String, Variable)>, bool) = match mapping {
-            DataMapping::All { local } => (
-                called
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.clone()))
-                    .collect(),
-                *local,
-            ),
-            DataMapping::Source {
-                source,
-                target,
-                local,
-            } => (
-                vec![(
-                    target.clone(),
-                    called.get(source).cloned().unwrap_or_default(),
-                )],
-                *local,
-            ),
-            DataMapping::Expression {
-                expression,
-                target,
-                local,
-            } => {
-                let mut plain = Plain {
-                    variables: called,
-                    definition: None,
-                    now: step.now,
-                    token: None,
-                };
+            DataMapping::All { local } => {
+                (called.iter().map(|(name, value)| (name.clone(), value.clone())).collect(), *local)
+            }
+            DataMapping::Source { source, target, local } => {
+                (vec![(target.clone(), called.get(source).cloned().unwrap_or_default())], *local)
+            }
+            DataMapping::Expression { expression, target, local } => {
+                let mut plain = Plain { variables: called, definition: None, now: step.now, token: None };
                 let value = expression
                     .evaluate(&mut plain)
                     .map_err(|e| Fault::expression(format!("{}: {e}", expression.source())))?;
                 (vec![(target.clone(), value.into())], *local)
             }
         };
-        let own = if to_local {
-            Some(step.own_scope(at))
-        } else {
-            None
-        };
+        let own = if to_local { Some(step.own_scope(at)) } else { None };
         for (name, value) in taken {
             match own {
                 Some(own) => step.set_variable(own, &name, value),
@@ -170,12 +132,7 @@ fn outside_of(step: &Step, at: At) -> ScopeId {
 /// A parameter `${name}` keeps the variable's type (Date, File); anything else is evaluated.
 fn copied_or_evaluated(step: &mut Step, at: At, value: &ParameterValue) -> Result<Variable, Fault> {
     if let ParameterValue::Expression(expression) = value {
-        let name = expression
-            .source()
-            .trim()
-            .strip_prefix("${")
-            .and_then(|rest| rest.strip_suffix('}'))
-            .map(str::trim);
+        let name = expression.source().trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).map(str::trim);
         let from = step.variable_scope(at);
         if let Some((_, variable)) = name.and_then(|name| step.look_up(from, name)) {
             return Ok(variable.clone());
@@ -193,14 +150,10 @@ fn evaluate(step: &mut Step, at: At, value: &ParameterValue, depth: usize) -> Re
             Some(text) => Ok(Value::String(text.to_owned())),
             None => step.value(at, expression),
         },
-        ParameterValue::Script(script) => step
-            .run_script(at, script)
-            .map_err(|e| Fault::expression(e.to_string())),
+        ParameterValue::Script(script) => step.run_script(at, script).map_err(|e| Fault::expression(e.to_string())),
         ParameterValue::List(items) => {
-            let values: Result<Vec<Value>, Fault> = items
-                .iter()
-                .map(|item| evaluate(step, at, item, depth + 1))
-                .collect();
+            let values: Result<Vec<Value>, Fault> =
+                items.iter().map(|item| evaluate(step, at, item, depth + 1)).collect();
             values.map(Value::Array)
         }
         ParameterValue::Map(entries) => {

@@ -26,11 +26,7 @@ impl Step<'_> {
     /// The priority of the work an element opens: its expression, else 0.
     pub(crate) fn priority(&mut self, at: At) -> Result<i64, Fault> {
         let process = Arc::clone(&self.process);
-        process
-            .node(at.node)
-            .priority
-            .as_ref()
-            .map_or(Ok(0), |priority| self.whole_number(at, priority))
+        process.node(at.node).priority.as_ref().map_or(Ok(0), |priority| self.whole_number(at, priority))
     }
 
     pub(crate) fn whole_number(&mut self, at: At, expression: &Compiled) -> Result<i64, Fault> {
@@ -41,10 +37,7 @@ impl Step<'_> {
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
         number.ok_or_else(|| {
-            Fault::expression(format!(
-                "{}: a whole number is needed, this is {value}",
-                expression.source()
-            ))
+            Fault::expression(format!("{}: a whole number is needed, this is {value}", expression.source()))
         })
     }
 
@@ -61,16 +54,7 @@ impl Step<'_> {
     /// Arms an event that another node catches, for the token that waits.
     pub(crate) fn arm_for(&mut self, at: At, catches: NodeIx, trigger: Trigger) {
         let since = self.now;
-        self.arm(
-            at.scope,
-            Subscription {
-                owner: at.token,
-                catches,
-                trigger,
-                interrupting: true,
-                since,
-            },
-        );
+        self.arm(at.scope, Subscription { owner: at.token, catches, trigger, interrupting: true, since });
     }
 
     /// How deep the scope of a token lies.
@@ -92,11 +76,7 @@ impl Step<'_> {
     }
 
     pub(crate) fn record_call(&mut self, token: TokenId, called: InstanceId, process: &str) {
-        self.events.push(Event::Called {
-            token,
-            called,
-            process: process.to_owned(),
-        });
+        self.events.push(Event::Called { token, called, process: process.to_owned() });
     }
 
     pub(crate) fn task(&self, at: At) -> &UserTask {

@@ -24,12 +24,7 @@ use std::sync::Arc;
 /// Where a called process's data waits while its output mapping cannot be evaluated.
 const RETURNED: &str = "transhume.returned";
 
-pub(super) fn lease(
-    step: &mut Step,
-    token: TokenId,
-    holder: String,
-    until: Timestamp,
-) -> Result<(), Rejection> {
+pub(super) fn lease(step: &mut Step, token: TokenId, holder: String, until: Timestamp) -> Result<(), Rejection> {
     let at = waiting_job(step, token)?;
     let now = step.now;
     let job = step.job_mut(at);
@@ -45,34 +40,17 @@ pub(super) fn lease(
         job.expiries += 1;
     }
     job.lease_no += 1;
-    job.lease = Some(Lease {
-        holder: holder.clone(),
-        until,
-    });
+    job.lease = Some(Lease { holder: holder.clone(), until });
     let (lease_no, expiries) = (job.lease_no, job.expiries);
     if expired {
-        step.events.push(Event::LeaseExpired {
-            token,
-            lease_no: lease_no - 1,
-            expiries,
-        });
+        step.events.push(Event::LeaseExpired { token, lease_no: lease_no - 1, expiries });
     }
-    step.events.push(Event::JobLeased {
-        token,
-        lease_no,
-        holder,
-        until,
-    });
+    step.events.push(Event::JobLeased { token, lease_no, holder, until });
     step.answer.lease_no = Some(lease_no);
     Ok(())
 }
 
-pub(super) fn extend(
-    step: &mut Step,
-    token: TokenId,
-    claim: &Claim,
-    until: Timestamp,
-) -> Result<(), Rejection> {
+pub(super) fn extend(step: &mut Step, token: TokenId, claim: &Claim, until: Timestamp) -> Result<(), Rejection> {
     let at = claimed(step, token, claim)?;
     let now = step.now;
     let job = step.job_mut(at);
@@ -81,20 +59,12 @@ pub(super) fn extend(
         Some(lease) if lease.until > now => lease.until = until,
         Some(_) | None => return Err(lost(job, claim)),
     }
-    step.events.push(Event::LeaseExtended {
-        token,
-        lease_no,
-        until,
-    });
+    step.events.push(Event::LeaseExtended { token, lease_no, until });
     step.answer.lease_no = Some(lease_no);
     Ok(())
 }
 
-pub(super) fn release(
-    step: &mut Step,
-    token: TokenId,
-    claim: Option<&Claim>,
-) -> Result<(), Rejection> {
+pub(super) fn release(step: &mut Step, token: TokenId, claim: Option<&Claim>) -> Result<(), Rejection> {
     let at = match claim {
         Some(claim) => claimed(step, token, claim)?,
         None => waiting_job(step, token)?,
@@ -113,12 +83,7 @@ pub(super) fn release(
 pub(super) fn expire(step: &mut Step, token: TokenId, lease_no: i64) -> Result<(), Rejection> {
     let at = waiting_job(step, token)?;
     let now = step.now;
-    let policy = step
-        .process
-        .node(at.node)
-        .properties
-        .get("transhume.policy")
-        .cloned();
+    let policy = step.process.node(at.node).properties.get("transhume.policy").cloned();
     let job = step.job_mut(at);
     let over = job.lease.as_ref().is_some_and(|lease| lease.until <= now);
     if job.lease_no != lease_no || !over {
@@ -129,11 +94,7 @@ pub(super) fn expire(step: &mut Step, token: TokenId, lease_no: i64) -> Result<(
         job.expiries += 1;
     }
     let (expiries, topic) = (job.expiries, job.topic.clone());
-    step.events.push(Event::LeaseExpired {
-        token,
-        lease_no,
-        expiries,
-    });
+    step.events.push(Event::LeaseExpired { token, lease_no, expiries });
     let holder = lease.map(|lease| lease.holder).unwrap_or_default();
     if policy.as_deref() == Some("at_most_once") {
         let message = format!(
@@ -175,19 +136,11 @@ pub(super) fn done(step: &mut Step, at: At) {
     step.close_work(at, JobEnd::Completed);
     step.set_stage(at, Stage::Leaving);
     if step.head().state == InstanceState::Active {
-        step.agenda.push(Work::Resume {
-            token: at.token,
-            cause: Cause::WorkDone,
-        });
+        step.agenda.push(Work::Resume { token: at.token, cause: Cause::WorkDone });
     }
 }
 
-pub(super) fn fail(
-    step: &mut Step,
-    token: TokenId,
-    claim: &Claim,
-    failure: Failure,
-) -> Result<(), Rejection> {
+pub(super) fn fail(step: &mut Step, token: TokenId, claim: &Claim, failure: Failure) -> Result<(), Rejection> {
     let at = claimed(step, token, claim)?;
     let cycle = step.process.node(at.node).retry.clone();
     let now = step.now;
@@ -196,8 +149,7 @@ pub(super) fn fail(
         (Some(left), after) => (left.max(0), after.unwrap_or(0)),
         (None, after) => {
             let left = step.job_mut(at).retries;
-            let (left, pause) =
-                by_cycle(step, at, cycle.as_ref(), left, failures, failure.by_handler);
+            let (left, pause) = by_cycle(step, at, cycle.as_ref(), left, failures, failure.by_handler);
             (left, after.unwrap_or(pause))
         }
     };
@@ -207,26 +159,12 @@ pub(super) fn fail(
     job.retries = Some(left);
     job.lease = None;
     job.due = now.plus_ms(pause.max(0));
-    let details = failure
-        .details
-        .or_else(|| job.error.take().and_then(|earlier| earlier.details));
-    job.error = Some(JobError {
-        message: failure.message.clone(),
-        details,
-    });
+    let details = failure.details.or_else(|| job.error.take().and_then(|earlier| earlier.details));
+    job.error = Some(JobError { message: failure.message.clone(), details });
     let (due, topic) = (job.due, job.topic.clone());
-    step.events.push(Event::JobFailed {
-        token,
-        lease_no,
-        message: failure.message.clone(),
-        retries: left,
-        due,
-    });
+    step.events.push(Event::JobFailed { token, lease_no, message: failure.message.clone(), retries: left, due });
     if failure.unknown_outcome {
-        step.raise(
-            at,
-            Fault::new(IncidentKind::UnknownOutcome, failure.message),
-        );
+        step.raise(at, Fault::new(IncidentKind::UnknownOutcome, failure.message));
     } else if left == 0 {
         step.raise(at, Fault::new(failed_kind(step, at), failure.message));
     } else {
@@ -246,8 +184,7 @@ fn by_cycle(
     by_handler: bool,
 ) -> (i64, i64) {
     let now = step.now;
-    let span =
-        |text: &str| first_due(TimerKind::Duration, text, now).map_or(0, |(due, _)| due.0 - now.0);
+    let span = |text: &str| first_due(TimerKind::Duration, text, now).map_or(0, |(due, _)| due.0 - now.0);
     let evaluated = match cycle {
         Some(RetryCycle::Expression(text)) => crate::engine::compile::retry_expression(text)
             .and_then(|expression| step.text(at, &expression).ok().flatten())
@@ -260,18 +197,11 @@ fn by_cycle(
         Some(RetryCycle::Times { attempts, pause }) => (left.unwrap_or(attempts) - 1, span(&pause)),
         Some(RetryCycle::Pauses(pauses)) => {
             let total = i64::try_from(pauses.len()).unwrap_or(i64::MAX) + 1;
-            (
-                left.unwrap_or(total) - 1,
-                pauses
-                    .get(nth)
-                    .or(pauses.last())
-                    .map_or(0, |pause| span(pause)),
-            )
+            (left.unwrap_or(total) - 1, pauses.get(nth).or(pauses.last()).map_or(0, |pause| span(pause)))
         }
-        Some(RetryCycle::Expression(_)) | None if by_handler => (
-            left.unwrap_or(ATTEMPTS_DEFAULT) - 1,
-            backoff(at.token, failures),
-        ),
+        Some(RetryCycle::Expression(_)) | None if by_handler => {
+            (left.unwrap_or(ATTEMPTS_DEFAULT) - 1, backoff(at.token, failures))
+        }
         Some(RetryCycle::Expression(_)) | None => (0, 0),
     };
     (left.max(0), pause)
@@ -295,12 +225,7 @@ pub(super) fn throw_error(
             let at = step.at(token).ok_or(Rejection::TokenNotWaiting(token))?;
             match step.token(at).wait {
                 Wait::UserTask(_) | Wait::Job(_) => at,
-                Wait::Nothing
-                | Wait::Join
-                | Wait::Trigger
-                | Wait::Scope(_)
-                | Wait::Called(_)
-                | Wait::Incident(_) => {
+                Wait::Nothing | Wait::Join | Wait::Trigger | Wait::Scope(_) | Wait::Called(_) | Wait::Incident(_) => {
                     return Err(Rejection::TokenNotWaiting(token));
                 }
             }
@@ -320,9 +245,7 @@ pub(super) fn set_retries(
     due: Option<Timestamp>,
 ) -> Result<(), Rejection> {
     if retries < 0 {
-        return Err(Rejection::InvalidInput(
-            "retries must not be negative".into(),
-        ));
+        return Err(Rejection::InvalidInput("retries must not be negative".into()));
     }
     let at = step.at(token).ok_or(Rejection::TokenNotWaiting(token))?;
     let stands_for_job = match &step.token(at).wait {
@@ -360,11 +283,7 @@ pub(super) fn set_retries(
     Ok(())
 }
 
-pub(super) fn set_priority(
-    step: &mut Step,
-    token: TokenId,
-    priority: i64,
-) -> Result<(), Rejection> {
+pub(super) fn set_priority(step: &mut Step, token: TokenId, priority: i64) -> Result<(), Rejection> {
     let at = step.at(token).ok_or(Rejection::TokenNotWaiting(token))?;
     match &step.token(at).wait {
         Wait::Job(_) => step.job_mut(at).priority = priority,
@@ -402,28 +321,15 @@ pub(super) fn resolve(step: &mut Step, token: TokenId) -> Result<(), Rejection> 
             fresh.expiries = 0;
             fresh.lease = None;
             fresh.due = now;
-            step.effects.push(Effect::JobOpened {
-                token,
-                topic: job.topic,
-            });
+            step.effects.push(Effect::JobOpened { token, topic: job.topic });
         }
-        Wait::Scope(body) if step.process.node(at.node).looping.is_some() => {
-            multi_instance::recheck(step, at, body)
-        }
+        Wait::Scope(body) if step.process.node(at.node).looping.is_some() => multi_instance::recheck(step, at, body),
         Wait::Nothing => match stage {
-            Stage::Entering => step.agenda.push(Work::Enter {
-                token,
-                admitted: true,
-            }),
+            Stage::Entering => step.agenda.push(Work::Enter { token, admitted: true }),
             Stage::Leaving => lifecycle::leave_again(step, at, false),
             Stage::Active => again(step, at),
         },
-        Wait::UserTask(_)
-        | Wait::Join
-        | Wait::Trigger
-        | Wait::Scope(_)
-        | Wait::Called(_)
-        | Wait::Incident(_) => {}
+        Wait::UserTask(_) | Wait::Join | Wait::Trigger | Wait::Scope(_) | Wait::Called(_) | Wait::Incident(_) => {}
     }
     Ok(())
 }
@@ -439,10 +345,7 @@ fn again(step: &mut Step, at: At) {
         }
         (Some(_) | None, _) => {
             step.set_stage(at, Stage::Entering);
-            step.agenda.push(Work::Enter {
-                token: at.token,
-                admitted: true,
-            });
+            step.agenda.push(Work::Enter { token: at.token, admitted: true });
         }
     }
 }
@@ -461,19 +364,9 @@ pub(super) fn returned(
     step.token_mut(at).wait = Wait::Nothing;
     match result {
         CallResult::Completed(variables) => take_returned(step, at, variables),
-        CallResult::Error {
-            code,
-            message,
-            variables,
-        } => throw::rethrow(
-            step,
-            at,
-            BpmnError {
-                code,
-                message,
-                variables,
-            },
-        ),
+        CallResult::Error { code, message, variables } => {
+            throw::rethrow(step, at, BpmnError { code, message, variables })
+        }
         CallResult::Failed(message) => step.raise(at, Fault::new(IncidentKind::Call, message)),
     }
     Ok(())
@@ -488,17 +381,11 @@ fn take_returned(step: &mut Step, at: At, called: Variables) {
         Ok(()) => {
             step.set_stage(at, Stage::Leaving);
             if step.head().state == InstanceState::Active {
-                step.agenda.push(Work::Resume {
-                    token: at.token,
-                    cause: Cause::Returned,
-                });
+                step.agenda.push(Work::Resume { token: at.token, cause: Cause::Returned });
             }
         }
         Err(fault) => {
-            let kept = called
-                .into_iter()
-                .map(|(name, variable)| (name, variable.value))
-                .collect();
+            let kept = called.into_iter().map(|(name, variable)| (name, variable.value)).collect();
             let own = step.own_scope(at);
             step.set_variable(own, RETURNED, Variable::from(Value::Object(kept)));
             step.raise(at, fault);
@@ -508,10 +395,7 @@ fn take_returned(step: &mut Step, at: At, called: Variables) {
 
 fn failed_kind(step: &Step, at: At) -> IncidentKind {
     match &step.token(at).wait {
-        Wait::Job(Job {
-            kind: JobKind::External,
-            ..
-        }) => IncidentKind::FailedExternalTask,
+        Wait::Job(Job { kind: JobKind::External, .. }) => IncidentKind::FailedExternalTask,
         Wait::Job(_)
         | Wait::Nothing
         | Wait::Join
@@ -541,17 +425,10 @@ fn waiting_job(step: &Step, token: TokenId) -> Result<At, Rejection> {
 fn claimed(step: &mut Step, token: TokenId, claim: &Claim) -> Result<At, Rejection> {
     let at = waiting_job(step, token)?;
     let job = step.job_mut(at);
-    let by_number = planted::is("lease-number-not-compared")
-        || claim.lease_no.is_none_or(|number| number == job.lease_no);
-    let by_name = job
-        .lease
-        .as_ref()
-        .is_some_and(|lease| lease.holder == claim.holder);
-    if by_number && by_name {
-        Ok(at)
-    } else {
-        Err(lost(job, claim))
-    }
+    let by_number =
+        planted::is("lease-number-not-compared") || claim.lease_no.is_none_or(|number| number == job.lease_no);
+    let by_name = job.lease.as_ref().is_some_and(|lease| lease.holder == claim.holder);
+    if by_number && by_name { Ok(at) } else { Err(lost(job, claim)) }
 }
 
 fn lost(job: &Job, claim: &Claim) -> Rejection {

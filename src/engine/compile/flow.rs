@@ -41,10 +41,7 @@ const SILENT: &[&str] = &[
 /// What to use instead of kinds that do not run yet.
 const LATER: &[(&str, &str)] = &[
     ("complexGateway", "use an inclusive or exclusive gateway"),
-    (
-        "transaction",
-        "use a sub-process with an error boundary event and undo tasks",
-    ),
+    ("transaction", "use a sub-process with an error boundary event and undo tasks"),
     ("adHocSubProcess", "use a sub-process with sequence flows"),
     ("globalTask", "use a task"),
     ("choreographyTask", "choreographies do not run"),
@@ -75,6 +72,8 @@ pub(crate) struct Drawn<'d> {
     pub(crate) nodes: Vec<DrawnNode<'d>>,
     pub(crate) flows: Vec<DrawnFlow<'d>>,
     by_id: BTreeMap<&'d str, usize>,
+    /// Elements that were refused: a flow that leads to one needs no finding of its own.
+    refused: Vec<&'d str>,
 }
 
 pub(crate) fn read<'d>(process: Element<'d>, found: &mut Findings) -> Drawn<'d> {
@@ -83,10 +82,7 @@ pub(crate) fn read<'d>(process: Element<'d>, found: &mut Findings) -> Drawn<'d> 
     let mut containers: Vec<(Element<'d>, Option<usize>)> = vec![(process, None)];
     while let Some((container, parent)) = containers.pop() {
         let mut inner = Vec::new();
-        for el in container
-            .children()
-            .filter(|el| el.namespace() == names::BPMN)
-        {
+        for el in container.children().filter(|el| el.namespace() == names::BPMN) {
             match el.name() {
                 "sequenceFlow" => lines.push(el),
                 kind if TABLE.contains(&kind) => {
@@ -97,7 +93,10 @@ pub(crate) fn read<'d>(process: Element<'d>, found: &mut Findings) -> Drawn<'d> 
                     }
                 }
                 kind if SILENT.contains(&kind) => {}
-                kind => refuse(el, kind, found),
+                kind => {
+                    drawn.refused.extend(el.attribute("id"));
+                    refuse(el, kind, found);
+                }
             }
         }
         containers.extend(inner.into_iter().rev());
@@ -111,34 +110,16 @@ pub(crate) fn read<'d>(process: Element<'d>, found: &mut Findings) -> Drawn<'d> 
 }
 
 fn refuse(el: Element<'_>, kind: &str, found: &mut Findings) {
-    let instead = LATER
-        .iter()
-        .find(|(name, _)| *name == kind)
-        .map(|(_, instead)| format!("; {instead}"))
-        .unwrap_or_default();
+    let instead =
+        LATER.iter().find(|(name, _)| *name == kind).map(|(_, instead)| format!("; {instead}")).unwrap_or_default();
     let words = format!("the element {kind} does not run here{instead}");
-    found.error(
-        el.position(),
-        el.attribute("id"),
-        "element-not-supported",
-        words,
-    );
+    found.error(el.position(), el.attribute("id"), "element-not-supported", words);
 }
 
 impl<'d> Drawn<'d> {
-    fn add(
-        &mut self,
-        el: Element<'d>,
-        parent: Option<usize>,
-        found: &mut Findings,
-    ) -> Option<usize> {
+    fn add(&mut self, el: Element<'d>, parent: Option<usize>, found: &mut Findings) -> Option<usize> {
         let Some(id) = el.attribute("id").filter(|id| !id.is_empty()) else {
-            found.error(
-                el.position(),
-                None,
-                "missing-id",
-                format!("the {} needs an id", el.name()),
-            );
+            found.error(el.position(), None, "missing-id", format!("the {} needs an id", el.name()));
             return None;
         };
         let index = self.nodes.len();
@@ -149,11 +130,7 @@ impl<'d> Drawn<'d> {
 
     fn connect(&mut self, el: Element<'d>, found: &mut Findings) {
         let id = el.attribute("id").unwrap_or_default().to_owned();
-        let id = if id.is_empty() {
-            format!("flow-{}", el.index())
-        } else {
-            id
-        };
+        let id = if id.is_empty() { format!("flow-{}", el.index()) } else { id };
         let mut end = |attribute: &str| {
             let Some(reference) = el.attribute(attribute) else {
                 found.error(
@@ -165,16 +142,11 @@ impl<'d> Drawn<'d> {
                 return None;
             };
             let target = self.by_id.get(reference).copied();
-            if target.is_none() {
+            if target.is_none() && !self.refused.contains(&reference) {
                 let words = format!(
                     "sequence flow {id:?}: {attribute} {reference:?} is not a flow node of this process. Connect it to one, or delete the flow"
                 );
-                found.error(
-                    el.attribute_position(attribute),
-                    Some(&id),
-                    "dangling-reference",
-                    words,
-                );
+                found.error(el.attribute_position(attribute), Some(&id), "dangling-reference", words);
             }
             target
         };
@@ -189,20 +161,11 @@ impl<'d> Drawn<'d> {
             found.error(el.position(), Some(&id), "flow-across-scope", words);
             return;
         }
-        self.flows.push(DrawnFlow {
-            el,
-            id,
-            source,
-            target,
-        });
+        self.flows.push(DrawnFlow { el, id, source, target });
     }
 
     fn check_attached(&self, found: &mut Findings) {
-        for node in self
-            .nodes
-            .iter()
-            .filter(|node| node.el.name() == "boundaryEvent")
-        {
+        for node in self.nodes.iter().filter(|node| node.el.name() == "boundaryEvent") {
             let reference = node.el.attribute("attachedToRef").unwrap_or_default();
             match self.by_id.get(reference).map(|host| &self.nodes[*host]) {
                 Some(host) if host.parent == node.parent && is_activity(host.el.name()) => {}
@@ -218,12 +181,7 @@ impl<'d> Drawn<'d> {
                         "boundary event {:?}: attachedToRef {reference:?} is not an activity of this process",
                         node.id
                     );
-                    found.error(
-                        node.el.position(),
-                        Some(node.id),
-                        "dangling-reference",
-                        words,
-                    );
+                    found.error(node.el.position(), Some(node.id), "dangling-reference", words);
                 }
             }
         }
@@ -231,14 +189,12 @@ impl<'d> Drawn<'d> {
 
     /// Boundary events with their hosts.
     pub(crate) fn attached(&self) -> impl Iterator<Item = (usize, usize)> {
-        self.nodes
-            .iter()
-            .enumerate()
-            .filter(|(_, node)| node.el.name() == "boundaryEvent")
-            .filter_map(|(index, node)| {
+        self.nodes.iter().enumerate().filter(|(_, node)| node.el.name() == "boundaryEvent").filter_map(
+            |(index, node)| {
                 let host = self.by_id.get(node.el.attribute("attachedToRef")?)?;
                 Some((index, *host))
-            })
+            },
+        )
     }
 
     pub(crate) fn outgoing(&self, index: usize) -> impl Iterator<Item = &DrawnFlow<'d>> {
@@ -262,37 +218,21 @@ pub(crate) fn starts(
 ) -> BTreeMap<Option<NodeIx>, Vec<NodeIx>> {
     let mut members: BTreeMap<Option<NodeIx>, Vec<NodeIx>> = BTreeMap::new();
     for (index, node) in drawn.nodes.iter().enumerate() {
-        members
-            .entry(node.parent.map(NodeIx::new))
-            .or_default()
-            .push(NodeIx::new(index));
+        members.entry(node.parent.map(NodeIx::new)).or_default().push(NodeIx::new(index));
     }
     let choose = |nodes: Vec<NodeIx>| {
-        let events: Vec<NodeIx> = nodes
-            .iter()
-            .copied()
-            .filter(|ix| graph[*ix].element.start().is_some())
-            .collect();
+        let events: Vec<NodeIx> = nodes.iter().copied().filter(|ix| graph[*ix].element.start().is_some()).collect();
         if events.is_empty() {
             let free = |ix: &NodeIx| {
-                graph[*ix].incoming.is_empty()
-                    && !matches!(graph[*ix].element, Behaviour::BoundaryEvent(_))
+                graph[*ix].incoming.is_empty() && !matches!(graph[*ix].element, Behaviour::BoundaryEvent(_))
             };
             nodes.into_iter().filter(free).collect()
         } else {
             events
                 .into_iter()
-                .filter(|ix| {
-                    graph[*ix]
-                        .element
-                        .start()
-                        .is_some_and(|start| start.trigger.is_none())
-                })
+                .filter(|ix| graph[*ix].element.start().is_some_and(|start| start.trigger.is_none()))
                 .collect()
         }
     };
-    members
-        .into_iter()
-        .map(|(parent, nodes)| (parent, choose(nodes)))
-        .collect()
+    members.into_iter().map(|(parent, nodes)| (parent, choose(nodes))).collect()
 }

@@ -2,6 +2,8 @@
 //!
 //! What does not run here is refused at deployment with its place, never a surprise later (`rest.md` 8).
 
+mod activity;
+mod event;
 mod flow;
 mod reach;
 mod source;
@@ -15,8 +17,7 @@ use crate::base::id::ElementId;
 use crate::base::time::{TimerKind, check_timer};
 use crate::bpmn::{extension, names};
 use crate::engine::definition::{
-    FlowNode, Mappings, NodeIx, Parameter, ParameterValue, Process, RetryCycle, StartKind,
-    StartTrigger,
+    FlowNode, Mappings, NodeIx, Parameter, ParameterValue, Process, RetryCycle, StartKind, StartTrigger,
 };
 use crate::engine::elements;
 use crate::engine::subscription::TriggerSource;
@@ -44,37 +45,26 @@ pub fn compile(bytes: &[u8], resources: Resources<'_>) -> Result<Compiled, Vec<D
     let mut found = Findings::default();
     let root = document.root();
     if !root.is(names::BPMN, "definitions") {
-        let words = format!(
-            "this is no BPMN 2.0 file: its root is {:?}, not definitions of {}",
-            root.name(),
-            names::BPMN
-        );
+        let words =
+            format!("this is no BPMN 2.0 file: its root is {:?}, not definitions of {}", root.name(), names::BPMN);
         found.error(root.position(), None, "not-bpmn", words);
         return Err(found.list);
     }
     extension::check_vocabulary(root, &mut found);
+    for el in root.children().filter(|el| el.namespace() == names::BPMN && el.name().starts_with("global")) {
+        let words = format!("the element {} does not run here yet; call a process instead", el.name());
+        found.error(el.position(), el.attribute("id"), "element-not-supported", words);
+    }
     let model = Model::read(root, resources, &mut found);
-    let executable = root.children().filter(|el| {
-        el.is(names::BPMN, "process") && el.attribute("isExecutable") != Some("false")
-    });
-    let processes: Vec<Arc<Process>> = executable
-        .map(|el| Arc::new(process(el, &model, &mut found)))
-        .collect();
+    let executable =
+        root.children().filter(|el| el.is(names::BPMN, "process") && el.attribute("isExecutable") != Some("false"));
+    let processes: Vec<Arc<Process>> = executable.map(|el| Arc::new(process(el, &model, &mut found))).collect();
     if processes.is_empty() && !found.has_errors() {
         let words = "no process of this file is executable: set isExecutable=\"true\" on the one that shall run";
         found.warn(root.position(), None, "nothing-executable", words);
     }
-    found
-        .list
-        .sort_by_key(|diagnostic| (diagnostic.at, diagnostic.severity));
-    if found.has_errors() {
-        Err(found.list)
-    } else {
-        Ok(Compiled {
-            processes,
-            warnings: found.list,
-        })
-    }
+    found.list.sort_by_key(|diagnostic| (diagnostic.at, diagnostic.severity));
+    if found.has_errors() { Err(found.list) } else { Ok(Compiled { processes, warnings: found.list }) }
 }
 
 fn process(el: Element<'_>, model: &Model<'_>, found: &mut Findings) -> Process {
@@ -86,12 +76,7 @@ fn process(el: Element<'_>, model: &Model<'_>, found: &mut Findings) -> Process 
     let mut graph: Graph<FlowNode, crate::engine::definition::SequenceFlow> = Graph::new();
     let mut by_id = BTreeMap::new();
     for (index, drawn_node) in drawn.nodes.iter().enumerate() {
-        let source = Source {
-            el: drawn_node.el,
-            model,
-            drawn: &drawn,
-            index,
-        };
+        let source = Source { el: drawn_node.el, model, drawn: &drawn, index };
         let node = flow_node(&source, found);
         let ix = graph.add_node(node);
         by_id.insert(ElementId::from(drawn_node.id), ix);
@@ -124,14 +109,11 @@ fn process(el: Element<'_>, model: &Model<'_>, found: &mut Findings) -> Process 
 
 fn flow_node(source: &Source<'_, '_>, found: &mut Findings) -> FlowNode {
     let el = source.el;
-    let (kind, element) =
-        elements::parse(source, found).expect("only kinds of the table are drawn");
+    let (kind, element) = elements::parse(source, found).expect("only kinds of the table are drawn");
     let activity = kind.ends_with("ask") || matches!(kind, "subProcess" | "callActivity");
     let flag = |local: &str| extension::attribute(el, local) == Some("true");
     let retry = source.retry_cycle(found);
-    let priority = source
-        .extension("taskPriority")
-        .or_else(|| source.extension("jobPriority"));
+    let priority = source.extension("taskPriority").or_else(|| source.extension("jobPriority"));
     FlowNode {
         id: ElementId::from(source.id()),
         name: el.attribute("name").map(str::to_owned),
@@ -143,11 +125,7 @@ fn flow_node(source: &Source<'_, '_>, found: &mut Findings) -> FlowNode {
         outgoing: Vec::new(),
         boundary: Vec::new(),
         mappings: mappings(source, found),
-        looping: if activity {
-            source.looping(found)
-        } else {
-            None
-        },
+        looping: if activity { source.looping(found) } else { None },
         async_before: flag("asyncBefore") || flag("async"),
         async_after: flag("asyncAfter"),
         retry,
@@ -163,48 +141,26 @@ fn mappings(source: &Source<'_, '_>, found: &mut Findings) -> Mappings {
     let mut convert = |list: Vec<extension::Parameter>| {
         let convert_one = |parameter: extension::Parameter| {
             if parameter.name.is_empty() {
-                found.error(
-                    parameter.position,
-                    source.id_opt(),
-                    "parameter-name",
-                    "a parameter needs a name",
-                );
+                found.error(parameter.position, source.id_opt(), "parameter-name", "a parameter needs a name");
             }
-            Parameter {
-                value: source.parameter(parameter.value, parameter.position, 0, found),
-                name: parameter.name,
-            }
+            Parameter { value: source.parameter(parameter.value, parameter.position, 0, found), name: parameter.name }
         };
-        list.into_iter()
-            .map(convert_one)
-            .collect::<Vec<Parameter>>()
+        list.into_iter().map(convert_one).collect::<Vec<Parameter>>()
     };
     let (inputs, outputs) = (convert(io.inputs), convert(io.outputs));
     Mappings { inputs, outputs }
 }
 
-fn start_triggers(
-    graph: &Graph<FlowNode, crate::engine::definition::SequenceFlow>,
-) -> Vec<StartTrigger> {
+fn start_triggers(graph: &Graph<FlowNode, crate::engine::definition::SequenceFlow>) -> Vec<StartTrigger> {
     let of = |node: NodeIx| {
         let flow_node = &graph[node];
-        let start = flow_node
-            .element
-            .start()
-            .filter(|_| flow_node.parent.is_none())?;
+        let start = flow_node.element.start().filter(|_| flow_node.parent.is_none())?;
         let kind = match start.trigger.as_ref()? {
             TriggerSource::Message { name } => StartKind::Message(name.clone()),
-            TriggerSource::Timer { kind, text } => StartKind::Timer {
-                kind: *kind,
-                text: text.clone(),
-            },
+            TriggerSource::Timer { kind, text } => StartKind::Timer { kind: *kind, text: text.clone() },
             TriggerSource::Error { .. } => return None,
         };
-        Some(StartTrigger {
-            node,
-            element: flow_node.id.clone(),
-            kind,
-        })
+        Some(StartTrigger { node, element: flow_node.id.clone(), kind })
     };
     graph.node_indices().filter_map(of).collect()
 }
@@ -215,31 +171,14 @@ pub(crate) fn retry_cycle(text: &str) -> Result<RetryCycle, String> {
     if text.contains("${") || text.contains("#{") {
         return Ok(RetryCycle::Expression(text.to_owned()));
     }
-    let pause = |text: &str| {
-        check_timer(TimerKind::Duration, text)
-            .map(|()| text.to_owned())
-            .map_err(|e| e.to_string())
-    };
+    let pause =
+        |text: &str| check_timer(TimerKind::Duration, text).map(|()| text.to_owned()).map_err(|e| e.to_string());
     if let Some(rest) = text.strip_prefix('R') {
-        let (times, span) = rest
-            .split_once('/')
-            .ok_or("a retry cycle looks like R5/PT5M")?;
-        let attempts = times
-            .parse::<i64>()
-            .ok()
-            .filter(|n| *n > 0)
-            .ok_or("a retry cycle looks like R5/PT5M")?;
-        return Ok(RetryCycle::Times {
-            attempts,
-            pause: if span == "PT0S" {
-                span.to_owned()
-            } else {
-                pause(span)?
-            },
-        });
+        let (times, span) = rest.split_once('/').ok_or("a retry cycle looks like R5/PT5M")?;
+        let attempts = times.parse::<i64>().ok().filter(|n| *n > 0).ok_or("a retry cycle looks like R5/PT5M")?;
+        return Ok(RetryCycle::Times { attempts, pause: if span == "PT0S" { span.to_owned() } else { pause(span)? } });
     }
-    let pauses: Result<Vec<String>, String> =
-        text.split(',').map(|span| pause(span.trim())).collect();
+    let pauses: Result<Vec<String>, String> = text.split(',').map(|span| pause(span.trim())).collect();
     pauses.map(RetryCycle::Pauses)
 }
 

@@ -19,30 +19,14 @@ impl BoundaryEvent {
         let interrupting = source.el.attribute("cancelActivity") != Some("false");
         if matches!(trigger, TriggerSource::Error { .. }) && !interrupting {
             let words = "an error always interrupts its activity: remove cancelActivity=\"false\"";
-            found.error(
-                source.position(),
-                source.id_opt(),
-                "error-not-interrupting",
-                words,
-            );
+            found.error(source.position(), source.id_opt(), "error-not-interrupting", words);
         }
         if source.has_incoming() {
-            let words =
-                "a sequence flow leads into this boundary event; it starts when its event happens";
-            found.error(
-                source.position(),
-                source.id_opt(),
-                "flow-into-boundary",
-                words,
-            );
+            let words = "a sequence flow leads into this boundary event; it starts when its event happens";
+            found.error(source.position(), source.id_opt(), "flow-into-boundary", words);
         }
         let (error_code_variable, error_message_variable) = source.error_variables();
-        Self {
-            trigger,
-            interrupting,
-            error_code_variable,
-            error_message_variable,
-        }
+        Self { trigger, interrupting, error_code_variable, error_message_variable }
     }
 }
 
@@ -85,19 +69,11 @@ mod tests {
 
     #[test]
     fn an_error_is_caught_by_its_code() {
-        check(
-            "start > A:service {oops: error E1 > B:user > e2:end} > end",
-            "start; error A E1",
-            "start A* A- oops B*",
-        );
+        check("start > A:service {oops: error E1 > B:user > e2:end} > end", "start; error A E1", "start A* A- oops B*");
     }
 
     #[test]
     fn an_error_with_another_code_is_an_incident() {
-        check(
-            "start > A:service {oops: error E1 > B:user > e2:end} > end",
-            "start; error A E2",
-            "start A* A!",
-        );
+        check("start > A:service {oops: error E1 > B:user > e2:end} > end", "start; error A E2", "start A* A!");
     }
 }

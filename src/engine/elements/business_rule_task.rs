@@ -11,10 +11,7 @@ use crate::engine::step::new_job;
 #[derive(Debug)]
 pub enum BusinessRuleTask {
     Decision(Box<DecisionSource>),
-    #[expect(
-        private_interfaces,
-        reason = "how the work is done concerns the elements only"
-    )]
+    #[expect(private_interfaces, reason = "how the work is done concerns the elements only")]
     Work(Implementation),
 }
 
@@ -41,21 +38,14 @@ impl BusinessRuleTask {
                 let words = format!(
                     "camunda:mapDecisionResult={other:?} is not known; use singleEntry, singleResult, collectEntries or resultList"
                 );
-                found.error(
-                    source.position(),
-                    source.id_opt(),
-                    "map-decision-result",
-                    words,
-                );
+                found.error(source.position(), source.id_opt(), "map-decision-result", words);
                 MapResult::ResultList
             }
         };
         Self::Decision(Box::new(DecisionSource {
             decision: source.compiled(decision, found),
             binding: source.binding("decisionRef", found),
-            tenant: source
-                .extension("decisionRefTenantId")
-                .map(|text| source.compiled(text, found)),
+            tenant: source.extension("decisionRefTenantId").map(|text| source.compiled(text, found)),
             result,
             result_variable: source.extension("resultVariable").map(str::to_owned),
         }))
@@ -78,12 +68,7 @@ impl BusinessRuleTask {
 impl Behavior for BusinessRuleTask {
     fn enter(&self, step: &mut Step, at: At) -> Next {
         match self {
-            Self::Decision(_) => Next::Wait(Wait::Job(new_job(
-                JobKind::Decision,
-                "dmn".into(),
-                0,
-                step.now(),
-            ))),
+            Self::Decision(_) => Next::Wait(Wait::Job(new_job(JobKind::Decision, "dmn".into(), 0, step.now()))),
             Self::Work(implementation) => implementation.enter(step, at),
         }
     }
@@ -95,10 +80,6 @@ mod tests {
 
     #[test]
     fn its_decision_is_work_outside_the_run() {
-        check(
-            "start > D:rule > end",
-            "start; complete D {rate: 3}",
-            "start D* end .completed",
-        );
+        check("start > D:rule > end", "start; complete D {rate: 3}", "start D* end .completed");
     }
 }

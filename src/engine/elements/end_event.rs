@@ -16,10 +16,7 @@ pub struct EndEvent {
 enum Ending {
     None,
     Terminate,
-    Error {
-        code: Option<Compiled>,
-        message: Option<Compiled>,
-    },
+    Error { code: Option<Compiled>, message: Option<Compiled> },
     Message(Implementation),
 }
 
@@ -65,10 +62,7 @@ impl Behavior for EndEvent {
             Ending::Message(implementation) => implementation.enter(step, at),
             Ending::Error { code, message } => {
                 let code = code.as_ref().map(|code| step.text(at, code)).transpose();
-                let message = message
-                    .as_ref()
-                    .map(|message| step.text(at, message))
-                    .transpose();
+                let message = message.as_ref().map(|message| step.text(at, message)).transpose();
                 match (code, message) {
                     (Ok(code), Ok(message)) => Next::Throw(BpmnError {
                         code: code.flatten().unwrap_or_default(),

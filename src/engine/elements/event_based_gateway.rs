@@ -12,40 +12,25 @@ pub struct EventBasedGateway;
 
 impl EventBasedGateway {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        source.refuse_if_true("instantiate", "an event-based gateway that starts a process does not run yet; use message start events", found);
+        source.refuse_if_true(
+            "instantiate",
+            "an event-based gateway that starts a process does not run yet; use message start events",
+            found,
+        );
         if source.el.attribute("eventGatewayType") == Some("Parallel") {
             let words = "a parallel event-based gateway does not run yet";
-            found.error(
-                source.position(),
-                source.id_opt(),
-                "parallel-event-gateway",
-                words,
-            );
+            found.error(source.position(), source.id_opt(), "parallel-event-gateway", words);
         }
         if source.outgoing().len() < 2 {
             let words = "an event-based gateway needs two or more outgoing flows to choose from";
-            found.error(
-                source.position(),
-                source.id_opt(),
-                "event-gateway-flows",
-                words,
-            );
+            found.error(source.position(), source.id_opt(), "event-gateway-flows", words);
         }
         for flow in source.outgoing() {
             if flow.has_condition {
-                let words =
-                    "a flow out of an event-based gateway has no condition: the event decides";
-                found.error(
-                    flow.position,
-                    Some(&flow.id),
-                    "event-gateway-condition",
-                    words,
-                );
+                let words = "a flow out of an event-based gateway has no condition: the event decides";
+                found.error(flow.position, Some(&flow.id), "event-gateway-condition", words);
             }
-            if !matches!(
-                flow.target_kind.as_str(),
-                "intermediateCatchEvent" | "receiveTask"
-            ) {
+            if !matches!(flow.target_kind.as_str(), "intermediateCatchEvent" | "receiveTask") {
                 let words = format!(
                     "an event-based gateway leads to {:?}, a {}; only intermediate catch events and receive tasks may follow it",
                     flow.target, flow.target_kind
@@ -60,18 +45,11 @@ impl EventBasedGateway {
 impl Behavior for EventBasedGateway {
     fn enter(&self, step: &mut Step, at: At) -> Next {
         let process = Arc::clone(step.process());
-        let events: Vec<_> = process
-            .node(at.node)
-            .outgoing
-            .iter()
-            .map(|flow| process.target(*flow))
-            .collect();
+        let events: Vec<_> = process.node(at.node).outgoing.iter().map(|flow| process.target(*flow)).collect();
         let mut ready = Vec::new();
         for event in events {
             let source = match &process.node(event).element {
-                Element::IntermediateCatchEvent(IntermediateCatchEvent { trigger }) => {
-                    Some(trigger)
-                }
+                Element::IntermediateCatchEvent(IntermediateCatchEvent { trigger }) => Some(trigger),
                 Element::ReceiveTask(task) => ReceiveTask::message(task),
                 _checked_at_deployment => None,
             };

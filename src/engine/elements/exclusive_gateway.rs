@@ -14,19 +14,9 @@ pub struct ExclusiveGateway;
 impl ExclusiveGateway {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
         if source.outgoing().len() > 1 {
-            for flow in source
-                .outgoing()
-                .iter()
-                .filter(|flow| !flow.has_condition && !flow.is_default)
-            {
-                let words =
-                    "a flow without condition is always taken: add one, or make it the default";
-                found.warn(
-                    flow.position,
-                    Some(&flow.id),
-                    "flow-without-condition",
-                    words,
-                );
+            for flow in source.outgoing().iter().filter(|flow| !flow.has_condition && !flow.is_default) {
+                let words = "a flow without condition is always taken: add one, or make it the default";
+                found.warn(flow.position, Some(&flow.id), "flow-without-condition", words);
             }
         }
         Self
@@ -41,27 +31,14 @@ impl Behavior for ExclusiveGateway {
     fn choose(&self, step: &mut Step, at: At) -> Next {
         let process = Arc::clone(step.process());
         let node = process.node(at.node);
-        for ix in node
-            .outgoing
-            .iter()
-            .filter(|ix| !process.flow(**ix).is_default)
-        {
-            match process
-                .flow(*ix)
-                .condition
-                .as_ref()
-                .map_or(Ok(true), |condition| step.holds(at, condition))
-            {
+        for ix in node.outgoing.iter().filter(|ix| !process.flow(**ix).is_default) {
+            match process.flow(*ix).condition.as_ref().map_or(Ok(true), |condition| step.holds(at, condition)) {
                 Ok(true) => return Next::Leave(Outgoing::One(*ix)),
                 Ok(false) => {}
                 Err(fault) => return Next::Fault(fault),
             }
         }
-        match node
-            .outgoing
-            .iter()
-            .find(|ix| process.flow(**ix).is_default)
-        {
+        match node.outgoing.iter().find(|ix| process.flow(**ix).is_default) {
             Some(default) => Next::Leave(Outgoing::One(*default)),
             None if node.outgoing.is_empty() => Next::Leave(Outgoing::All),
             None => Next::Fault(no_flow(node.outgoing.len())),
@@ -75,11 +52,7 @@ mod tests {
 
     #[test]
     fn the_first_true_condition_wins() {
-        check(
-            "start > xor[a: x > 1 > A:user | b: x > 0 > B:user | C:user]",
-            "start {x: 2}",
-            "start xor A*",
-        );
+        check("start > xor[a: x > 1 > A:user | b: x > 0 > B:user | C:user]", "start {x: 2}", "start xor A*");
     }
 
     #[test]

@@ -13,44 +13,26 @@ use crate::engine::step::new_job;
 #[derive(Debug)]
 pub(crate) enum Implementation {
     Topic(Compiled),
-    Expression {
-        expression: Compiled,
-        result_variable: Option<String>,
-    },
+    Expression { expression: Compiled, result_variable: Option<String> },
     Message(Compiled),
 }
 
 impl Implementation {
     /// Of a service or send task: its own attributes.
     pub(crate) fn of_task(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        let message = source
-            .el
-            .attribute("messageRef")
-            .and_then(|name| source.message_name(name, found));
+        let message = source.el.attribute("messageRef").and_then(|name| source.message_name(name, found));
         Self::parse(source, source.el, message, found)
     }
 
     /// Of a message event: attributes of its event definition.
-    pub(crate) fn of_message(
-        source: &Source<'_, '_>,
-        definition: XmlElement<'_>,
-        found: &mut Findings,
-    ) -> Self {
-        let message = definition
-            .attribute("messageRef")
-            .and_then(|name| source.message_name(name, found));
+    pub(crate) fn of_message(source: &Source<'_, '_>, definition: XmlElement<'_>, found: &mut Findings) -> Self {
+        let message = definition.attribute("messageRef").and_then(|name| source.message_name(name, found));
         Self::parse(source, definition, message, found)
     }
 
-    fn parse(
-        source: &Source<'_, '_>,
-        el: XmlElement<'_>,
-        message: Option<Compiled>,
-        found: &mut Findings,
-    ) -> Self {
+    fn parse(source: &Source<'_, '_>, el: XmlElement<'_>, message: Option<Compiled>, found: &mut Findings) -> Self {
         let attribute = |local| crate::bpmn::extension::attribute(el, local);
-        if attribute("type").is_some_and(|kind| kind == "external") || attribute("topic").is_some()
-        {
+        if attribute("type").is_some_and(|kind| kind == "external") || attribute("topic").is_some() {
             let topic = attribute("topic").unwrap_or_default();
             if topic.is_empty() {
                 found.error(
@@ -64,10 +46,7 @@ impl Implementation {
         }
         if let Some(expression) = attribute("expression") {
             let result_variable = attribute("resultVariable").map(str::to_owned);
-            return Self::Expression {
-                expression: source.compiled(expression, found),
-                result_variable,
-            };
+            return Self::Expression { expression: source.compiled(expression, found), result_variable };
         }
         if let Some(message) = message {
             return Self::Message(message);
@@ -76,12 +55,7 @@ impl Implementation {
             "no implementation: the topic of its work is its id, {:?}; set camunda:type=\"external\" and camunda:topic",
             source.id()
         );
-        found.warn(
-            source.position(),
-            source.id_opt(),
-            "no-implementation",
-            words,
-        );
+        found.warn(source.position(), source.id_opt(), "no-implementation", words);
         Self::Topic(Compiled::literal(source.id()))
     }
 
@@ -100,17 +74,9 @@ impl Implementation {
                     return Err(Fault::expression("the topic is empty"));
                 }
                 let priority = step.priority(at)?;
-                Ok(Next::Wait(Wait::Job(new_job(
-                    JobKind::External,
-                    topic,
-                    priority,
-                    step.now(),
-                ))))
+                Ok(Next::Wait(Wait::Job(new_job(JobKind::External, topic, priority, step.now()))))
             }
-            Self::Expression {
-                expression,
-                result_variable,
-            } => {
+            Self::Expression { expression, result_variable } => {
                 let value = step.value(at, expression)?;
                 if let Some(name) = result_variable {
                     step.set_result(at, name, Variable::from(value));
@@ -120,11 +86,7 @@ impl Implementation {
             Self::Message(name) => {
                 let name = step.text(at, name)?.unwrap_or_default();
                 let business_key = step.head().business_key.clone();
-                step.publish(Effect::PublishMessage {
-                    name,
-                    business_key,
-                    variables: Default::default(),
-                });
+                step.publish(Effect::PublishMessage { name, business_key, variables: Default::default() });
                 Ok(Next::Leave(Outgoing::All))
             }
         }

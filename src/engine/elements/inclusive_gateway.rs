@@ -23,16 +23,12 @@ impl InclusiveGateway {
     pub(crate) fn fire_if_ready(&self, step: &mut Step, at: At) -> Option<Next> {
         let process = Arc::clone(step.process());
         let incoming = &process.node(at.node).incoming;
-        let (taken, empty): (Vec<FlowIx>, Vec<FlowIx>) = incoming
-            .iter()
-            .partition(|flow| step.parked_on(at, **flow).next().is_some());
+        let (taken, empty): (Vec<FlowIx>, Vec<FlowIx>) =
+            incoming.iter().partition(|flow| step.parked_on(at, **flow).next().is_some());
         if self.may_still_arrive(step, at, &taken, &empty) {
             return None;
         }
-        let first: Vec<_> = taken
-            .iter()
-            .filter_map(|flow| step.parked_on(at, *flow).next())
-            .collect();
+        let first: Vec<_> = taken.iter().filter_map(|flow| step.parked_on(at, *flow).next()).collect();
         for token in first.into_iter().filter(|token| *token != at.token) {
             step.join(At { token, ..at });
         }
@@ -42,12 +38,7 @@ impl InclusiveGateway {
     fn may_still_arrive(&self, step: &Step, at: At, taken: &[FlowIx], empty: &[FlowIx]) -> bool {
         let process = step.process();
         let reaches = |flows: &[FlowIx], node| {
-            flows.iter().any(|flow| {
-                process
-                    .reach
-                    .get(&(at.node, *flow))
-                    .is_some_and(|set| set.contains(&node))
-            })
+            flows.iter().any(|flow| process.reach.get(&(at.node, *flow)).is_some_and(|set| set.contains(&node)))
         };
         step.scope(at.scope)
             .tokens
@@ -60,40 +51,22 @@ impl InclusiveGateway {
 impl Behavior for InclusiveGateway {
     fn enter(&self, step: &mut Step, at: At) -> Next {
         let process = Arc::clone(step.process());
-        if process.node(at.node).incoming.len() < 2 {
-            self.choose(step, at)
-        } else {
-            Next::Wait(Wait::Join)
-        }
+        if process.node(at.node).incoming.len() < 2 { self.choose(step, at) } else { Next::Wait(Wait::Join) }
     }
 
     fn choose(&self, step: &mut Step, at: At) -> Next {
         let process = Arc::clone(step.process());
         let node = process.node(at.node);
         let mut flows = Vec::new();
-        for ix in node
-            .outgoing
-            .iter()
-            .filter(|ix| !process.flow(**ix).is_default)
-        {
-            match process
-                .flow(*ix)
-                .condition
-                .as_ref()
-                .map_or(Ok(true), |condition| step.holds(at, condition))
-            {
+        for ix in node.outgoing.iter().filter(|ix| !process.flow(**ix).is_default) {
+            match process.flow(*ix).condition.as_ref().map_or(Ok(true), |condition| step.holds(at, condition)) {
                 Ok(true) => flows.push(*ix),
                 Ok(false) => {}
                 Err(fault) => return Next::Fault(fault),
             }
         }
         if flows.is_empty() {
-            flows.extend(
-                node.outgoing
-                    .iter()
-                    .copied()
-                    .filter(|ix| process.flow(*ix).is_default),
-            );
+            flows.extend(node.outgoing.iter().copied().filter(|ix| process.flow(*ix).is_default));
         }
         if flows.is_empty() && !node.outgoing.is_empty() {
             return Next::Fault(no_flow(node.outgoing.len()));

@@ -32,19 +32,11 @@ mod tests {
 
     #[test]
     fn a_timer_holds_its_token_until_due() {
-        check(
-            "start > T:timer PT1H > end",
-            "start; advance PT59M; advance PT1M",
-            "start T* end .completed",
-        );
+        check("start > T:timer PT1H > end", "start; advance PT59M; advance PT1M", "start T* end .completed");
     }
 
     #[test]
     fn a_message_moves_its_token_on() {
-        check(
-            "start > M:message go > end",
-            "start; message stop; message go",
-            "start M* end .completed",
-        );
+        check("start > M:message go > end", "start; message stop; message go", "start M* end .completed");
     }
 }

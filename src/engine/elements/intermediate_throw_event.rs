@@ -14,18 +14,11 @@ pub struct IntermediateThrowEvent {
 impl IntermediateThrowEvent {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
         let definition = source.event_definition(&["message"], found);
-        Self {
-            message: definition
-                .map(|(_, definition)| Implementation::of_message(source, definition, found)),
-        }
+        Self { message: definition.map(|(_, definition)| Implementation::of_message(source, definition, found)) }
     }
 
     pub(super) fn wire_kind(&self) -> &'static str {
-        if self.message.is_some() {
-            "intermediateMessageThrowEvent"
-        } else {
-            "intermediateNoneThrowEvent"
-        }
+        if self.message.is_some() { "intermediateMessageThrowEvent" } else { "intermediateNoneThrowEvent" }
     }
 }
 
@@ -44,10 +37,6 @@ mod tests {
 
     #[test]
     fn a_none_throw_event_is_passed() {
-        check(
-            "start > mark:throw > A:user > end",
-            "start",
-            "start mark A*",
-        );
+        check("start > mark:throw > A:user > end", "start", "start mark A*");
     }
 }

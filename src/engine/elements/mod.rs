@@ -125,19 +125,11 @@ elements! {
 
 impl Element {
     pub fn boundary(&self) -> Option<&BoundaryEvent> {
-        if let Self::BoundaryEvent(event) = self {
-            Some(event)
-        } else {
-            None
-        }
+        if let Self::BoundaryEvent(event) = self { Some(event) } else { None }
     }
 
     pub fn start(&self) -> Option<&StartEvent> {
-        if let Self::StartEvent(event) = self {
-            Some(event)
-        } else {
-            None
-        }
+        if let Self::StartEvent(event) = self { Some(event) } else { None }
     }
 }
 
@@ -168,13 +160,9 @@ pub(crate) fn wire_kind(node: &FlowNode) -> &'static str {
             "intermediateCatchEvent",
             "intermediateCatchEvent",
         ),
-        Element::BoundaryEvent(event) => timer_or_message(
-            Some(&event.trigger),
-            "boundaryTimer",
-            "boundaryMessage",
-            "boundaryError",
-            "boundaryEvent",
-        ),
+        Element::BoundaryEvent(event) => {
+            timer_or_message(Some(&event.trigger), "boundaryTimer", "boundaryMessage", "boundaryError", "boundaryEvent")
+        }
         Element::EndEvent(event) => event.wire_kind(),
         Element::IntermediateThrowEvent(event) => event.wire_kind(),
         Element::Task(_)

@@ -23,11 +23,8 @@ impl Behavior for ParallelGateway {
         if process.node(at.node).incoming.len() < 2 {
             return Next::Leave(Outgoing::Every);
         }
-        let ready = if planted::is("join-counts-tokens") {
-            step.any_parked(at)
-        } else {
-            step.one_parked_per_incoming(at)
-        };
+        let ready =
+            if planted::is("join-counts-tokens") { step.any_parked(at) } else { step.one_parked_per_incoming(at) };
         let Some(others) = ready else {
             return Next::Wait(Wait::Join);
         };

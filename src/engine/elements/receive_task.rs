@@ -22,21 +22,14 @@ impl ReceiveTask {
             "a receive task that starts a process does not run yet; use a message start event",
             found,
         );
-        let name = source
-            .el
-            .attribute("messageRef")
-            .and_then(|name| source.message_name(name, found));
-        Self {
-            message: name.map(|name| TriggerSource::Message { name }),
-        }
+        let name = source.el.attribute("messageRef").and_then(|name| source.message_name(name, found));
+        Self { message: name.map(|name| TriggerSource::Message { name }) }
     }
 }
 
 impl Behavior for ReceiveTask {
     fn enter(&self, step: &mut Step, at: At) -> Next {
-        let armed = self.message.as_ref().map_or(Ok(()), |message| {
-            subscription::arm(step, at, at.node, message)
-        });
+        let armed = self.message.as_ref().map_or(Ok(()), |message| subscription::arm(step, at, at.node, message));
         match armed {
             Ok(()) => Next::Wait(Wait::Trigger),
             Err(fault) => Next::Fault(fault),
@@ -50,10 +43,6 @@ mod tests {
 
     #[test]
     fn it_waits_for_its_message() {
-        check(
-            "start > R:receive go > end",
-            "start; message go",
-            "start R* end .completed",
-        );
+        check("start > R:receive go > end", "start; message go", "start R* end .completed");
     }
 }

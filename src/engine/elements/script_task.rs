@@ -19,27 +19,17 @@ pub struct ScriptTask {
 impl ScriptTask {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
         let format = source.el.attribute("scriptFormat").unwrap_or("rhai");
-        let text = source
-            .bpmn_child("script")
-            .map(|script| script.text().into_owned());
+        let text = source.bpmn_child("script").map(|script| script.text().into_owned());
         let resource = source.extension("resource");
         let script = match (text, resource) {
             (_, Some(resource)) => source.script_resource(format, resource, found),
             (Some(text), None) => source.script(format, &text, found),
             (None, None) => {
-                found.error(
-                    source.position(),
-                    source.id_opt(),
-                    "no-script",
-                    "a script task needs a script",
-                );
+                found.error(source.position(), source.id_opt(), "no-script", "a script task needs a script");
                 source.script("rhai", "()", found)
             }
         };
-        Self {
-            script,
-            result_variable: source.extension("resultVariable").map(str::to_owned),
-        }
+        Self { script, result_variable: source.extension("resultVariable").map(str::to_owned) }
     }
 }
 
@@ -52,17 +42,12 @@ impl Behavior for ScriptTask {
                 }
                 Next::Leave(Outgoing::All)
             }
-            Err(ScriptError::Bpmn { code, message }) => Next::Throw(BpmnError {
-                code,
-                message,
-                variables: Default::default(),
-            }),
-            Err(ScriptError::OverBudget) => Next::Wait(Wait::Job(new_job(
-                JobKind::Script,
-                "rhai".into(),
-                0,
-                step.now(),
-            ))),
+            Err(ScriptError::Bpmn { code, message }) => {
+                Next::Throw(BpmnError { code, message, variables: Default::default() })
+            }
+            Err(ScriptError::OverBudget) => {
+                Next::Wait(Wait::Job(new_job(JobKind::Script, "rhai".into(), 0, step.now())))
+            }
             Err(ScriptError::Failed(message)) => Next::Fault(Fault::expression(message)),
         }
     }
@@ -74,11 +59,7 @@ mod tests {
 
     #[test]
     fn it_changes_variables_and_goes_on() {
-        check(
-            "start > S:script x = x + 1 > xor[a: x == 3 > A:user | e2:end]",
-            "start {x: 2}",
-            "start S xor A*",
-        );
+        check("start > S:script x = x + 1 > xor[a: x == 3 > A:user | e2:end]", "start {x: 2}", "start S xor A*");
     }
 
     #[test]

@@ -27,10 +27,6 @@ mod tests {
 
     #[test]
     fn with_a_topic_it_is_work_for_a_worker() {
-        check(
-            "start > A:send > end",
-            "start; complete A",
-            "start A* end .completed",
-        );
+        check("start > A:send > end", "start; complete A", "start A* end .completed");
     }
 }

@@ -27,19 +27,11 @@ mod tests {
 
     #[test]
     fn it_waits_for_its_result() {
-        check(
-            "start > A:service > end",
-            "start; complete A {x: 1}",
-            "start A* end .completed",
-        );
+        check("start > A:service > end", "start; complete A {x: 1}", "start A* end .completed");
     }
 
     #[test]
     fn without_attempts_left_it_is_an_incident_that_can_be_retried() {
-        check(
-            "start > A:service > end",
-            "start; fail A 0; retry A; complete A",
-            "start A* A! A* end .completed",
-        );
+        check("start > A:service > end", "start; fail A 0; retry A; complete A", "start A* A! A* end .completed");
     }
 }

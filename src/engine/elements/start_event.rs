@@ -19,12 +19,7 @@ impl StartEvent {
         let trigger = source.trigger(&["message", "timer"], found);
         if source.in_sub_process() && trigger.is_some() {
             let words = "a start event in a sub-process has no trigger: the sub-process starts when a token enters it";
-            found.error(
-                source.position(),
-                source.id_opt(),
-                "start-in-sub-process",
-                words,
-            );
+            found.error(source.position(), source.id_opt(), "start-in-sub-process", words);
         }
         if source.has_incoming() {
             found.error(
@@ -34,11 +29,7 @@ impl StartEvent {
                 "a sequence flow leads into this start event; let it lead to the first activity",
             );
         }
-        Self {
-            trigger,
-            initiator: source.extension("initiator").map(str::to_owned),
-            form: source.form(),
-        }
+        Self { trigger, initiator: source.extension("initiator").map(str::to_owned), form: source.form() }
     }
 }
 

@@ -14,7 +14,11 @@ pub struct SubProcess;
 
 impl SubProcess {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        source.refuse_if_true("triggeredByEvent", "event sub-processes do not run yet; use a boundary event of a sub-process around the part", found);
+        source.refuse_if_true(
+            "triggeredByEvent",
+            "event sub-processes do not run yet; use a boundary event of a sub-process around the part",
+            found,
+        );
         Self
     }
 }
@@ -29,18 +33,8 @@ impl Behavior for SubProcess {
             ));
         }
         let around = step.variable_scope(at);
-        let scope = step.open_scope(
-            ScopeKind::SubProcess,
-            Some(around),
-            Some(at.token),
-            Some(at.node),
-        );
-        for start in process
-            .starts
-            .get(&Some(at.node))
-            .cloned()
-            .unwrap_or_default()
-        {
+        let scope = step.open_scope(ScopeKind::SubProcess, Some(around), Some(at.token), Some(at.node));
+        for start in process.starts.get(&Some(at.node)).cloned().unwrap_or_default() {
             start_token(step, scope, start, None);
         }
         step.scope_may_be_done(scope);

@@ -29,29 +29,13 @@ pub struct UserTaskElement {
 
 impl UserTaskElement {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        let mut expression = |local: &str| {
-            source
-                .extension(local)
-                .map(|text| source.compiled(text, found))
-        };
-        let (assignee, candidate_users, candidate_groups) = (
-            expression("assignee"),
-            expression("candidateUsers"),
-            expression("candidateGroups"),
-        );
-        let (due, follow_up, priority) = (
-            expression("dueDate"),
-            expression("followUpDate"),
-            expression("priority"),
-        );
+        let mut expression = |local: &str| source.extension(local).map(|text| source.compiled(text, found));
+        let (assignee, candidate_users, candidate_groups) =
+            (expression("assignee"), expression("candidateUsers"), expression("candidateGroups"));
+        let (due, follow_up, priority) = (expression("dueDate"), expression("followUpDate"), expression("priority"));
         Self {
-            name: source
-                .el
-                .attribute("name")
-                .map(|text| source.compiled(text, found)),
-            description: source
-                .documentation()
-                .map(|text| source.compiled_or_literal(&text)),
+            name: source.el.attribute("name").map(|text| source.compiled(text, found)),
+            description: source.documentation().map(|text| source.compiled_or_literal(&text)),
             assignee,
             candidate_users,
             candidate_groups,
@@ -71,10 +55,7 @@ impl UserTaskElement {
             delegation: None,
             candidate_users: names(step, at, self.candidate_users.as_ref())?,
             candidate_groups: names(step, at, self.candidate_groups.as_ref())?,
-            priority: self
-                .priority
-                .as_ref()
-                .map_or(Ok(50), |priority| step.whole_number(at, priority))?,
+            priority: self.priority.as_ref().map_or(Ok(50), |priority| step.whole_number(at, priority))?,
             due: instant(step, at, self.due.as_ref())?,
             follow_up: instant(step, at, self.follow_up.as_ref())?,
             created_at: step.now(),
@@ -92,34 +73,17 @@ impl Behavior for UserTaskElement {
     }
 }
 
-fn optional(
-    step: &mut Step,
-    at: At,
-    expression: Option<&Compiled>,
-) -> Result<Option<String>, Fault> {
-    Ok(expression
-        .map(|e| step.text(at, e))
-        .transpose()?
-        .flatten()
-        .filter(|text| !text.is_empty()))
+fn optional(step: &mut Step, at: At, expression: Option<&Compiled>) -> Result<Option<String>, Fault> {
+    Ok(expression.map(|e| step.text(at, e)).transpose()?.flatten().filter(|text| !text.is_empty()))
 }
 
 /// A list, or a text with commas.
-fn names(
-    step: &mut Step,
-    at: At,
-    expression: Option<&Compiled>,
-) -> Result<BTreeSet<String>, Fault> {
+fn names(step: &mut Step, at: At, expression: Option<&Compiled>) -> Result<BTreeSet<String>, Fault> {
     let Some(expression) = expression else {
         return Ok(BTreeSet::new());
     };
-    let split = |text: &str| {
-        text.split(',')
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect()
-    };
+    let split =
+        |text: &str| text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     match step.value(at, expression)? {
         Value::Array(items) => Ok(items.into_iter().filter_map(as_text).collect()),
         Value::String(text) => Ok(split(&text)),
@@ -130,23 +94,15 @@ fn names(
 }
 
 /// A date, or a period from now.
-fn instant(
-    step: &mut Step,
-    at: At,
-    expression: Option<&Compiled>,
-) -> Result<Option<Timestamp>, Fault> {
+fn instant(step: &mut Step, at: At, expression: Option<&Compiled>) -> Result<Option<Timestamp>, Fault> {
     let Some(text) = optional(step, at, expression)? else {
         return Ok(None);
     };
     let now = step.now();
-    let period = text
-        .starts_with('P')
-        .then(|| first_due(TimerKind::Duration, &text, now).map(|(due, _)| due));
+    let period = text.starts_with('P').then(|| first_due(TimerKind::Duration, &text, now).map(|(due, _)| due));
     match period.unwrap_or_else(|| Timestamp::parse(&text)) {
         Ok(at) => Ok(Some(at)),
-        Err(error) => Err(Fault::expression(format!(
-            "{text:?} is neither a date nor a period: {error}"
-        ))),
+        Err(error) => Err(Fault::expression(format!("{text:?} is neither a date nor a period: {error}"))),
     }
 }
 
@@ -161,11 +117,7 @@ pub(crate) fn change(step: &mut Step, at: At, change: TaskChange) -> Result<(), 
         }
         TaskChange::Assign(user) => assign(step, at, user),
         TaskChange::Delegate(user) => {
-            let owner = step
-                .task(at)
-                .owner
-                .clone()
-                .or_else(|| step.task(at).assignee.clone());
+            let owner = step.task(at).owner.clone().or_else(|| step.task(at).assignee.clone());
             let task = step.task_of(at);
             task.owner = owner;
             task.delegation = Some(Delegation::Pending);
@@ -212,11 +164,7 @@ fn change_link(step: &mut Step, at: At, link: Link, add: bool) {
     } else {
         set.remove(&name);
     }
-    let what = if add {
-        format!("{what} added")
-    } else {
-        format!("{what} removed")
-    };
+    let what = if add { format!("{what} added") } else { format!("{what} removed") };
     step.task_changed(at, &what, Some(name));
 }
 
@@ -226,10 +174,6 @@ mod tests {
 
     #[test]
     fn it_waits_for_a_person() {
-        check(
-            "start > A:user > end",
-            "start; complete A {x: 1}",
-            "start A* end .completed",
-        );
+        check("start > A:user > end", "start; complete A {x: 1}", "start A* end .completed");
     }
 }

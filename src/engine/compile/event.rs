@@ -1,0 +1,172 @@
+//! What an event's file reads: its single event definition, and what that waits for or throws.
+
+use super::Element;
+use super::source::{Source, compiled};
+use crate::base::diagnostic::Findings;
+use crate::base::time::{TimerKind, check_timer};
+use crate::bpmn::{extension, names};
+use crate::engine::subscription::TriggerSource;
+use crate::script::{Compiled, Language};
+
+impl<'d> Source<'d, '_> {
+    /// The single event definition, of the kinds that run in this position.
+    pub(crate) fn event_definition(
+        &self,
+        kinds: &[&'static str],
+        found: &mut Findings,
+    ) -> Option<(&'static str, Element<'d>)> {
+        let referenced = self.referenced_definitions(found);
+        let own =
+            self.el.children().filter(|el| el.namespace() == names::BPMN && el.name().ends_with("EventDefinition"));
+        let all: Vec<Element<'d>> = own.chain(referenced).collect();
+        let [definition] = all.as_slice() else {
+            if let Some(second) = all.get(1) {
+                let words = format!(
+                    "event {:?} has several triggers; multiple events do not run yet: draw one event for each",
+                    self.id()
+                );
+                found.error(second.position(), self.id_opt(), "element-not-supported", words);
+            }
+            return None;
+        };
+        let name = definition.name().trim_end_matches("EventDefinition");
+        match kinds.iter().find(|kind| **kind == name) {
+            Some(kind) => Some((kind, *definition)),
+            None => {
+                let words = format!("{}: a {} does not run in a {}", self.id(), definition.name(), self.el.name());
+                found.error(definition.position(), self.id_opt(), "element-not-supported", words);
+                None
+            }
+        }
+    }
+
+    fn referenced_definitions(&self, found: &mut Findings) -> Vec<Element<'d>> {
+        let referenced = self.el.children().filter(|el| el.is(names::BPMN, "eventDefinitionRef")).filter_map(|el| {
+            let reference = el.text().trim().to_owned();
+            let target =
+                self.model.globals.iter().find(|(id, _)| reference.rsplit(':').next() == Some(**id)).map(|(_, el)| *el);
+            if target.is_none() {
+                found.error(
+                    el.position(),
+                    self.id_opt(),
+                    "dangling-reference",
+                    format!("there is no event definition {reference:?}"),
+                );
+            }
+            target
+        });
+        referenced.collect()
+    }
+
+    pub(crate) fn trigger(&self, kinds: &[&'static str], found: &mut Findings) -> Option<TriggerSource> {
+        let (kind, definition) = self.event_definition(kinds, found)?;
+        match kind {
+            "timer" => self.timer(definition, found),
+            "message" => {
+                let reference = definition.attribute("messageRef").unwrap_or_default();
+                let name = self.message_name(reference, found)?;
+                Some(TriggerSource::Message { name })
+            }
+            _error => {
+                let code = definition
+                    .attribute("errorRef")
+                    .and_then(|reference| self.error_code(reference, definition, found));
+                Some(TriggerSource::Error { code })
+            }
+        }
+    }
+
+    pub(crate) fn required_trigger(&self, kinds: &[&'static str], found: &mut Findings) -> TriggerSource {
+        let before = found.list.len();
+        self.trigger(kinds, found).unwrap_or_else(|| {
+            if found.list.len() == before {
+                let words = format!("event {:?} waits for nothing: give it a {}", self.id(), kinds.join(" or a "));
+                found.error(self.position(), self.id_opt(), "event-without-trigger", words);
+            }
+            TriggerSource::Error { code: None }
+        })
+    }
+
+    fn timer(&self, definition: Element<'d>, found: &mut Findings) -> Option<TriggerSource> {
+        let kinds =
+            [("timeDate", TimerKind::Date), ("timeDuration", TimerKind::Duration), ("timeCycle", TimerKind::Cycle)];
+        let given = kinds.iter().find_map(|(local, kind)| Some((definition.child(names::BPMN, local)?, *kind)));
+        let Some((el, kind)) = given else {
+            let words = format!("timer {:?} says no time: give it a timeDate, timeDuration or timeCycle", self.id());
+            found.error(definition.position(), self.id_opt(), "timer-without-time", words);
+            return None;
+        };
+        let text = compiled(Language::Juel, el.text().trim(), el.position(), self.id_opt(), found);
+        if let Some(literal) = text.is_literal()
+            && let Err(error) = check_timer(kind, literal)
+        {
+            found.error(el.position(), self.id_opt(), "timer", format!("timer {:?}: {literal:?}: {error}", self.id()));
+        }
+        Some(TriggerSource::Timer { kind, text })
+    }
+
+    /// The name behind a `messageRef`.
+    pub(crate) fn message_name(&self, reference: &str, found: &mut Findings) -> Option<Compiled> {
+        match self.model.global(reference, "message") {
+            Some(message) => {
+                let name = message.attribute("name").unwrap_or_default();
+                if name.is_empty() {
+                    found.error(
+                        message.position(),
+                        self.id_opt(),
+                        "message-name",
+                        format!("the message {reference:?} needs a name"),
+                    );
+                }
+                Some(self.compiled(name, found))
+            }
+            None => {
+                let words = format!("{:?}: there is no message {reference:?} in this file", self.id());
+                found.error(self.position(), self.id_opt(), "dangling-reference", words);
+                None
+            }
+        }
+    }
+
+    fn error(&self, reference: &str, at: Element<'d>, found: &mut Findings) -> Option<Element<'d>> {
+        let error = self.model.global(reference, "error");
+        if error.is_none() {
+            let words = format!("{:?}: there is no error {reference:?} in this file", self.id());
+            found.error(at.attribute_position("errorRef"), self.id_opt(), "dangling-reference", words);
+        }
+        error
+    }
+
+    /// The code of a caught error; an error without code catches by its id, as the standard names it.
+    fn error_code(&self, reference: &str, at: Element<'d>, found: &mut Findings) -> Option<String> {
+        let error = self.error(reference, at, found)?;
+        error
+            .attribute("errorCode")
+            .filter(|code| !code.is_empty())
+            .or_else(|| error.attribute("id"))
+            .map(str::to_owned)
+    }
+
+    /// Code and message of an error end event.
+    pub(crate) fn thrown_error(
+        &self,
+        definition: Element<'d>,
+        found: &mut Findings,
+    ) -> (Option<Compiled>, Option<Compiled>) {
+        let Some(reference) = definition.attribute("errorRef") else {
+            return (None, None);
+        };
+        let Some(error) = self.error(reference, definition, found) else {
+            return (None, None);
+        };
+        let code = error.attribute("errorCode").filter(|code| !code.is_empty()).or_else(|| error.attribute("id"));
+        let message = extension::attribute(error, "errorMessage");
+        (code.map(|code| self.compiled(code, found)), message.map(|message| self.compiled(message, found)))
+    }
+
+    pub(crate) fn error_variables(&self) -> (Option<String>, Option<String>) {
+        let definition = self.bpmn_child("errorEventDefinition");
+        let of = |local| definition.and_then(|el| extension::attribute(el, local)).map(str::to_owned);
+        (of("errorCodeVariable"), of("errorMessageVariable"))
+    }
+}
