@@ -1,0 +1,74 @@
+//! Where time comes from: the system's clock in production, a virtual one in the demo. Nothing above or below asks the
+//! operating system for the time by itself.
+//!
+//! Whoever works holds a [`Guard`]: a virtual clock stands while one is held, so that its times repeat exactly. The driver
+//! holds one from the input to the last output, the executor one for each handler run (taken before the driver lets go of
+//! its own), a request one until it is answered. The system's clock gives guards that hold nothing.
+
+use crate::base::time::Timestamp;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub trait Clock: Send + Sync + fmt::Debug {
+    fn now(&self) -> Timestamp;
+
+    /// Something is being done: a virtual clock stands until it is dropped.
+    fn guard(&self) -> Guard;
+
+    /// Ends at this time, with a guard for the one who was woken.
+    fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, Guard>;
+}
+
+/// Held while something is being done.
+#[derive(Default)]
+pub struct Guard {
+    released: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Guard {
+    /// Calls `release` when it is dropped.
+    pub fn new(release: impl FnOnce() + Send + 'static) -> Self {
+        Self { released: Some(Box::new(release)) }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(release) = self.released.take() {
+            release();
+        }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.released.is_some() { "Guard(held)" } else { "Guard(nothing)" })
+    }
+}
+
+/// The operating system's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn guard(&self) -> Guard {
+        Guard::default()
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, Guard> {
+        let wait = u64::try_from(at.0.saturating_sub(self.now().0)).unwrap_or(0);
+        tokio::time::sleep(Duration::from_millis(wait)).map(|()| Guard::default()).boxed()
+    }
+}
+
+pub fn system() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
