@@ -34,23 +34,16 @@ pub(crate) fn fdatasync(folder: &Path, span: Duration) -> std::io::Result<f64> {
 }
 
 pub(crate) async fn sqlite(file: &Path, row_bytes: usize, span: Duration) -> sqlx::Result<Raw> {
-    let options = SqliteConnectOptions::new()
-        .filename(file)
-        .create_if_missing(true);
-    let options = options
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full);
+    let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
+    let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
     let body = "x".repeat(row_bytes);
     let mut rates = [0.0; 3];
     for (rate, batch) in rates.iter_mut().zip(BATCHES) {
         let mut own = SqliteConnection::connect_with(&options).await?;
         own.execute("DROP TABLE IF EXISTS raw").await?;
-        own.execute("CREATE TABLE raw (id BIGINT PRIMARY KEY, body TEXT NOT NULL)")
-            .await?;
+        own.execute("CREATE TABLE raw (id BIGINT PRIMARY KEY, body TEXT NOT NULL)").await?;
         let rows = batch.min(STATEMENT_ROWS);
-        let places: Vec<String> = (0..rows)
-            .map(|row| format!("(${}, ${})", 2 * row + 1, 2 * row + 2))
-            .collect();
+        let places: Vec<String> = (0..rows).map(|row| format!("(${}, ${})", 2 * row + 1, 2 * row + 2)).collect();
         let insert = format!("INSERT INTO raw VALUES {}", places.join(", "));
         let (begun, mut id) = (Instant::now(), 0i64);
         while begun.elapsed() < span {
@@ -77,8 +70,7 @@ pub(crate) async fn postgres(url: &str, row_bytes: usize, span: Duration) -> sql
     let mut rates = [0.0; 3];
     for (rate, batch) in rates.iter_mut().zip(BATCHES) {
         own.execute("DROP TABLE IF EXISTS raw").await?;
-        own.execute("CREATE TABLE raw (id BIGINT PRIMARY KEY, body TEXT NOT NULL)")
-            .await?;
+        own.execute("CREATE TABLE raw (id BIGINT PRIMARY KEY, body TEXT NOT NULL)").await?;
         own.execute("CHECKPOINT").await?;
         let bodies = vec![body.clone(); batch];
         let (begun, mut id) = (Instant::now(), 0i64);
@@ -86,13 +78,8 @@ pub(crate) async fn postgres(url: &str, row_bytes: usize, span: Duration) -> sql
             let ids: Vec<i64> = (id..id + batch as i64).collect();
             id += batch as i64;
             let mut transaction = own.begin().await?;
-            let insert =
-                sqlx::query("INSERT INTO raw SELECT * FROM UNNEST($1::BIGINT[], $2::TEXT[])");
-            insert
-                .bind(ids)
-                .bind(&bodies)
-                .execute(&mut *transaction)
-                .await?;
+            let insert = sqlx::query("INSERT INTO raw SELECT * FROM UNNEST($1::BIGINT[], $2::TEXT[])");
+            insert.bind(ids).bind(&bodies).execute(&mut *transaction).await?;
             transaction.commit().await?;
         }
         *rate = id as f64 / begun.elapsed().as_secs_f64();

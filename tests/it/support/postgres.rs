@@ -45,14 +45,7 @@ struct Server {
 /// The address of a new, empty database; `None` where PostgreSQL is not installed, which is said under the test's name.
 pub(crate) async fn database(test: &str) -> Option<String> {
     static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
-    let fast = [
-        "-c",
-        "fsync=off",
-        "-c",
-        "full_page_writes=off",
-        "-c",
-        "shared_buffers=64MB",
-    ];
+    let fast = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=64MB"];
     on(test, SERVER.get_or_init(|| start(&fast))).await
 }
 
@@ -74,30 +67,20 @@ async fn on(test: &str, server: &Result<Server, String>) -> Option<String> {
         }
     };
     let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    let mut admin = PgConnection::connect(&url(server, "postgres"))
-        .await
-        .expect("the test server takes connections");
+    let mut admin = PgConnection::connect(&url(server, "postgres")).await.expect("the test server takes connections");
     let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
-    admin
-        .execute(sqlx::query(create))
-        .await
-        .expect("a new database");
+    admin.execute(sqlx::query(create)).await.expect("a new database");
     Some(url(server, &name))
 }
 
 fn url(server: &Server, database: &str) -> String {
-    format!(
-        "postgres://postgres@localhost/{database}?host={}",
-        server.socket.display()
-    )
+    format!("postgres://postgres@localhost/{database}?host={}", server.socket.display())
 }
 
 fn start(settings: &[&str]) -> Result<Server, String> {
     let folders = installed();
     let absent = "PostgreSQL is not installed (Debian: apt-get install postgresql)";
-    let initdb = program("initdb", &folders)
-        .filter(|file| file.with_file_name("postgres").is_file())
-        .ok_or(absent)?;
+    let initdb = program("initdb", &folders).filter(|file| file.with_file_name("postgres").is_file()).ok_or(absent)?;
     let bin = initdb.parent().expect("a program has a folder");
     let mut command = if is_root() {
         let mut command = Command::new("runuser");
@@ -106,29 +89,14 @@ fn start(settings: &[&str]) -> Result<Server, String> {
     } else {
         Command::new("sh")
     };
-    command
-        .args(["-c", SCRIPT, "sh"])
-        .arg(bin)
-        .args(settings)
-        .current_dir("/tmp");
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let mut watch = command
-        .spawn()
-        .map_err(|error| format!("PostgreSQL cannot be started: {error}"))?;
+    command.args(["-c", SCRIPT, "sh"]).arg(bin).args(settings).current_dir("/tmp");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut watch = command.spawn().map_err(|error| format!("PostgreSQL cannot be started: {error}"))?;
     let mut told = String::new();
-    for line in BufReader::new(watch.stdout.take().expect("piped"))
-        .lines()
-        .map_while(Result::ok)
-    {
+    for line in BufReader::new(watch.stdout.take().expect("piped")).lines().map_while(Result::ok) {
         if let Some(folder) = line.strip_prefix("ready ") {
             let stdin = watch.stdin.take().expect("piped");
-            return Ok(Server {
-                socket: PathBuf::from(folder),
-                _watch: Mutex::new(stdin),
-            });
+            return Ok(Server { socket: PathBuf::from(folder), _watch: Mutex::new(stdin) });
         }
         told.push_str(&line);
         told.push('\n');
@@ -138,10 +106,7 @@ fn start(settings: &[&str]) -> Result<Server, String> {
 
 /// Debian keeps each version's programs in a folder of its own; the newest first.
 fn installed() -> Vec<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
     found.sort();
     found.reverse();
@@ -158,15 +123,8 @@ async fn each_test_gets_an_empty_database() {
         return;
     };
     let mut own = PgConnection::connect(&url).await.expect("connects");
-    own.execute("CREATE TABLE t (n BIGINT)")
-        .await
-        .expect("ours alone");
-    let other = database("each_test_gets_an_empty_database")
-        .await
-        .expect("as before");
+    own.execute("CREATE TABLE t (n BIGINT)").await.expect("ours alone");
+    let other = database("each_test_gets_an_empty_database").await.expect("as before");
     let mut other = PgConnection::connect(&other).await.expect("connects");
-    other
-        .execute("CREATE TABLE t (n BIGINT)")
-        .await
-        .expect("not there yet");
+    other.execute("CREATE TABLE t (n BIGINT)").await.expect("not there yet");
 }

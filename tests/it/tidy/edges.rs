@@ -16,18 +16,7 @@ const NARROWER: &[(&str, &[&str])] = &[
     ("center", &["base", "xml", "bpmn", "engine"]),
     (
         "simulate",
-        &[
-            "base",
-            "bpmn",
-            "script",
-            "decision",
-            "xml",
-            "engine",
-            "partition",
-            "verify",
-            "insight",
-            "programme",
-        ],
+        &["base", "bpmn", "script", "decision", "xml", "engine", "partition", "verify", "insight", "programme"],
     ),
     (
         "scenario",
@@ -45,22 +34,13 @@ const NARROWER: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    (
-        "handlers",
-        &["base", "xml", "script", "decision", "programme", "engine"],
-    ),
-    (
-        "store",
-        &["base", "partition", "verify", "insight", "programme"],
-    ),
+    ("handlers", &["base", "xml", "script", "decision", "programme", "engine"]),
+    ("store", &["base", "partition", "verify", "insight", "programme"]),
 ];
 
 /// Of `engine`, these modules see only the named parts.
-const ENGINE_PARTS: &[(&str, &[&str])] = &[
-    ("insight", &["event", "definition"]),
-    ("handlers", &["job"]),
-    ("center", &["compile"]),
-];
+const ENGINE_PARTS: &[(&str, &[&str])] =
+    &[("insight", &["event", "definition"]), ("handlers", &["job"]), ("center", &["compile"])];
 
 /// Crates that one part of the product owns.
 const FENCES: &[(&str, &[&str])] = &[
@@ -82,25 +62,17 @@ const FENCES: &[(&str, &[&str])] = &[
 
 /// Module to floor, as the table in `src/lib.rs` says.
 pub(super) fn floors() -> BTreeMap<String, u32> {
-    static ROW: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"^//! \| (\d) \| (.*)\|$").expect("a pattern of ours"));
-    static NAME: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"\[`(\w+)`\]").expect("a pattern of ours"));
+    static ROW: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^//! \| (\d) \| (.*)\|$").expect("a pattern of ours"));
+    static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\[`(\w+)`\]").expect("a pattern of ours"));
     let mut floors = BTreeMap::new();
     for line in read("src/lib.rs").lines() {
         let Some(row) = ROW.captures(line) else {
             continue;
         };
         let floor = row[1].parse().expect("a digit");
-        floors.extend(
-            NAME.captures_iter(&row[2])
-                .map(|name| (name[1].to_owned(), floor)),
-        );
+        floors.extend(NAME.captures_iter(&row[2]).map(|name| (name[1].to_owned(), floor)));
     }
-    assert!(
-        !floors.is_empty(),
-        "src/lib.rs: the table of floors cannot be read"
-    );
+    assert!(!floors.is_empty(), "src/lib.rs: the table of floors cannot be read");
     floors
 }
 
@@ -110,14 +82,8 @@ pub(super) fn check(file: &Source, floors: &BTreeMap<String, u32>) -> Vec<String
     let Some(floor) = floors.get(own) else {
         return Vec::new();
     };
-    let narrow = NARROWER
-        .iter()
-        .find(|(module, _)| *module == own)
-        .map(|(_, allowed)| *allowed);
-    let parts = ENGINE_PARTS
-        .iter()
-        .find(|(module, _)| *module == own)
-        .map(|(_, allowed)| *allowed);
+    let narrow = NARROWER.iter().find(|(module, _)| *module == own).map(|(_, allowed)| *allowed);
+    let parts = ENGINE_PARTS.iter().find(|(module, _)| *module == own).map(|(_, allowed)| *allowed);
     let mut found = Vec::new();
     for (line, path) in uses(file) {
         let mut steps = path.split("::");
@@ -126,27 +92,16 @@ pub(super) fn check(file: &Source, floors: &BTreeMap<String, u32>) -> Vec<String
         let Some(other) = floors.get(used).filter(|_| used != own) else {
             continue;
         };
-        let place = format!(
-            "{}:{line}: `{own}` (floor {floor}) uses `{used}` (floor {other})",
-            file.path
-        );
+        let place = format!("{}:{line}: `{own}` (floor {floor}) uses `{used}` (floor {other})", file.path);
         if other >= floor {
-            found.push(format!(
-                "{place}: floors go down only; move what both need below, or pass it in"
-            ));
+            found.push(format!("{place}: floors go down only; move what both need below, or pass it in"));
         } else if narrow.is_some_and(|allowed| !allowed.contains(&used)) {
-            found.push(format!(
-                "{place}: it may use only {}",
-                narrow.unwrap_or_default().join(", ")
-            ));
+            found.push(format!("{place}: it may use only {}", narrow.unwrap_or_default().join(", ")));
         } else if used == "engine"
             && let (Some(allowed), Some(part)) = (parts, part)
             && !allowed.contains(&part)
         {
-            found.push(format!(
-                "{place}: of the engine it may see only {}",
-                allowed.join(", ")
-            ));
+            found.push(format!("{place}: of the engine it may see only {}", allowed.join(", ")));
         }
     }
     found
@@ -154,11 +109,9 @@ pub(super) fn check(file: &Source, floors: &BTreeMap<String, u32>) -> Vec<String
 
 /// `crate::` paths of the file, two steps of each, with their line; braces are opened, `super::` up to the root counts.
 fn uses(file: &Source) -> BTreeSet<(usize, String)> {
-    static PATH: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\bcrate::(?:(\w+)(?:::(\w+))?|(\{))").expect("a pattern of ours")
-    });
-    static SUPER: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"\b((?:super::)+)(\w+)").expect("a pattern of ours"));
+    static PATH: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\bcrate::(?:(\w+)(?:::(\w+))?|(\{))").expect("a pattern of ours"));
+    static SUPER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b((?:super::)+)(\w+)").expect("a pattern of ours"));
     let lines: Vec<String> = file.lines.iter().map(|line| code_of(line)).collect();
     let code = lines.join("\n");
     let line_of = |at: usize| code[..at].matches('\n').count() + 1;
@@ -166,10 +119,9 @@ fn uses(file: &Source) -> BTreeSet<(usize, String)> {
     for path in PATH.captures_iter(&code) {
         let at = path.get(0).expect("the whole").start();
         match (path.get(1), path.get(2)) {
-            (Some(module), Some(part)) => found.insert((
-                line_of(at),
-                format!("{}::{}", module.as_str(), part.as_str()),
-            )),
+            (Some(module), Some(part)) => {
+                found.insert((line_of(at), format!("{}::{}", module.as_str(), part.as_str())))
+            }
             (Some(module), None) => {
                 let after = &code[module.end()..];
                 match after.strip_prefix("::{") {
@@ -235,10 +187,8 @@ pub(super) fn fences(file: &Source) -> Vec<String> {
             let path = format!("{name}::");
             if !owners.contains(&file.module()) && code.contains(&path) && has_word(&code, name) {
                 let owners = owners.join(" and ");
-                found.push(format!(
-                    "{}:{number}: `{name}` belongs to {owners}: ask there for what you need",
-                    file.path
-                ));
+                found
+                    .push(format!("{}:{number}: `{name}` belongs to {owners}: ask there for what you need", file.path));
             }
         }
     }
@@ -247,10 +197,7 @@ pub(super) fn fences(file: &Source) -> Vec<String> {
 
 #[test]
 fn groups_are_opened() {
-    assert_eq!(
-        group_names("a::b, c::{d, e}, f}; use crate::g;"),
-        ["a", "c", "f"]
-    );
+    assert_eq!(group_names("a::b, c::{d, e}, f}; use crate::g;"), ["a", "c", "f"]);
 }
 
 #[test]
@@ -261,36 +208,10 @@ fn an_upward_edge_is_found() {
     };
     let floors = floors();
     let seen = |path: &str, line: &str| check(&file(path, &[line]), &floors).len();
-    assert_eq!(
-        seen("src/engine/step.rs", "use crate::partition::Batch;"),
-        1
-    );
-    assert_eq!(
-        seen("src/engine/step.rs", "use crate::{base::id, store::Store};"),
-        1
-    );
+    assert_eq!(seen("src/engine/step.rs", "use crate::partition::Batch;"), 1);
+    assert_eq!(seen("src/engine/step.rs", "use crate::{base::id, store::Store};"), 1);
     assert_eq!(seen("src/engine/mod.rs", "use super::runtime::Node;"), 1);
-    assert_eq!(
-        seen(
-            "src/engine/step.rs",
-            "use super::instance::Token; // crate::store"
-        ),
-        0
-    );
-    assert_eq!(
-        seen(
-            "src/partition/batch.rs",
-            "let a = crate::verify::check(&b);"
-        ),
-        1,
-        "sideways"
-    );
-    assert_eq!(
-        seen(
-            "src/handlers/mail.rs",
-            "use crate::engine::{instance, job};"
-        ),
-        1,
-        "of the engine only job"
-    );
+    assert_eq!(seen("src/engine/step.rs", "use super::instance::Token; // crate::store"), 0);
+    assert_eq!(seen("src/partition/batch.rs", "let a = crate::verify::check(&b);"), 1, "sideways");
+    assert_eq!(seen("src/handlers/mail.rs", "use crate::engine::{instance, job};"), 1, "of the engine only job");
 }

@@ -10,8 +10,7 @@ use transhume::engine::elements::TABLE;
 use super::nothing;
 use super::source::{read, root};
 
-const BEGIN: &str =
-    "<!-- elements: made from the sources by `UPDATE_README=1 cargo test --test it tidy` -->\n";
+const BEGIN: &str = "<!-- elements: made from the sources by `UPDATE_README=1 cargo test --test it tidy` -->\n";
 const END: &str = "<!-- /elements -->\n";
 
 /// `src/engine/elements/user_task.rs` for `userTask`.
@@ -32,24 +31,15 @@ fn each_element_has_its_file_its_witness_and_its_tests() {
     for kind in TABLE {
         let path = file_of(kind);
         let Ok(text) = fs::read_to_string(root().join(&path)) else {
-            found.push(format!(
-                "{path} is missing: the element `{kind}` has a file of its own"
-            ));
+            found.push(format!("{path} is missing: the element `{kind}` has a file of its own"));
             continue;
         };
-        let header: String = text
-            .lines()
-            .take_while(|line| line.starts_with("//!"))
-            .collect();
+        let header: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
         if !header.contains("BPMN 2.0.2") {
-            found.push(format!(
-                "{path}:1: quote the sentence of BPMN 2.0.2 that `{kind}` implements"
-            ));
+            found.push(format!("{path}:1: quote the sentence of BPMN 2.0.2 that `{kind}` implements"));
         }
         if !text.contains("#[test]") {
-            found.push(format!(
-                "{path}: `{kind}` has no test of its own: add one with `check`"
-            ));
+            found.push(format!("{path}: `{kind}` has no test of its own: add one with `check`"));
         }
     }
     nothing(found);
@@ -60,24 +50,14 @@ fn the_readme_lists_the_elements_that_run() {
     let mut table = String::from("| Element | In BPMN | What it does |\n|---|---|---|\n");
     for kind in TABLE {
         let text = read(&file_of(kind));
-        let line = text
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("//! ");
-        let (name, does) = line
-            .split_once(": ")
-            .expect("`Name: what it does` in the first line");
+        let line = text.lines().next().unwrap_or_default().trim_start_matches("//! ");
+        let (name, does) = line.split_once(": ").expect("`Name: what it does` in the first line");
         let does = does.trim_end_matches('.').replace('|', "\\|");
         table.push_str(&format!("| {name} | `{kind}` | {does} |\n"));
     }
     let readme = read("README.md");
-    let (before, rest) = readme
-        .split_once(BEGIN)
-        .expect("the README has the table's place");
-    let (now, after) = rest
-        .split_once(END)
-        .expect("the README has the table's end");
+    let (before, rest) = readme.split_once(BEGIN).expect("the README has the table's place");
+    let (now, after) = rest.split_once(END).expect("the README has the table's end");
     if now == table {
         return;
     }
@@ -85,9 +65,5 @@ fn the_readme_lists_the_elements_that_run() {
         std::env::var_os("UPDATE_README").is_some(),
         "README.md: the table of elements differs from the sources: UPDATE_README=1 cargo test --test it tidy"
     );
-    fs::write(
-        root().join("README.md"),
-        format!("{before}{BEGIN}{table}{END}{after}"),
-    )
-    .expect("README.md is ours");
+    fs::write(root().join("README.md"), format!("{before}{BEGIN}{table}{END}{after}")).expect("README.md is ours");
 }

@@ -20,27 +20,17 @@ pub(super) fn read(path: &str) -> String {
 
 /// What git keeps; in an unpacked archive without git there is nothing to compare with.
 pub(super) fn tracked() -> Vec<String> {
-    let answer = Command::new("git")
-        .args(["ls-files", "-z"])
-        .current_dir(root())
-        .output();
+    let answer = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
     let Ok(answer) = answer else {
         return Vec::new();
     };
     let names = String::from_utf8_lossy(&answer.stdout).into_owned();
-    names
-        .split('\0')
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect()
+    names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// Every Rust file of the package.
 pub(super) fn rust() -> Vec<Source> {
-    ["src", "tests/it", "benches"]
-        .into_iter()
-        .flat_map(below)
-        .collect()
+    ["src", "tests/it", "benches"].into_iter().flat_map(below).collect()
 }
 
 /// The library and the binary.
@@ -67,11 +57,7 @@ fn below(folder: &str) -> Vec<Source> {
 
 impl Source {
     fn open(file: &Path) -> Self {
-        let path = file
-            .strip_prefix(root())
-            .expect("below the repository")
-            .to_string_lossy()
-            .into_owned();
+        let path = file.strip_prefix(root()).expect("below the repository").to_string_lossy().into_owned();
         let lines = read(&path).lines().map(str::to_owned).collect();
         Self { path, lines }
     }
@@ -85,19 +71,12 @@ impl Source {
     /// How many modules deep the file is: 1 for `src/engine/mod.rs`, 2 for `src/engine/step.rs`.
     pub(super) fn depth(&self) -> usize {
         let parts = self.path.split('/').count() - 1;
-        if self.path.ends_with("/mod.rs") {
-            parts - 1
-        } else {
-            parts
-        }
+        if self.path.ends_with("/mod.rs") { parts - 1 } else { parts }
     }
 
     fn is_test(&self) -> bool {
         let name = self.path.rsplit('/').next().unwrap_or_default();
-        name == "tests.rs"
-            || name.ends_with("_tests.rs")
-            || name == "testing.rs"
-            || self.path.contains("/tests/")
+        name == "tests.rs" || name.ends_with("_tests.rs") || name == "testing.rs" || self.path.contains("/tests/")
     }
 
     /// The lines before the tests at its end; none of a file that is all tests of a module.
@@ -115,8 +94,7 @@ impl Source {
     /// Numbered lines of the body without comments and the inside of texts.
     pub(super) fn code(&self) -> Vec<(usize, String)> {
         let body = self.body().iter().enumerate();
-        body.map(|(number, line)| (number + 1, super::text::code_of(line)))
-            .collect()
+        body.map(|(number, line)| (number + 1, super::text::code_of(line))).collect()
     }
 
     /// Functions of the body with their length; formatted code ends a function at the column in which it began.
@@ -133,9 +111,7 @@ impl Source {
             if line.ends_with('}') || line.ends_with(';') {
                 continue;
             }
-            let end = body[at..]
-                .iter()
-                .position(|line| *line == closing || line.starts_with(&declared));
+            let end = body[at..].iter().position(|line| *line == closing || line.starts_with(&declared));
             if let Some(length) = end {
                 found.push((name, length + 1));
             }
@@ -146,10 +122,7 @@ impl Source {
     /// Files that this one takes in by `include!`, relative to the repository.
     pub(super) fn includes(&self) -> Vec<String> {
         let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let names = self
-            .lines
-            .iter()
-            .filter_map(|line| line.split_once("include!(\"")?.1.split_once('"'));
+        let names = self.lines.iter().filter_map(|line| line.split_once("include!(\"")?.1.split_once('"'));
         names.map(|(name, _)| format!("{folder}/{name}")).collect()
     }
 }

@@ -38,7 +38,8 @@ pub(super) fn has_word(code: &str, word: &str) -> bool {
 
 pub(super) fn is_sql(line: &str) -> bool {
     static SQL: LazyLock<Regex> = LazyLock::new(|| {
-        let words = r#""[^"]*\b(SELECT\s[^"]*\sFROM\s|INSERT INTO\s|DELETE FROM\s|UPDATE\s+\w+\s+SET\s|CREATE TABLE\s)"#;
+        let words =
+            r#""[^"]*\b(SELECT\s[^"]*\sFROM\s|INSERT INTO\s|DELETE FROM\s|UPDATE\s+\w+\s+SET\s|CREATE TABLE\s)"#;
         Regex::new(words).expect("a pattern of ours")
     });
     SQL.is_match(line) && !line.trim_start().starts_with("//")
@@ -46,12 +47,7 @@ pub(super) fn is_sql(line: &str) -> bool {
 
 pub(super) fn has_machine_path(line: &str) -> bool {
     static PATHS: LazyLock<Regex> = LazyLock::new(|| {
-        let pattern = concat!(
-            r"(^|[^A-Za-z0-9_.}*:-])/(wo",
-            r"rk|ro",
-            r"ot|ho",
-            r"me/[a-z]+)/"
-        );
+        let pattern = concat!(r"(^|[^A-Za-z0-9_.}*:-])/(wo", r"rk|ro", r"ot|ho", r"me/[a-z]+)/");
         Regex::new(pattern).expect("a pattern of ours")
     });
     PATHS.is_match(line)
@@ -67,17 +63,8 @@ pub(super) fn function_name(line: &str) -> Option<String> {
 
 #[test]
 fn comments_and_texts_are_not_code() {
-    assert_eq!(
-        code_of(r#"let a = "async // \" b"; // tokio"#),
-        r#"let a = ""; "#
-    );
+    assert_eq!(code_of(r#"let a = "async // \" b"; // tokio"#), r#"let a = ""; "#);
     assert!(has_word("async fn a()", "async") && !has_word("let async_before = 1", "async"));
-    assert!(
-        is_sql(r#"query("SELECT a FROM b WHERE c")"#)
-            && !is_sql(r#"say("select a server from the list")"#)
-    );
-    assert!(
-        has_machine_path(concat!("cd /wo", "rk/main"))
-            && !has_machine_path("https://host/ro\u{6f}t/x")
-    );
+    assert!(is_sql(r#"query("SELECT a FROM b WHERE c")"#) && !is_sql(r#"say("select a server from the list")"#));
+    assert!(has_machine_path(concat!("cd /wo", "rk/main")) && !has_machine_path("https://host/ro\u{6f}t/x"));
 }
