@@ -27,6 +27,11 @@ pub const MULTI_INSTANCE_CHUNK: usize = 100;
 pub const MULTI_INSTANCE_MAX: usize = 100_000;
 pub const BATCH_COMMANDS_MAX: usize = 256;
 pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Called processes, returns and leases that one command may set in motion inside its batch.
+pub const FOLLOW_UPS_MAX: usize = 1_000;
+/// Instances kept in memory per partition, beside those of the batch; the rest is loaded when it is needed.
+pub const RESIDENT_INSTANCES_MAX: usize = 16_384;
+pub const RESIDENT_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Due entries held in memory per partition; the rows are the truth.
 pub const SCHEDULE_WINDOW_MAX: usize = 10_000;
 /// Due timers taken per batch, so that users keep their turn.

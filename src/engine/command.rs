@@ -3,6 +3,7 @@
 use crate::base::id::{DefinitionId, ElementId, InstanceId, LocalId, ScopeId, TokenId};
 use crate::base::time::Timestamp;
 use crate::base::variable::Variables;
+use crate::engine::incident::IncidentKind;
 use crate::engine::instance::{Caller, Delegation};
 use crate::engine::job::{Binding, Claim};
 
@@ -111,6 +112,76 @@ pub enum Command {
     },
     /// Goes on where a bounded run stopped.
     Continue,
+    /// A defect or limit met outside the run: this token, or the oldest that has none, gets an incident.
+    RaiseIncident {
+        token: Option<TokenId>,
+        kind: IncidentKind,
+        message: String,
+    },
+}
+
+impl Command {
+    /// As records name the cause of what they tell.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::CreateInstance(_) => "create-instance",
+            Self::LeaseJob { .. } => "lease-job",
+            Self::ExtendLease { .. } => "extend-lease",
+            Self::ReleaseJob { .. } => "release-job",
+            Self::ExpireLease { .. } => "expire-lease",
+            Self::CompleteJob { .. } => "complete-job",
+            Self::FailJob { .. } => "fail-job",
+            Self::ThrowError { .. } => "throw-error",
+            Self::SetRetries { .. } => "set-retries",
+            Self::SetPriority { .. } => "set-priority",
+            Self::SetDue { .. } => "set-due",
+            Self::ChangeUserTask { .. } => "change-user-task",
+            Self::CompleteUserTask { .. } => "complete-user-task",
+            Self::FireTimer { .. } => "fire-timer",
+            Self::DeliverMessage { .. } => "deliver-message",
+            Self::Signal { .. } => "signal",
+            Self::CalledInstanceEnded { .. } => "called-instance-ended",
+            Self::SetVariables { .. } => "set-variables",
+            Self::SetLocalVariables { .. } => "set-local-variables",
+            Self::ResolveIncident { .. } => "resolve-incident",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Cancel { .. } => "cancel",
+            Self::Continue => "continue",
+            Self::RaiseIncident { .. } => "raise-incident",
+        }
+    }
+
+    /// The token it speaks of.
+    pub fn token(&self) -> Option<TokenId> {
+        match self {
+            Self::LeaseJob { token, .. }
+            | Self::ExtendLease { token, .. }
+            | Self::ReleaseJob { token, .. }
+            | Self::ExpireLease { token, .. }
+            | Self::CompleteJob { token, .. }
+            | Self::FailJob { token, .. }
+            | Self::ThrowError { token, .. }
+            | Self::SetRetries { token, .. }
+            | Self::SetPriority { token, .. }
+            | Self::ChangeUserTask { token, .. }
+            | Self::CompleteUserTask { token, .. }
+            | Self::Signal { token, .. }
+            | Self::CalledInstanceEnded { token, .. }
+            | Self::SetLocalVariables { token, .. }
+            | Self::ResolveIncident { token } => Some(*token),
+            Self::RaiseIncident { token, .. } => *token,
+            Self::CreateInstance(_)
+            | Self::SetDue { .. }
+            | Self::FireTimer { .. }
+            | Self::DeliverMessage { .. }
+            | Self::SetVariables { .. }
+            | Self::Suspend
+            | Self::Resume
+            | Self::Cancel { .. }
+            | Self::Continue => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -209,13 +280,7 @@ pub enum Effect {
     /// Cancel a called instance, because its caller was.
     CancelCalled { called: InstanceId },
     /// A message was thrown by the process itself: deliver to whoever waits for it, or start a process.
-    PublishMessage {
-        name: String,
-        business_key: Option<String>,
-        variables: Variables,
-    },
-    /// The run was bounded; continue in the next commit.
-    Continue,
+    PublishMessage { name: String, business_key: Option<String>, variables: Variables },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -238,11 +303,7 @@ pub enum Rejection {
     #[error("nothing is armed under {0} any more")]
     NotArmed(LocalId),
     #[error("the job is held by {holder:?} under lease {lease_no}; this report came from {from:?}")]
-    LeaseLost {
-        holder: Option<String>,
-        lease_no: i64,
-        from: String,
-    },
+    LeaseLost { holder: Option<String>, lease_no: i64, from: String },
     #[error("the job is leased to {0}")]
     AlreadyLeased(String),
     #[error("the task is claimed by {0}")]
@@ -261,4 +322,7 @@ pub enum Rejection {
     LimitExceeded { what: &'static str, limit: usize },
     #[error("{0}")]
     InvalidInput(String),
+    /// Ours, not the caller's; an incident at the instance tells of it.
+    #[error("the engine failed on this command and left everything as it was: {0}")]
+    Defect(String),
 }

@@ -8,7 +8,8 @@ use crate::engine::command::{Answer, Command, Create, Effect, Rejection, TaskCha
 use crate::engine::definition::{NodeIx, ProcessDefinition};
 use crate::engine::event::Event;
 use crate::engine::history::Past;
-use crate::engine::instance::{Head, Instance, InstanceState, ScopeKind, Stage, Wait};
+use crate::engine::incident::Fault;
+use crate::engine::instance::{Head, Instance, InstanceState, ScopeKind, Stage, Token, Wait};
 use crate::engine::lifecycle::{self, Agenda, Cause, Work};
 use crate::engine::step::{At, Step};
 use crate::engine::{subscription, throw, variables, work};
@@ -52,22 +53,13 @@ impl Instance {
             next: 0,
             steps: 0,
             depth: 0,
+            continues: false,
         };
-        Self {
-            head,
-            definition,
-            scopes: BTreeMap::new(),
-            dirty: BTreeSet::new(),
-            closed: BTreeSet::new(),
-        }
+        Self { head, definition, scopes: BTreeMap::new(), dirty: BTreeSet::new(), closed: BTreeSet::new() }
     }
 }
 
-pub fn execute(
-    instance: &mut Instance,
-    command: Command,
-    cx: &mut Context<'_>,
-) -> Result<Outcome, Rejection> {
+pub fn execute(instance: &mut Instance, command: Command, cx: &mut Context<'_>) -> Result<Outcome, Rejection> {
     let process = Arc::clone(&instance.definition.process);
     let mut step = Step {
         instance,
@@ -92,19 +84,8 @@ pub fn execute(
     if step.head().state == InstanceState::Active {
         lifecycle::run(&mut step);
     }
-    let Step {
-        events,
-        effects,
-        past,
-        answer,
-        ..
-    } = step;
-    Ok(Outcome {
-        events,
-        effects,
-        past,
-        answer,
-    })
+    let Step { events, effects, past, answer, .. } = step;
+    Ok(Outcome { events, effects, past, answer })
 }
 
 /// What the instance's state allows at all.
@@ -144,7 +125,8 @@ fn allowed_while_suspended(command: &Command) -> bool {
         | Command::Suspend
         | Command::Resume
         | Command::Cancel { .. }
-        | Command::Continue => true,
+        | Command::Continue
+        | Command::RaiseIncident { .. } => true,
         Command::CreateInstance(_)
         | Command::LeaseJob { .. }
         | Command::ThrowError { claim: None, .. }
@@ -160,50 +142,21 @@ fn allowed_while_suspended(command: &Command) -> bool {
 fn perform(step: &mut Step, command: Command) -> Result<(), Rejection> {
     match command {
         Command::CreateInstance(create) => create_instance(step, *create),
-        Command::LeaseJob {
-            token,
-            holder,
-            until,
-        } => work::lease(step, token, holder, until),
-        Command::ExtendLease {
-            token,
-            claim,
-            until,
-        } => work::extend(step, token, &claim, until),
+        Command::LeaseJob { token, holder, until } => work::lease(step, token, holder, until),
+        Command::ExtendLease { token, claim, until } => work::extend(step, token, &claim, until),
         Command::ReleaseJob { token, claim } => work::release(step, token, claim.as_ref()),
         Command::ExpireLease { token, lease_no } => work::expire(step, token, lease_no),
-        Command::CompleteJob {
-            token,
-            claim,
-            variables,
-            local,
-        } => work::complete(step, token, &claim, variables, local),
-        Command::FailJob {
-            token,
-            claim,
-            failure,
-        } => work::fail(step, token, &claim, failure),
-        Command::ThrowError {
-            token,
-            claim,
-            code,
-            message,
-            variables,
-        } => work::throw_error(
+        Command::CompleteJob { token, claim, variables, local } => {
+            work::complete(step, token, &claim, variables, local)
+        }
+        Command::FailJob { token, claim, failure } => work::fail(step, token, &claim, failure),
+        Command::ThrowError { token, claim, code, message, variables } => work::throw_error(
             step,
             token,
             claim.as_ref(),
-            crate::engine::incident::BpmnError {
-                code,
-                message,
-                variables,
-            },
+            crate::engine::incident::BpmnError { code, message, variables },
         ),
-        Command::SetRetries {
-            token,
-            retries,
-            due,
-        } => work::set_retries(step, token, retries, due),
+        Command::SetRetries { token, retries, due } => work::set_retries(step, token, retries, due),
         Command::SetPriority { token, priority } => work::set_priority(step, token, priority),
         Command::SetDue { id, due } => set_due(step, id, due),
         Command::ChangeUserTask { token, change } => change_task(step, token, change),
@@ -213,25 +166,14 @@ fn perform(step: &mut Step, command: Command) -> Result<(), Rejection> {
             subscription::fire(step, subscription, Default::default(), Default::default());
             Ok(())
         }
-        Command::DeliverMessage {
-            subscription,
-            name,
-            variables,
-            local,
-        } => {
+        Command::DeliverMessage { subscription, name, variables, local } => {
             subscription::check_message(step, subscription, &name)?;
             subscription::fire(step, subscription, variables, local);
             Ok(())
         }
         Command::Signal { token, variables } => signal(step, token, variables),
-        Command::CalledInstanceEnded {
-            token,
-            called,
-            result,
-        } => work::returned(step, token, called, result),
-        Command::SetVariables { scope, set, remove } => {
-            set_variables(step, scope.unwrap_or(ROOT_SCOPE), set, &remove)
-        }
+        Command::CalledInstanceEnded { token, called, result } => work::returned(step, token, called, result),
+        Command::SetVariables { scope, set, remove } => set_variables(step, scope.unwrap_or(ROOT_SCOPE), set, &remove),
         Command::SetLocalVariables { token, set, remove } => {
             let at = step.at(token).ok_or(Rejection::TokenNotWaiting(token))?;
             let own = step.own_scope(at);
@@ -259,6 +201,7 @@ fn perform(step: &mut Step, command: Command) -> Result<(), Rejection> {
             lifecycle::end_instance(step, InstanceState::Cancelled);
             Ok(())
         }
+        Command::RaiseIncident { token, kind, message } => raise_incident(step, token, Fault::new(kind, message)),
         Command::Continue => {
             if step.head().state == InstanceState::Active {
                 lifecycle::rebuild_agenda(step);
@@ -283,26 +226,19 @@ fn create_instance(step: &mut Step, create: Create) -> Result<(), Rejection> {
     head.depth = create.depth;
     head.starter = create.starter;
     let definition = head.definition;
-    step.events.push(Event::InstanceCreated {
-        definition,
-        caller: create.caller,
-    });
+    step.events.push(Event::InstanceCreated { definition, caller: create.caller });
     let root = step.open_scope(ScopeKind::Process, None, None, None);
     for (name, variable) in create.variables {
         step.set_variable(root, &name, variable);
     }
     step.instance.head.start_element = nodes.first().map(|node| step.element_id(*node));
-    if let (Some(initiator), Some(starter)) = (initiator(step, &nodes), step.head().starter.clone())
-    {
+    if let (Some(initiator), Some(starter)) = (initiator(step, &nodes), step.head().starter.clone()) {
         step.set_variable(root, &initiator, starter.into());
     }
     for node in nodes {
         if step.process.node(node).kind == "startEvent" {
             let at = step.place(root, node, None);
-            step.agenda.push(Work::Resume {
-                token: at.token,
-                cause: Cause::Fired,
-            });
+            step.agenda.push(Work::Resume { token: at.token, cause: Cause::Fired });
         } else {
             lifecycle::start_token(step, root, node, None);
         }
@@ -325,15 +261,12 @@ fn start_nodes(step: &Step, create: &Create) -> Result<Vec<NodeIx>, Rejection> {
     let process = &step.process;
     if !create.at.is_empty() {
         let found = create.at.iter().map(|id| {
-            process
-                .find(id)
-                .filter(|node| process.node(*node).parent.is_none())
-                .ok_or_else(|| {
-                    Rejection::InvalidInput(format!(
-                        "the process {} has no element {id} at which it could start",
-                        process.id
-                    ))
-                })
+            process.find(id).filter(|node| process.node(*node).parent.is_none()).ok_or_else(|| {
+                Rejection::InvalidInput(format!(
+                    "the process {} has no element {id} at which it could start",
+                    process.id
+                ))
+            })
         });
         return found.collect();
     }
@@ -343,10 +276,9 @@ fn start_nodes(step: &Step, create: &Create) -> Result<Vec<NodeIx>, Rejection> {
     }
     match process.start_triggers.as_slice() {
         [only] => Ok(vec![only.node]),
-        [] => Err(Rejection::InvalidInput(format!(
-            "the process {} has no element at which it could start",
-            process.id
-        ))),
+        [] => {
+            Err(Rejection::InvalidInput(format!("the process {} has no element at which it could start", process.id)))
+        }
         [_, _, ..] => Err(Rejection::InvalidInput(format!(
             "the process {} has several start events, none of them without a trigger",
             process.id
@@ -355,13 +287,21 @@ fn start_nodes(step: &Step, create: &Create) -> Result<Vec<NodeIx>, Rejection> {
 }
 
 fn initiator(step: &Step, nodes: &[NodeIx]) -> Option<String> {
-    nodes.iter().find_map(|node| {
-        step.process
-            .node(*node)
-            .element
-            .start()
-            .and_then(|start| start.initiator.clone())
-    })
+    nodes.iter().find_map(|node| step.process.node(*node).element.start().and_then(|start| start.initiator.clone()))
+}
+
+/// Of a defect or limit that was met outside the run.
+fn raise_incident(step: &mut Step, token: Option<TokenId>, fault: Fault) -> Result<(), Rejection> {
+    let stands = |token: &Token| matches!(token.wait, Wait::Incident(_));
+    let oldest = step.instance.tokens().filter(|(_, _, token)| !stands(token)).map(|(_, id, _)| id).min();
+    let named = token.filter(|id| step.instance.find(*id).is_some_and(|(_, t)| !stands(t)));
+    match named.or(oldest).and_then(|token| step.at(token)) {
+        Some(at) => {
+            step.raise(at, fault);
+            Ok(())
+        }
+        None => Err(Rejection::WrongState("without a token to raise an incident at")),
+    }
 }
 
 fn change_task(step: &mut Step, token: TokenId, change: TaskChange) -> Result<(), Rejection> {
@@ -369,11 +309,7 @@ fn change_task(step: &mut Step, token: TokenId, change: TaskChange) -> Result<()
     crate::engine::elements::user_task::change(step, at, change)
 }
 
-fn complete_task(
-    step: &mut Step,
-    token: TokenId,
-    given: crate::base::variable::Variables,
-) -> Result<(), Rejection> {
+fn complete_task(step: &mut Step, token: TokenId, given: crate::base::variable::Variables) -> Result<(), Rejection> {
     let at = waiting_task(step, token)?;
     variables::set_results(step, at, given, Default::default());
     work::done(step, at);
@@ -395,11 +331,7 @@ fn waiting_task(step: &Step, token: TokenId) -> Result<At, Rejection> {
 }
 
 /// A receive task, a catch event or a user task goes on without being named what it waits for.
-fn signal(
-    step: &mut Step,
-    token: TokenId,
-    given: crate::base::variable::Variables,
-) -> Result<(), Rejection> {
+fn signal(step: &mut Step, token: TokenId, given: crate::base::variable::Variables) -> Result<(), Rejection> {
     let at = step.at(token).ok_or(Rejection::TokenNotWaiting(token))?;
     let is_gateway = step.process.node(at.node).kind == "eventBasedGateway";
     match step.token(at).wait {
@@ -408,10 +340,7 @@ fn signal(
             variables::set_results(step, at, given, Default::default());
             subscription::disarm_all(step, at.scope, token);
             step.token_mut(at).wait = Wait::Nothing;
-            step.agenda.push(Work::Resume {
-                token,
-                cause: Cause::Fired,
-            });
+            step.agenda.push(Work::Resume { token, cause: Cause::Fired });
             Ok(())
         }
         Wait::Trigger
@@ -443,20 +372,14 @@ fn set_variables(
 }
 
 fn set_due(step: &mut Step, id: crate::base::id::LocalId, due: Timestamp) -> Result<(), Rejection> {
-    let (scope, subscription) = step
-        .instance
-        .subscription(id)
-        .ok_or(Rejection::NotArmed(id))?;
+    let (scope, subscription) = step.instance.subscription(id).ok_or(Rejection::NotArmed(id))?;
     match subscription.trigger.clone() {
         crate::engine::instance::Trigger::Timer { cycle, .. } => {
-            step.rearm(
-                scope,
-                id,
-                crate::engine::instance::Trigger::Timer { due, cycle },
-            );
+            step.rearm(scope, id, crate::engine::instance::Trigger::Timer { due, cycle });
             Ok(())
         }
-        crate::engine::instance::Trigger::Message { .. }
-        | crate::engine::instance::Trigger::Error { .. } => Err(Rejection::NotArmed(id)),
+        crate::engine::instance::Trigger::Message { .. } | crate::engine::instance::Trigger::Error { .. } => {
+            Err(Rejection::NotArmed(id))
+        }
     }
 }

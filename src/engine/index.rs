@@ -1,15 +1,14 @@
 //! Index rows: what queries and schedules need, a pure function of the stored state. The store writes the difference of
 //! two calls, so they cannot drift.
 
-use crate::base::id::{DefinitionId, ElementId, InstanceId, LocalId, ScopeId, TokenId};
+use crate::base::id::{DefinitionId, ElementId, InstanceId, LocalId, ROOT_SCOPE, ScopeId, TokenId};
 use crate::base::time::Timestamp;
 use crate::base::variable::Variable;
 use crate::engine::definition::NodeIx;
 use crate::engine::incident::IncidentKind;
-use crate::engine::instance::{
-    Delegation, Instance, InstanceState, ScopeKind, Token, Trigger, UserTask, Wait,
-};
+use crate::engine::instance::{Delegation, Instance, InstanceState, ScopeKind, Token, Trigger, UserTask, Wait};
 use crate::engine::job::{Job, JobKind};
+use crate::engine::step::new_job;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -139,49 +138,26 @@ pub fn common(instance: &Instance) -> Common {
 /// The rows of one scope; none of a scope that is not there, none of an ended instance.
 pub fn index(instance: &Instance, scope: ScopeId) -> Index {
     let mut rows = Index::new();
-    let Some(scope) = instance
-        .scopes
-        .get(&scope)
-        .filter(|_| !instance.head.state.is_ended())
-    else {
+    let Some(scope) = instance.scopes.get(&scope).filter(|_| !instance.head.state.is_ended()) else {
         return rows;
     };
     let process = &instance.definition.process;
+    if scope.id == ROOT_SCOPE && instance.head.continues {
+        rows.insert(IndexKey::Job(CONTINUE), IndexRow::Job(continue_row(instance)));
+    }
     let element = |node: NodeIx| process.node(node).id.clone();
     for (id, token) in &scope.tokens {
-        token_rows(
-            &mut rows,
-            scope.id,
-            *id,
-            token,
-            &token.wait,
-            &element(token.at),
-        );
+        token_rows(&mut rows, scope.id, *id, token, &token.wait, &element(token.at));
     }
     for (id, subscription) in &scope.subscriptions {
-        let (owner, element, created_at) = (
-            subscription.owner,
-            element(subscription.catches),
-            subscription.since,
-        );
+        let (owner, element, created_at) = (subscription.owner, element(subscription.catches), subscription.since);
         match &subscription.trigger {
             Trigger::Timer { due, cycle } => {
-                let row = TimerRow {
-                    owner,
-                    element,
-                    due: *due,
-                    repeats: cycle.is_some(),
-                    created_at,
-                };
+                let row = TimerRow { owner, element, due: *due, repeats: cycle.is_some(), created_at };
                 rows.insert(IndexKey::Timer(*id), IndexRow::Timer(row));
             }
             Trigger::Message { name } => {
-                let row = SubscriptionRow {
-                    owner,
-                    element,
-                    name: name.clone(),
-                    created_at,
-                };
+                let row = SubscriptionRow { owner, element, name: name.clone(), created_at };
                 rows.insert(IndexKey::Subscription(*id), IndexRow::Subscription(row));
             }
             Trigger::Error { .. } => {}
@@ -193,45 +169,32 @@ pub fn index(instance: &Instance, scope: ScopeId) -> Index {
         ScopeKind::Process | ScopeKind::SubProcess | ScopeKind::Body => None,
     };
     for (name, variable) in &scope.variables {
-        rows.insert(
-            IndexKey::Variable(scope.id, name.clone()),
-            IndexRow::Variable(variable_row(variable, token)),
-        );
+        rows.insert(IndexKey::Variable(scope.id, name.clone()), IndexRow::Variable(variable_row(variable, token)));
     }
     rows
 }
 
-fn token_rows(
-    rows: &mut Index,
-    scope: ScopeId,
-    id: TokenId,
-    token: &Token,
-    wait: &Wait,
-    element: &ElementId,
-) {
+/// The key of the row that stands for the whole instance: its last run was bounded and goes on. No token has this number.
+pub const CONTINUE: TokenId = TokenId(0);
+
+fn continue_row(instance: &Instance) -> JobRow {
+    let (element, since) = (instance.definition.process.id.clone(), instance.head.started_at);
+    let job = new_job(JobKind::Continuation, "continue".into(), 0, since);
+    job_row(&job, &element, false)
+}
+
+fn token_rows(rows: &mut Index, scope: ScopeId, id: TokenId, token: &Token, wait: &Wait, element: &ElementId) {
     match wait {
         Wait::Job(job) => {
-            rows.insert(
-                IndexKey::Job(id),
-                IndexRow::Job(job_row(job, element, false)),
-            );
+            rows.insert(IndexKey::Job(id), IndexRow::Job(job_row(job, element, false)));
         }
         Wait::UserTask(task) => {
-            rows.insert(
-                IndexKey::UserTask(id),
-                IndexRow::UserTask(Box::new(task_row(task, scope, element))),
-            );
+            rows.insert(IndexKey::UserTask(id), IndexRow::UserTask(Box::new(task_row(task, scope, element))));
             for user in &task.candidate_users {
-                rows.insert(
-                    IndexKey::Candidate(id, false, user.clone()),
-                    IndexRow::Candidate,
-                );
+                rows.insert(IndexKey::Candidate(id, false, user.clone()), IndexRow::Candidate);
             }
             for group in &task.candidate_groups {
-                rows.insert(
-                    IndexKey::Candidate(id, true, group.clone()),
-                    IndexRow::Candidate,
-                );
+                rows.insert(IndexKey::Candidate(id, true, group.clone()), IndexRow::Candidate);
             }
         }
         Wait::Incident(incident) => {
@@ -245,19 +208,11 @@ fn token_rows(
             rows.insert(IndexKey::Incident(incident.id), IndexRow::Incident(row));
             match incident.held.as_deref() {
                 Some(Wait::Job(job)) => {
-                    rows.insert(
-                        IndexKey::Job(id),
-                        IndexRow::Job(job_row(job, element, true)),
-                    );
+                    rows.insert(IndexKey::Job(id), IndexRow::Job(job_row(job, element, true)));
                 }
                 Some(held @ Wait::UserTask(_)) => token_rows(rows, scope, id, token, held, element),
                 Some(
-                    Wait::Nothing
-                    | Wait::Join
-                    | Wait::Trigger
-                    | Wait::Scope(_)
-                    | Wait::Called(_)
-                    | Wait::Incident(_),
+                    Wait::Nothing | Wait::Join | Wait::Trigger | Wait::Scope(_) | Wait::Called(_) | Wait::Incident(_),
                 )
                 | None => {}
             }
@@ -316,21 +271,9 @@ fn variable_row(variable: &Variable, token: Option<TokenId>) -> VariableRow {
             };
             (kind, Some(number.to_string()), number.as_f64())
         }
-        Value::String(text) => (
-            "String",
-            Some(text.clone()).filter(|text| text.len() <= INDEXED_TEXT_MAX),
-            None,
-        ),
+        Value::String(text) => ("String", Some(text.clone()).filter(|text| text.len() <= INDEXED_TEXT_MAX), None),
         Value::Array(_) | Value::Object(_) => ("Json", None, None),
     };
-    let kind = variable
-        .tag
-        .as_ref()
-        .map_or_else(|| inferred.to_owned(), |tag| tag.kind.clone());
-    VariableRow {
-        kind,
-        text,
-        number,
-        token,
-    }
+    let kind = variable.tag.as_ref().map_or_else(|| inferred.to_owned(), |tag| tag.kind.clone());
+    VariableRow { kind, text, number, token }
 }

@@ -49,6 +49,9 @@ pub struct Head {
     pub steps: u32,
     /// How deep this instance was called.
     pub depth: u32,
+    /// The last run was bounded: tokens rest that go on by `Continue`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub continues: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -85,15 +85,7 @@ impl Agenda {
         if self.taken <= AGENDA_STEPS_MAX {
             return self.queue.pop_front();
         }
-        let drained = self.queue.iter().position(|work| {
-            !matches!(
-                work,
-                Work::Enter {
-                    admitted: false,
-                    ..
-                }
-            )
-        })?;
+        let drained = self.queue.iter().position(|work| !matches!(work, Work::Enter { admitted: false, .. }))?;
         self.queue.remove(drained)
     }
 
@@ -104,22 +96,19 @@ impl Agenda {
 
 /// Runs the agenda until everything rests, or the run is long enough for one commit.
 pub(super) fn run(step: &mut Step) {
+    step.instance.head.continues = false;
     loop {
         while let Some(work) = step.agenda.next() {
             step.instance.head.steps += 1;
             match work {
                 Work::Enter { token, admitted } => enter(step, token, admitted),
                 Work::Resume { token, cause } => resume(step, token, cause),
-                Work::Leave {
-                    token,
-                    outgoing,
-                    admitted,
-                } => leave(step, token, outgoing, admitted),
+                Work::Leave { token, outgoing, admitted } => leave(step, token, outgoing, admitted),
                 Work::ScopeDone(scope) => scope_done(step, scope),
             }
         }
         if !step.agenda.is_empty() {
-            step.effects.push(Effect::Continue);
+            step.instance.head.continues = true;
             return;
         }
         if !recheck_inclusive_joins(step) {
@@ -139,14 +128,8 @@ pub(super) fn rebuild_agenda(step: &mut Step) {
     resting.sort_unstable_by_key(|(id, _)| *id);
     for (token, stage) in resting {
         match stage {
-            Stage::Entering => step.agenda.push(Work::Enter {
-                token,
-                admitted: false,
-            }),
-            Stage::Active => step.agenda.push(Work::Resume {
-                token,
-                cause: Cause::WorkDone,
-            }),
+            Stage::Entering => step.agenda.push(Work::Enter { token, admitted: false }),
+            Stage::Active => step.agenda.push(Work::Resume { token, cause: Cause::WorkDone }),
             Stage::Leaving => {
                 if let Some(at) = step.at(token) {
                     leave_again(step, at, false);
@@ -159,10 +142,7 @@ pub(super) fn rebuild_agenda(step: &mut Step) {
 /// Places a token and lets it enter its element.
 pub(super) fn start_token(step: &mut Step, scope: ScopeId, node: NodeIx, via: Option<FlowIx>) {
     let at = step.place(scope, node, via);
-    step.agenda.push(Work::Enter {
-        token: at.token,
-        admitted: false,
-    });
+    step.agenda.push(Work::Enter { token: at.token, admitted: false });
 }
 
 fn enter(step: &mut Step, token: TokenId, admitted: bool) {
@@ -180,11 +160,7 @@ fn enter(step: &mut Step, token: TokenId, admitted: bool) {
     if node.looping.is_some() && !inner {
         return multi_instance::open(step, at);
     }
-    let armed = if inner {
-        Ok(Vec::new())
-    } else {
-        subscription::prepare(step, at)
-    };
+    let armed = if inner { Ok(Vec::new()) } else { subscription::prepare(step, at) };
     let next = armed.and_then(|armed| variables::map_input(step, at).map(|()| armed));
     match next {
         Ok(armed) => {
@@ -202,12 +178,7 @@ fn resume(step: &mut Step, token: TokenId, cause: Cause) {
     apply(step, at, next, Vec::new());
 }
 
-pub(super) fn apply(
-    step: &mut Step,
-    at: At,
-    next: Next,
-    armed: Vec<crate::engine::instance::Subscription>,
-) {
+pub(super) fn apply(step: &mut Step, at: At, next: Next, armed: Vec<crate::engine::instance::Subscription>) {
     match next {
         Next::Wait(wait) => {
             if wait != Wait::Join {
@@ -218,11 +189,7 @@ pub(super) fn apply(
                 step.arm(at.scope, subscription);
             }
         }
-        Next::Leave(outgoing) => step.agenda.push(Work::Leave {
-            token: at.token,
-            outgoing,
-            admitted: false,
-        }),
+        Next::Leave(outgoing) => step.agenda.push(Work::Leave { token: at.token, outgoing, admitted: false }),
         Next::Throw(error) => throw::throw(step, at, error),
         Next::Fault(fault) => step.raise(at, fault),
         Next::Terminate => terminate(step, at),
@@ -244,11 +211,7 @@ fn leave(step: &mut Step, token: TokenId, outgoing: Outgoing, admitted: bool) {
             return continue_later(step, at);
         }
     }
-    let flows = if inner {
-        Ok(Vec::new())
-    } else {
-        chosen(step, at, outgoing)
-    };
+    let flows = if inner { Ok(Vec::new()) } else { chosen(step, at, outgoing) };
     let flows = match flows {
         Ok(flows) => flows,
         Err(fault) => return step.raise(at, fault),
@@ -274,8 +237,7 @@ fn chosen(step: &mut Step, at: At, outgoing: Outgoing) -> Result<Vec<FlowIx>, Fa
         Outgoing::One(flow) => Ok(vec![flow]),
         Outgoing::These(flows) => Ok(flows),
         Outgoing::All => {
-            let (mut flows, mut default, mut any_condition, mut any_true) =
-                (Vec::new(), None, false, false);
+            let (mut flows, mut default, mut any_condition, mut any_true) = (Vec::new(), None, false, false);
             for ix in &node.outgoing {
                 let flow = process.flow(*ix);
                 if flow.is_default {
@@ -313,12 +275,7 @@ pub(crate) fn no_flow(count: usize) -> Fault {
 /// A save point: the token is committed here and goes on as a job of its own.
 fn continue_later(step: &mut Step, at: At) {
     let priority = 0;
-    let job = new_job(
-        JobKind::Continuation,
-        "continuation".into(),
-        priority,
-        step.now,
-    );
+    let job = new_job(JobKind::Continuation, "continuation".into(), priority, step.now);
     step.set_wait(at, Wait::Job(job));
 }
 
@@ -326,14 +283,8 @@ fn continue_later(step: &mut Step, at: At) {
 pub(super) fn continued(step: &mut Step, at: At) {
     let token = at.token;
     match step.token(at).stage {
-        Stage::Entering => step.agenda.push(Work::Enter {
-            token,
-            admitted: true,
-        }),
-        Stage::Active => step.agenda.push(Work::Resume {
-            token,
-            cause: Cause::WorkDone,
-        }),
+        Stage::Entering => step.agenda.push(Work::Enter { token, admitted: true }),
+        Stage::Active => step.agenda.push(Work::Resume { token, cause: Cause::WorkDone }),
         Stage::Leaving => leave_again(step, at, true),
     }
 }
@@ -342,11 +293,7 @@ pub(super) fn continued(step: &mut Step, at: At) {
 pub(super) fn leave_again(step: &mut Step, at: At, admitted: bool) {
     let process = Arc::clone(&step.process);
     match process.node(at.node).element.choose(step, at) {
-        Next::Leave(outgoing) => step.agenda.push(Work::Leave {
-            token: at.token,
-            outgoing,
-            admitted,
-        }),
+        Next::Leave(outgoing) => step.agenda.push(Work::Leave { token: at.token, outgoing, admitted }),
         other @ (Next::Wait(_) | Next::Throw(_) | Next::Fault(_) | Next::Terminate) => {
             apply(step, at, other, Vec::new())
         }
@@ -367,10 +314,7 @@ fn scope_done(step: &mut Step, id: ScopeId) {
         ScopeKind::SubProcess => {
             step.close_scope(id);
             let token = owner.expect("a sub-process has an owner");
-            step.agenda.push(Work::Resume {
-                token,
-                cause: Cause::ScopeDone,
-            });
+            step.agenda.push(Work::Resume { token, cause: Cause::ScopeDone });
         }
         ScopeKind::Inner => multi_instance::inner_done(step, id),
         ScopeKind::Body | ScopeKind::Activity => {}
@@ -379,13 +323,7 @@ fn scope_done(step: &mut Step, id: ScopeId) {
 
 /// BPMN 2.0.2, 13.5.4 (terminate end event): the scope's other tokens are ended; a sub-process is then done as usual.
 fn terminate(step: &mut Step, at: At) {
-    let others: Vec<TokenId> = step
-        .scope(at.scope)
-        .tokens
-        .keys()
-        .copied()
-        .filter(|token| *token != at.token)
-        .collect();
+    let others: Vec<TokenId> = step.scope(at.scope).tokens.keys().copied().filter(|token| *token != at.token).collect();
     for token in others {
         if let Some(other) = step.at(token) {
             cancel(step, other);
@@ -410,17 +348,10 @@ pub(super) fn end_instance(step: &mut Step, state: InstanceState) {
     let head = step.head();
     if let Some(caller) = head.caller {
         let result = match state {
-            InstanceState::Completed | InstanceState::Terminated => {
-                CallResult::Completed(variables)
+            InstanceState::Completed | InstanceState::Terminated => CallResult::Completed(variables),
+            InstanceState::Cancelled | InstanceState::Active | InstanceState::Suspended | InstanceState::Cancelling => {
+                CallResult::Failed(head.reason.clone().unwrap_or_else(|| "the called instance was cancelled".into()))
             }
-            InstanceState::Cancelled
-            | InstanceState::Active
-            | InstanceState::Suspended
-            | InstanceState::Cancelling => CallResult::Failed(
-                head.reason
-                    .clone()
-                    .unwrap_or_else(|| "the called instance was cancelled".into()),
-            ),
         };
         step.effects.push(Effect::ReturnToCaller { caller, result });
     }
@@ -458,12 +389,7 @@ fn held_scopes(step: &Step, at: At) -> Vec<ScopeId> {
             Some(Wait::Scope(scope)) => Some(*scope),
             Some(_) | None => None,
         },
-        Wait::Nothing
-        | Wait::Join
-        | Wait::Job(_)
-        | Wait::UserTask(_)
-        | Wait::Trigger
-        | Wait::Called(_) => None,
+        Wait::Nothing | Wait::Join | Wait::Job(_) | Wait::UserTask(_) | Wait::Trigger | Wait::Called(_) => None,
     };
     let Some(held) = held.filter(|id| step.instance.scopes.contains_key(id)) else {
         return Vec::new();
@@ -484,10 +410,7 @@ fn release(step: &mut Step, at: At) {
         Wait::Job(job) => {
             if job.lease.is_some() {
                 let lease_no = job.lease_no;
-                step.effects.push(Effect::JobAborted {
-                    token: at.token,
-                    lease_no,
-                });
+                step.effects.push(Effect::JobAborted { token: at.token, lease_no });
             }
             step.close_work(at, JobEnd::Cancelled);
         }
@@ -509,11 +432,7 @@ fn recheck_inclusive_joins(step: &mut Step) -> bool {
         .instance
         .tokens()
         .filter(|(_, _, token)| token.wait == Wait::Join)
-        .map(|(scope, id, token)| At {
-            node: token.at,
-            token: id,
-            scope,
-        })
+        .map(|(scope, id, token)| At { node: token.at, token: id, scope })
         .collect();
     let process = Arc::clone(&step.process);
     for at in parked {

@@ -2,22 +2,42 @@
 //!
 //! `handle` takes a word from outside, `poll` gives the next word out until there is none. Replies and effects leave only
 //! after `Committed`; memory is a cache that any failure drops. The tokio driver and the simulator interpret the same
-//! words.
+//! words. Reading order: the words (this file), `machine` (what each input does), `plan` (what the next batch is), `batch`
+//! (commands to changes), `effect` and `due` (what follows of itself), `write` (changes to rows), `cache`, `schedule`,
+//! `dispatch` (offers meet jobs), `keys` and `report` (repeats), `catalog` and `deploy`, [`memory`] (a database of maps).
 
+mod batch;
+mod cache;
+mod catalog;
+mod deploy;
+mod dispatch;
+mod due;
+mod effect;
+mod keys;
+mod machine;
+pub mod memory;
+mod plan;
+mod report;
+mod schedule;
+#[cfg(test)]
+mod tests;
 pub mod transaction;
+mod write;
 
-use crate::base::id::{
-    DefinitionId, DeploymentId, ElementId, InstanceId, LocalId, PartitionId, TokenId,
-};
+pub use catalog::compiled;
+pub use machine::Partition;
+pub use report::lease_outcome;
+pub use schedule::due_of;
+
+use crate::base::id::{DefinitionId, DeploymentId, ElementId, InstanceId, LocalId, PartitionId, TokenId};
 use crate::base::time::Timestamp;
 use crate::base::variable::Variables;
 use crate::engine::command::{Answer, Command, Create, Rejection};
 use crate::engine::definition::{Process, ProcessDefinition};
+use crate::engine::event::JobEnd;
 use crate::engine::job::{Binding, JobKind};
 use std::sync::Arc;
-use transaction::{
-    AnswerRow, CommandKey, DefinitionRow, DeploymentRow, StartRow, StoredInstance, Transaction,
-};
+use transaction::{AnswerRow, CommandKey, DefinitionRow, DeploymentRow, StartRow, StoredInstance, Transaction};
 
 /// The caller's own number of a request; comes back with the reply.
 pub type RequestId = u64;
@@ -27,6 +47,8 @@ pub struct Request {
     pub id: RequestId,
     /// With it the command is applied once, and a repeat gets the first answer.
     pub key: Option<(CommandKey, String)>,
+    /// Who asks, for expressions.
+    pub user: Option<String>,
     pub work: Work,
 }
 
@@ -62,12 +84,7 @@ pub enum Work {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Which {
     Id(DefinitionId),
-    Key {
-        key: String,
-        tenant: String,
-        binding: Binding,
-        deployment: Option<DeploymentId>,
-    },
+    Key { key: String, tenant: String, binding: Binding, deployment: Option<DeploymentId> },
 }
 
 /// A deployment, compiled and free of errors. Ids and versions are given by the partition.
@@ -133,6 +150,15 @@ pub enum Input {
         unanswered: Vec<CommandKey>,
     },
     Definition(Arc<ProcessDefinition>),
+    /// It is not stored, or can no longer be compiled.
+    NoDefinition(DefinitionId),
+    /// The answer to `LoadClosed`: how the job ended under that lease, if it did.
+    Closed {
+        instance: InstanceId,
+        token: TokenId,
+        lease_no: i64,
+        how: Option<LeaseOutcome>,
+    },
     /// Entries due before `until`, at most a window full.
     Scheduled {
         entries: Vec<Due>,
@@ -160,9 +186,16 @@ pub struct Due {
 pub enum DueWhat {
     Timer(InstanceId, LocalId),
     LeaseEnd(InstanceId, TokenId, i64),
-    /// A job that may be offered again: after a pause, or never leased.
-    JobReady(InstanceId, TokenId, String),
+    /// A job without a lease, by topic: after a pause, or never leased.
+    JobReady(InstanceId, TokenId, JobKind, String),
     Start(DefinitionId, ElementId),
+}
+
+/// What the history says of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseOutcome {
+    Closed(JobEnd),
+    Failed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,8 +213,18 @@ pub enum Output {
         keys: Vec<CommandKey>,
     },
     LoadDefinition(DefinitionId),
+    /// Did this job end under this lease? The history tells, so that a repeated report gets the first answer.
+    LoadClosed {
+        instance: InstanceId,
+        token: TokenId,
+        lease_no: i64,
+    },
+    /// The rows that `due_of` names and that are due before `until`, earliest first, at most `SCHEDULE_WINDOW_MAX`. Of jobs
+    /// for workers that were ready before `since` only those of `topics`, and these at most as many again.
     LoadSchedule {
         until: Timestamp,
+        since: Timestamp,
+        topics: Vec<String>,
     },
     Commit(Transaction),
     Reply {
