@@ -20,7 +20,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub(crate) const CALL: Duration = Duration::from_secs(30);
 /// A server's `Retry-After` beyond this is a mistake.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
-/// An answer becomes a variable, so it ends where they do.
+/// An answer mostly becomes a variable, so it ends where they do.
 const ANSWER_BYTES_MAX: usize = limits::VARIABLE_BYTES_MAX;
 
 #[derive(Clone)]
@@ -43,6 +43,8 @@ pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) within: Duration,
+    /// The answer's bytes.
+    pub(crate) most: usize,
 }
 
 pub(crate) struct Reply {
@@ -53,30 +55,21 @@ pub(crate) struct Reply {
 
 impl Request {
     pub(crate) fn new(method: Method, url: Url) -> Self {
-        Self {
-            method,
-            url,
-            headers: HeaderMap::new(),
-            body: None,
-            within: CALL,
-        }
+        Self { method, url, headers: HeaderMap::new(), body: None, within: CALL, most: ANSWER_BYTES_MAX }
     }
 
     pub(crate) fn header(&mut self, name: &str, value: &str) -> Answer<()> {
-        let name = HeaderName::try_from(name)
-            .map_err(|_| Trouble::wrong(format!("`{name}` is no name of an HTTP header")))?;
+        let name =
+            HeaderName::try_from(name).map_err(|_| Trouble::wrong(format!("`{name}` is no name of an HTTP header")))?;
         let value = HeaderValue::try_from(value).map_err(|_| {
-            Trouble::wrong(format!(
-                "the value of HTTP header {name} holds a character that cannot be sent"
-            ))
+            Trouble::wrong(format!("the value of HTTP header {name} holds a character that cannot be sent"))
         })?;
         self.headers.insert(name, value);
         Ok(())
     }
 
     pub(crate) fn json(&mut self, body: &serde_json::Value) {
-        self.headers
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.body = Some(body.to_string().into_bytes());
     }
 
@@ -88,11 +81,8 @@ impl Request {
 
     pub(crate) fn basic(&mut self, user: &str, secret: &Secret) -> Answer<()> {
         let plain = format!("{user}:{}", secret.expose());
-        let mut value = HeaderValue::try_from(format!(
-            "Basic {}",
-            data_encoding::BASE64.encode(plain.as_bytes())
-        ))
-        .expect("base64 is ASCII");
+        let mut value = HeaderValue::try_from(format!("Basic {}", data_encoding::BASE64.encode(plain.as_bytes())))
+            .expect("base64 is ASCII");
         value.set_sensitive(true);
         self.headers.insert(reqwest::header::AUTHORIZATION, value);
         Ok(())
@@ -105,8 +95,7 @@ impl Reply {
     }
 
     pub(crate) fn json(&self, who: &str) -> Answer<serde_json::Value> {
-        serde_json::from_slice(&self.body)
-            .map_err(|error| Trouble::broken(format!("{who} answered no JSON: {error}")))
+        serde_json::from_slice(&self.body).map_err(|error| Trouble::broken(format!("{who} answered no JSON: {error}")))
     }
 
     pub(crate) fn retry_after(&self) -> Option<Duration> {
@@ -141,12 +130,10 @@ impl Client {
     pub(crate) async fn send(&self, request: Request) -> Answer<Reply> {
         self.check(&request.url)?;
         let place = place(&request.url);
+        let most = request.most;
         let failed = |error: reqwest::Error| failure(&place, error);
-        let mut builder = self
-            .http
-            .request(request.method, request.url)
-            .headers(request.headers)
-            .timeout(request.within);
+        let mut builder =
+            self.http.request(request.method, request.url).headers(request.headers).timeout(request.within);
         if let Some(body) = request.body {
             builder = builder.body(body);
         }
@@ -159,28 +146,21 @@ impl Client {
             .collect();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            if body.len() + chunk.len() > most {
                 return Err(Trouble::wrong(format!(
-                    "the answer of {place} is longer than {ANSWER_BYTES_MAX} bytes: ask for less of it"
+                    "the answer of {place} is longer than {most} bytes: ask for less of it"
                 )));
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply {
-            status,
-            headers,
-            body,
-        })
+        Ok(Reply { status, headers, body })
     }
 
     /// Literal addresses do not pass the resolver.
     fn check(&self, url: &Url) -> Answer<()> {
         let refused = |error: NetError| Trouble::wrong(error.to_string());
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(Trouble::wrong(format!(
-                "{} is not spoken: only https and http",
-                url.scheme()
-            )));
+            return Err(Trouble::wrong(format!("{} is not spoken: only https and http", url.scheme())));
         }
         let port = url.port_or_known_default().unwrap_or(0);
         if !self.allow.ports.is_empty() && !self.allow.ports.contains(&port) {
@@ -205,10 +185,7 @@ impl Resolve for Checked {
         let allow = self.0.clone();
         Box::pin(async move {
             // the port was checked with the URL; the client puts its own in place of 0
-            let any_port = Allow {
-                ports: Vec::new(),
-                ..(*allow).clone()
-            };
+            let any_port = Allow { ports: Vec::new(), ..(*allow).clone() };
             let found = net::resolve(name.as_str(), 0, &any_port).await?;
             Ok(Box::new(found.into_iter()) as Addrs)
         })
@@ -219,10 +196,7 @@ fn failure(place: &str, error: reqwest::Error) -> Trouble {
     let mut cause = error.source();
     let mut words = String::new();
     while let Some(inner) = cause {
-        if let Some(refused) = inner
-            .downcast_ref::<NetError>()
-            .filter(|one| one.is_refusal())
-        {
+        if let Some(refused) = inner.downcast_ref::<NetError>().filter(|one| one.is_refusal()) {
             return Trouble::wrong(refused.to_string());
         }
         words = inner.to_string();
@@ -242,13 +216,6 @@ fn failure(place: &str, error: reqwest::Error) -> Trouble {
 
 /// Scheme, host and port: a path may hold what nobody else should read.
 pub(crate) fn place(url: &Url) -> String {
-    let port = url
-        .port()
-        .map(|port| format!(":{port}"))
-        .unwrap_or_default();
-    format!(
-        "{}://{}{port}",
-        url.scheme(),
-        url.host_str().unwrap_or_default()
-    )
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
 }

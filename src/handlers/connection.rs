@@ -70,10 +70,7 @@ struct File {
 
 impl Connections {
     pub fn from_file(path: &Path) -> Result<Self, ConnectionError> {
-        let wrong = |reason: String| ConnectionError::File {
-            file: path.display().to_string(),
-            reason,
-        };
+        let wrong = |reason: String| ConnectionError::File { file: path.display().to_string(), reason };
         let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
         let file: File = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         Self::new(file.connections)
@@ -88,10 +85,7 @@ impl Connections {
     }
 
     pub fn add(&mut self, connection: Connection) -> Result<(), ConnectionError> {
-        let wrong = |reason: &str| ConnectionError::Wrong {
-            name: connection.name.clone(),
-            reason: reason.to_owned(),
-        };
+        let wrong = |reason: &str| ConnectionError::Wrong { name: connection.name.clone(), reason: reason.to_owned() };
         connection.check().map_err(|reason| wrong(&reason))?;
         let key = (connection.tenant.clone(), connection.name.clone());
         if self.by_name.contains_key(&key) {
@@ -130,13 +124,11 @@ impl Connection {
 
     /// The address of a connection that speaks HTTP.
     pub fn url(&self) -> Result<Url, String> {
-        let url = Url::parse(&self.address)
-            .map_err(|error| format!("its address {} is no URL: {error}", self.address))?;
+        let url =
+            Url::parse(&self.address).map_err(|error| format!("its address {} is no URL: {error}", self.address))?;
         match url.scheme() {
             "https" | "http" if url.host().is_some() => Ok(url),
-            scheme => Err(format!(
-                "its address begins with {scheme}; only https and http are spoken"
-            )),
+            scheme => Err(format!("its address begins with {scheme}; only https and http are spoken")),
         }
     }
 
@@ -146,10 +138,7 @@ impl Connection {
         let (host, port) = match self.address.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port),
             Some(_) | None => {
-                return self
-                    .default_port()
-                    .map(|port| (self.address.clone(), port))
-                    .ok_or_else(wrong);
+                return self.default_port().map(|port| (self.address.clone(), port)).ok_or_else(wrong);
             }
         };
         let port = port.parse().map_err(|_| wrong())?;
@@ -181,7 +170,7 @@ impl Connection {
                 self.host_and_port()?;
                 if self.host_keys.is_empty() {
                     return Err(
-                        "it has no hostKeys: read the host's key at the machine itself and write it here".to_owned(),
+                        "it has no hostKeys: read the host's key at the machine itself and write it here".to_owned()
                     );
                 }
             }
@@ -200,11 +189,7 @@ mod tests {
     #[test]
     fn a_tenants_own_connection_comes_first() {
         let shared = Connection::new("smtp", Kind::Smtp, "mail.example.com");
-        let own = Connection {
-            tenant: "acme".into(),
-            address: "mail.acme.example:25".into(),
-            ..shared.clone()
-        };
+        let own = Connection { tenant: "acme".into(), address: "mail.acme.example:25".into(), ..shared.clone() };
         let all = Connections::new(vec![shared, own]).unwrap();
         let place = |tenant: &str| all.get(tenant, "smtp").unwrap().host_and_port().unwrap();
         assert_eq!(place("acme"), ("mail.acme.example".into(), 25));
@@ -218,9 +203,7 @@ mod tests {
         assert!(error.contains("hostKeys"), "{error}");
         let mut open = Connection::new("softlayer", Kind::Softlayer, "http://api.example.com");
         open.secret = Some("secret://key".into());
-        let error = Connections::new(vec![open.clone()])
-            .unwrap_err()
-            .to_string();
+        let error = Connections::new(vec![open.clone()]).unwrap_err().to_string();
         assert!(error.contains("use https"), "{error}");
         open.secret = Some("the key itself".into());
         let error = Connections::new(vec![open]).unwrap_err().to_string();
@@ -230,10 +213,7 @@ mod tests {
     #[test]
     fn an_unknown_field_in_the_file_is_an_error() {
         let file = r#"{"connections": [{"name": "x", "kind": "http", "address": "https://x", "insecure": true}]}"#;
-        let error = serde_json::from_str::<File>(file)
-            .err()
-            .unwrap()
-            .to_string();
+        let error = serde_json::from_str::<File>(file).err().unwrap().to_string();
         assert!(error.contains("insecure"), "{error}");
     }
 }

@@ -39,23 +39,13 @@ pub(crate) type Session = Arc<tokio::sync::Mutex<Option<String>>>;
 
 impl Outside {
     pub(crate) fn new(config: Config) -> Self {
-        Self {
-            config,
-            clients: Mutex::default(),
-            sessions: Mutex::default(),
-        }
+        Self { config, clients: Mutex::default(), sessions: Mutex::default() }
     }
 }
 
 impl Cx {
     pub(crate) fn new(outside: Arc<Outside>, clock: Clock, cancelled: CancellationToken) -> Self {
-        Self {
-            clock,
-            cancelled,
-            outside,
-            tenant: String::new(),
-            seen: Arc::default(),
-        }
+        Self { clock, cancelled, outside, tenant: String::new(), seen: Arc::default() }
     }
 
     /// For this job: secrets and connections are its tenant's.
@@ -76,9 +66,7 @@ impl Cx {
     pub fn connection(&self, name: &str, kinds: &[Kind]) -> Answer<Connection> {
         let found = self.outside.config.connections.get(&self.tenant, name);
         let found = found.ok_or_else(|| {
-            Trouble::wrong(format!(
-                "there is no connection `{name}` for this tenant: an administrator can add it"
-            ))
+            Trouble::wrong(format!("there is no connection `{name}` for this tenant: an administrator can add it"))
         })?;
         if !kinds.contains(&found.kind) {
             return Err(Trouble::wrong(format!(
@@ -132,11 +120,7 @@ impl Cx {
 
     /// The client for addresses given in a model.
     pub(crate) fn free_client(&self, secured: bool) -> Answer<Client> {
-        let roots = if secured {
-            Roots::Platform
-        } else {
-            Roots::None
-        };
+        let roots = if secured { Roots::Platform } else { Roots::None };
         // a connection's name is never empty or a scheme with a colon
         let name = if secured { "https:" } else { "http:" };
         self.kept_client((self.tenant.clone(), name.into()), &self.allowed(), roots)
@@ -174,10 +158,7 @@ impl Cx {
                 message: error.message.map(text),
                 variables: redacted_all(error.variables, &seen),
             }),
-            Outcome::Retry { after, reason } => Outcome::Retry {
-                after,
-                reason: text(reason),
-            },
+            Outcome::Retry { after, reason } => Outcome::Retry { after, reason: text(reason) },
             Outcome::Fail(reason) => Outcome::Fail(text(reason)),
             Outcome::Unknown(reason) => Outcome::Unknown(text(reason)),
         }

@@ -48,10 +48,7 @@ enum Expected {
 }
 
 fn policy(job: &Job) -> Policy {
-    let method = job
-        .variables
-        .get("method")
-        .and_then(|one| one.value.as_str());
+    let method = job.variables.get("method").and_then(|one| one.value.as_str());
     match method.unwrap_or("GET").to_ascii_uppercase().as_str() {
         "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" => Policy::Retry,
         _ => Policy::AtMostOnce,
@@ -73,9 +70,7 @@ async fn request(job: Job, cx: Cx) -> Answer {
     }
     for (name, value) in &input.headers {
         if name.eq_ignore_ascii_case("host") {
-            return Err(Trouble::wrong(
-                "the header host is made from the address; take it out",
-            ));
+            return Err(Trouble::wrong("the header host is made from the address; take it out"));
         }
         request.header(name, &value.0)?;
     }
@@ -83,13 +78,9 @@ async fn request(job: Job, cx: Cx) -> Answer {
 }
 
 fn begin(input: &Input, cx: &Cx) -> Answer<(Client, Request)> {
-    let method = input
-        .method
-        .as_deref()
-        .unwrap_or("GET")
-        .to_ascii_uppercase();
-    let method = Method::from_bytes(method.as_bytes())
-        .map_err(|_| Trouble::wrong(format!("`{method}` is no HTTP method")))?;
+    let method = input.method.as_deref().unwrap_or("GET").to_ascii_uppercase();
+    let method =
+        Method::from_bytes(method.as_bytes()).map_err(|_| Trouble::wrong(format!("`{method}` is no HTTP method")))?;
     let (client, mut url, connection) = match (&input.connection, &input.url) {
         (Some(name), None) => {
             let connection = cx.connection(name, &[Kind::Http])?;
@@ -98,12 +89,9 @@ fn begin(input: &Input, cx: &Cx) -> Answer<(Client, Request)> {
             (cx.client(&connection)?, url, Some(connection))
         }
         (None, Some(text)) => {
-            let url = Url::parse(text)
-                .map_err(|error| Trouble::wrong(format!("the input url is no URL: {error}")))?;
+            let url = Url::parse(text).map_err(|error| Trouble::wrong(format!("the input url is no URL: {error}")))?;
             if !url.username().is_empty() || url.password().is_some() {
-                return Err(Trouble::wrong(
-                    "the input url holds a password: use a connection with a secret",
-                ));
+                return Err(Trouble::wrong("the input url holds a password: use a connection with a secret"));
             }
             (cx.free_client(url.scheme() == "https")?, url, None)
         }
@@ -137,9 +125,7 @@ fn below(base: &Url, path: &str) -> Answer<Url> {
     url.set_query((!query.is_empty()).then_some(query));
     let inside = url.path().strip_prefix(&folder);
     if inside.is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/')) {
-        return Err(Trouble::wrong(format!(
-            "the path `{path}` leaves the connection's address {base}"
-        )));
+        return Err(Trouble::wrong(format!("the path `{path}` leaves the connection's address {base}")));
     }
     Ok(url)
 }
@@ -157,38 +143,24 @@ fn judge(reply: Reply, expected: Option<&Expected>) -> Answer {
     let words = format!("status {status}: {}", excerpt(&reply.text()));
     match status {
         // it says of itself that it did nothing
-        429 => Err(Trouble::Transport {
-            reason: words,
-            after: reply.retry_after(),
-            reached: super::Reached::Nothing,
-        }),
-        500.. => Err(Trouble::Transport {
-            reason: words,
-            after: reply.retry_after(),
-            reached: super::Reached::Perhaps,
-        }),
+        429 => Err(Trouble::Transport { reason: words, after: reply.retry_after(), reached: super::Reached::Nothing }),
+        500.. => {
+            Err(Trouble::Transport { reason: words, after: reply.retry_after(), reached: super::Reached::Perhaps })
+        }
         _ => Err(Trouble::error_with("HTTP_STATUS", words, told(&reply))),
     }
 }
 
 fn told(reply: &Reply) -> Variables {
     let body = serde_json::from_slice(&reply.body).unwrap_or_else(|_| Value::String(reply.text()));
-    let body = if reply.body.is_empty() {
-        Value::Null
-    } else {
-        body
-    };
+    let body = if reply.body.is_empty() { Value::Null } else { body };
     from_json(json!({"status": reply.status, "body": body, "headers": reply.headers}))
 }
 
 /// The first words of an answer, for a person to read.
 pub(super) fn excerpt(text: &str) -> String {
     const CHARACTERS: usize = 300;
-    let clean: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(CHARACTERS)
-        .collect();
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(CHARACTERS).collect();
     clean.trim().to_owned()
 }
 
@@ -204,9 +176,6 @@ mod tests {
         assert_eq!(at("").unwrap(), "https://api.example.com/v1/");
         assert!(at("../v2/a").is_err());
         assert!(at("%2e%2e/v2").is_err());
-        assert_eq!(
-            at("//evil.example/a").unwrap(),
-            "https://api.example.com/v1/evil.example/a"
-        );
+        assert_eq!(at("//evil.example/a").unwrap(), "https://api.example.com/v1/evil.example/a");
     }
 }

@@ -13,10 +13,8 @@ use serde_json::Value;
 pub fn duration(text: &str) -> Result<Duration, String> {
     let span = SpanParser::new().parse_span(text.trim());
     let length = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
-    let length =
-        length.map_err(|_| format!("`{text}` is no ISO 8601 duration; write for example PT30S"))?;
-    Duration::try_from(length)
-        .map_err(|_| format!("`{text}` is negative; a duration here counts forward"))
+    let length = length.map_err(|_| format!("`{text}` is no ISO 8601 duration; write for example PT30S"))?;
+    Duration::try_from(length).map_err(|_| format!("`{text}` is negative; a duration here counts forward"))
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,16 +46,12 @@ impl<'de> Deserialize<'de> for Count {
             Value::String(text) => text.trim().parse().ok(),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
-        number
-            .map(Self)
-            .ok_or_else(|| D::Error::custom(format!("{value} is no whole number from 0")))
+        number.map(Self).ok_or_else(|| D::Error::custom(format!("{value} is no whole number from 0")))
     }
 }
 
 fn whole(number: Option<f64>) -> Option<u64> {
-    number
-        .filter(|n| n.fract() == 0.0 && (0.0..9e15).contains(n))
-        .map(|n| n as u64)
+    number.filter(|n| n.fract() == 0.0 && (0.0..9e15).contains(n)).map(|n| n as u64)
 }
 
 impl<'de> Deserialize<'de> for Flag {
@@ -69,9 +63,7 @@ impl<'de> Deserialize<'de> for Flag {
             Some(_) | None => None,
         }) {
             Some(flag) => Ok(Self(flag)),
-            None => Err(D::Error::custom(format!(
-                "{value} is neither true nor false"
-            ))),
+            None => Err(D::Error::custom(format!("{value} is neither true nor false"))),
         }
     }
 }
@@ -107,12 +99,9 @@ impl<'de> Deserialize<'de> for Span {
 
 fn texts<'de, D: Deserializer<'de>>(value: Value, ends: &[char]) -> Result<Vec<String>, D::Error> {
     match value {
-        Value::String(text) => Ok(text
-            .split(ends)
-            .map(str::trim)
-            .filter(|one| !one.is_empty())
-            .map(str::to_owned)
-            .collect()),
+        Value::String(text) => {
+            Ok(text.split(ends).map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect())
+        }
         Value::Array(list) => list
             .into_iter()
             .map(|one| match one {

@@ -35,28 +35,11 @@ pub struct Job {
 }
 
 /// `K`: base32 of a digest over everything that makes an activation unique in the world.
-pub fn key(
-    installation: &str,
-    tenant: &str,
-    instance: InstanceId,
-    token: TokenId,
-    element: &str,
-) -> String {
+pub fn key(installation: &str, tenant: &str, instance: InstanceId, token: TokenId, element: &str) -> String {
     // a length before each part, so that no two lists of parts give the same text
-    let parts = [
-        installation,
-        tenant,
-        &instance.to_string(),
-        &token.to_string(),
-        element,
-    ];
-    let text: String = parts
-        .iter()
-        .map(|part| format!("{}:{part}", part.len()))
-        .collect();
-    BASE32_NOPAD
-        .encode(digest(&SHA256, text.as_bytes()).as_ref())
-        .to_ascii_lowercase()
+    let parts = [installation, tenant, &instance.to_string(), &token.to_string(), element];
+    let text: String = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
+    BASE32_NOPAD.encode(digest(&SHA256, text.as_bytes()).as_ref()).to_ascii_lowercase()
 }
 
 impl Job {
@@ -68,10 +51,7 @@ impl Job {
             .filter(|(_, variable)| !variable.value.is_null())
             .map(|(name, variable)| (name.as_str(), &variable.value));
         T::deserialize(MapDeserializer::new(present)).map_err(|error: serde_json::Error| {
-            Trouble::wrong(format!(
-                "{}: the inputs of topic {} do not fit: {error}",
-                self.element, self.topic
-            ))
+            Trouble::wrong(format!("{}: the inputs of topic {} do not fit: {error}", self.element, self.topic))
         })
     }
 
@@ -81,15 +61,13 @@ impl Job {
 
     /// `transhume.policy`; an unknown word counts as the most careful one.
     pub fn policy(&self) -> Option<Policy> {
-        self.property("transhume.policy")
-            .map(|word| Policy::parse(word).unwrap_or(Policy::AtMostOnce))
+        self.property("transhume.policy").map(|word| Policy::parse(word).unwrap_or(Policy::AtMostOnce))
     }
 
     /// `transhume.timeout` of the element.
     pub fn timeout(&self) -> Result<Option<Duration>, Trouble> {
         let text = self.property("transhume.timeout");
-        text.map(|text| input::duration(text).map_err(Trouble::Wrong))
-            .transpose()
+        text.map(|text| input::duration(text).map_err(Trouble::Wrong)).transpose()
     }
 }
 
@@ -102,10 +80,7 @@ mod tests {
         let one = key("here", "", InstanceId(7), TokenId(1), "order");
         assert_eq!(one, key("here", "", InstanceId(7), TokenId(1), "order"));
         assert_ne!(one, key("here", "", InstanceId(7), TokenId(2), "order"));
-        assert_ne!(
-            key("a", "bc", InstanceId(7), TokenId(1), "x"),
-            key("ab", "c", InstanceId(7), TokenId(1), "x")
-        );
+        assert_ne!(key("a", "bc", InstanceId(7), TokenId(1), "x"), key("ab", "c", InstanceId(7), TokenId(1), "x"));
         assert_eq!(one.len(), 52);
         assert!(one.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     }

@@ -14,9 +14,7 @@ use data_encoding::HEXLOWER;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart, header::ContentType};
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{
-    AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters,
-};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Message, transport::smtp};
 use serde::Deserialize;
@@ -61,27 +59,16 @@ async fn send(job: Job, cx: Cx) -> Answer {
     Ok(from_json(json!({ "messageId": id })))
 }
 
-fn compose(
-    input: &Input,
-    job: &Job,
-    connection: &Connection,
-    cx: &Cx,
-) -> Answer<(Message, String)> {
+fn compose(input: &Input, job: &Job, connection: &Connection, cx: &Cx) -> Answer<(Message, String)> {
     let from = option(connection, "from").ok_or_else(|| {
-        Trouble::wrong(format!(
-            "connection `{}` has no option `from`: add the sender's address",
-            connection.name
-        ))
+        Trouble::wrong(format!("connection `{}` has no option `from`: add the sender's address", connection.name))
     })?;
     let from = mailbox(from)?;
     let domain = from.email.domain().to_owned();
     let id = format!("<{}@{domain}>", job.key);
     let at = SystemTime::UNIX_EPOCH + Duration::from_millis(cx.now().0.max(0) as u64);
-    let mut message = Message::builder()
-        .from(from)
-        .subject(one_line(&input.subject))
-        .date(at)
-        .message_id(Some(id.clone()));
+    let mut message =
+        Message::builder().from(from).subject(one_line(&input.subject)).date(at).message_id(Some(id.clone()));
     for address in receivers(input, connection)? {
         message = message.to(mailbox(&address)?);
     }
@@ -98,9 +85,8 @@ fn compose(
     let body = MultiPart::alternative()
         .singlepart(part(ContentType::TEXT_PLAIN, input.text.clone()))
         .singlepart(part(ContentType::TEXT_HTML, html));
-    let message = message
-        .multipart(body)
-        .map_err(|error| Trouble::wrong(format!("the mail cannot be written: {error}")))?;
+    let message =
+        message.multipart(body).map_err(|error| Trouble::wrong(format!("the mail cannot be written: {error}")))?;
     Ok((message, id))
 }
 
@@ -128,9 +114,7 @@ fn receivers(input: &Input, connection: &Connection) -> Answer<Vec<String>> {
         }
     }
     if once.is_empty() {
-        return Err(Trouble::wrong(
-            "the mail has no receiver: give to or groups",
-        ));
+        return Err(Trouble::wrong("the mail has no receiver: give to or groups"));
     }
     Ok(once)
 }
@@ -142,9 +126,7 @@ async fn deliver(message: &Message, connection: &Connection, cx: &Cx) -> Answer<
         true => Trouble::wrong(error.to_string()),
         false => Trouble::unreached(error.to_string()),
     };
-    let addresses = net::resolve(&host, port, &connection.allow)
-        .await
-        .map_err(refused)?;
+    let addresses = net::resolve(&host, port, &connection.allow).await.map_err(refused)?;
     let failed = |error: smtp::Error| failure(&host, &error);
     let hello = ClientId::default();
     let (implicit, upgrade) = match security {
@@ -152,12 +134,9 @@ async fn deliver(message: &Message, connection: &Connection, cx: &Cx) -> Answer<
         Security::StartTls(tls) => (None, Some(tls)),
         Security::None => (None, None),
     };
-    let mut session =
-        AsyncSmtpConnection::connect_tokio1(&addresses[..], Some(STEP), &hello, implicit, None)
-            .await
-            .map_err(|error| {
-                Trouble::unreached(format!("mail server {host}: {}", words(&error)))
-            })?;
+    let mut session = AsyncSmtpConnection::connect_tokio1(&addresses[..], Some(STEP), &hello, implicit, None)
+        .await
+        .map_err(|error| Trouble::unreached(format!("mail server {host}: {}", words(&error))))?;
     if let Some(tls) = upgrade {
         session.starttls(tls, &hello).await.map_err(failed)?;
     }
@@ -181,30 +160,23 @@ enum Security {
 }
 
 fn security(host: &str, connection: &Connection) -> Answer<Security> {
-    let wrong =
-        |words: String| Trouble::wrong(format!("connection `{}`: {words}", connection.name));
+    let wrong = |words: String| Trouble::wrong(format!("connection `{}`: {words}", connection.name));
     let word = option(connection, "security").unwrap_or("starttls");
     match word {
         "none" if connection.allow.loopback => return Ok(Security::None),
         "none" => {
-            return Err(wrong(
-                "mail would go unprotected: use security starttls or tls".into(),
-            ));
+            return Err(wrong("mail would go unprotected: use security starttls or tls".into()));
         }
         "starttls" | "tls" => {}
         other => {
-            return Err(wrong(format!(
-                "security `{other}` is not known; write starttls, tls or none"
-            )));
+            return Err(wrong(format!("security `{other}` is not known; write starttls, tls or none")));
         }
     }
     let mut builder = TlsParameters::builder(host.to_owned());
     if let Some(pem) = &connection.ca {
         let own = Certificate::from_pem(pem.as_bytes());
         let own = own.map_err(|error| wrong(format!("its CA cannot be read: {error}")))?;
-        builder = builder
-            .certificate_store(CertificateStore::None)
-            .add_root_certificate(own);
+        builder = builder.certificate_store(CertificateStore::None).add_root_certificate(own);
     }
     let tls = builder.build().map_err(|error| wrong(error.to_string()))?;
     Ok(match word {
@@ -237,21 +209,13 @@ fn option<'a>(connection: &'a Connection, name: &str) -> Option<&'a str> {
 }
 
 fn mailbox(address: &str) -> Answer<Mailbox> {
-    address
-        .parse()
-        .map_err(|error| Trouble::wrong(format!("`{address}` is no mail address: {error}")))
+    address.parse().map_err(|error| Trouble::wrong(format!("`{address}` is no mail address: {error}")))
 }
 
 /// The programme's root, which is no mail itself: all its mails refer to it.
 fn thread_root(tenant: &str, thread: &str, domain: &str) -> String {
-    let name = digest(
-        &SHA256,
-        format!("{}:{tenant}:{thread}", tenant.len()).as_bytes(),
-    );
-    format!(
-        "<thread-{}@{domain}>",
-        HEXLOWER.encode(&name.as_ref()[..16])
-    )
+    let name = digest(&SHA256, format!("{}:{tenant}:{thread}", tenant.len()).as_bytes());
+    format!("<thread-{}@{domain}>", HEXLOWER.encode(&name.as_ref()[..16]))
 }
 
 fn raw(name: &'static str, value: &str) -> HeaderValue {
@@ -261,8 +225,8 @@ fn raw(name: &'static str, value: &str) -> HeaderValue {
 
 /// A header ends at a line break: what follows one would be a header of the model's own.
 fn one_line(text: &str) -> String {
-    let spaced = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    spaced.collect::<String>().trim().to_owned()
+    let words = text.split(|c: char| c.is_control() || c == ' ');
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The plain text as a page, for those who write no HTML.

@@ -23,11 +23,16 @@ mod mail;
 pub mod net;
 pub mod registry;
 pub mod secret;
+mod softlayer;
+mod vcenter;
+mod vr;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde_json::Value;
 
+use crate::base::time::Timestamp;
 use crate::base::variable::Variables;
 
 pub use connection::{Connection, Connections, Kind};
@@ -106,11 +111,7 @@ pub enum Reached {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Trouble {
     Modelled(BpmnError),
-    Transport {
-        reason: String,
-        after: Option<Duration>,
-        reached: Reached,
-    },
+    Transport { reason: String, after: Option<Duration>, reached: Reached },
     Wrong(String),
 }
 
@@ -120,11 +121,7 @@ impl Trouble {
     }
 
     pub fn error_with(code: &str, message: impl Into<String>, variables: Variables) -> Self {
-        Self::Modelled(BpmnError {
-            code: code.to_owned(),
-            message: Some(message.into()),
-            variables,
-        })
+        Self::Modelled(BpmnError { code: code.to_owned(), message: Some(message.into()), variables })
     }
 
     pub fn wrong(reason: impl Into<String>) -> Self {
@@ -133,20 +130,12 @@ impl Trouble {
 
     /// The other side was not reached.
     pub fn unreached(reason: impl Into<String>) -> Self {
-        Self::Transport {
-            reason: reason.into(),
-            after: None,
-            reached: Reached::Nothing,
-        }
+        Self::Transport { reason: reason.into(), after: None, reached: Reached::Nothing }
     }
 
     /// The other side was reached; what it did is not known.
     pub fn broken(reason: impl Into<String>) -> Self {
-        Self::Transport {
-            reason: reason.into(),
-            after: None,
-            reached: Reached::Perhaps,
-        }
+        Self::Transport { reason: reason.into(), after: None, reached: Reached::Perhaps }
     }
 
     /// The attempt's outcome under the element's policy.
@@ -154,11 +143,7 @@ impl Trouble {
         match self {
             Self::Modelled(error) => Outcome::Error(error),
             Self::Wrong(reason) => Outcome::Fail(reason),
-            Self::Transport {
-                reason,
-                after,
-                reached,
-            } => match (policy, reached) {
+            Self::Transport { reason, after, reached } => match (policy, reached) {
                 (Policy::AtMostOnce, Reached::Perhaps) => Outcome::Unknown(reason),
                 (Policy::AtMostOnce, Reached::Nothing)
                 | (Policy::Retry | Policy::Confirm, Reached::Nothing | Reached::Perhaps) => {
@@ -167,6 +152,12 @@ impl Trouble {
             },
         }
     }
+}
+
+/// An instant as models read it: RFC 3339 in UTC.
+pub(crate) fn instant(at: Timestamp) -> Value {
+    let instant = jiff::Timestamp::from_millisecond(at.0);
+    instant.map_or(Value::Null, |instant| Value::String(instant.to_string()))
 }
 
 /// What the functions of handlers return.
@@ -179,16 +170,10 @@ mod tests {
     #[test]
     fn only_an_attempt_that_may_have_begun_is_unknown() {
         let broken = Trouble::broken("cut");
-        let retry = Outcome::Retry {
-            after: None,
-            reason: "cut".into(),
-        };
+        let retry = Outcome::Retry { after: None, reason: "cut".into() };
         assert_eq!(broken.clone().settle(Policy::Retry), retry);
         assert_eq!(broken.clone().settle(Policy::Confirm), retry);
-        assert_eq!(
-            broken.settle(Policy::AtMostOnce),
-            Outcome::Unknown("cut".into())
-        );
+        assert_eq!(broken.settle(Policy::AtMostOnce), Outcome::Unknown("cut".into()));
         assert_eq!(Trouble::unreached("cut").settle(Policy::AtMostOnce), retry);
     }
 }

@@ -35,34 +35,18 @@ pub struct Network {
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum NetError {
-    #[error(
-        "{address} is refused: {reason}. An administrator can allow it for this connection or tenant"
-    )]
-    Refused {
-        address: String,
-        reason: &'static str,
-    },
+    #[error("{address} is refused: {reason}. An administrator can allow it for this connection or tenant")]
+    Refused { address: String, reason: &'static str },
     #[error("{address} is refused: {reason}. It cannot be allowed")]
-    Never {
-        address: String,
-        reason: &'static str,
-    },
+    Never { address: String, reason: &'static str },
     #[error("port {port} is refused: allowed are {allowed:?}")]
     Port { port: u16, allowed: Vec<u16> },
     #[error("{host} has no address: {reason}")]
     Unknown { host: String, reason: String },
     #[error("no answer from {host}:{port} within {} s", within.as_secs_f32())]
-    Silent {
-        host: String,
-        port: u16,
-        within: Duration,
-    },
+    Silent { host: String, port: u16, within: Duration },
     #[error("cannot connect to {host}:{port}: {reason}")]
-    Closed {
-        host: String,
-        port: u16,
-        reason: String,
-    },
+    Closed { host: String, port: u16, reason: String },
 }
 
 impl NetError {
@@ -87,18 +71,12 @@ pub fn check(address: IpAddr, host: &str, allow: &Allow) -> Result<(), NetError>
         Reach::Loopback => "it is this machine",
         Reach::Inner(reason) => reason,
     };
-    let named = allow
-        .hosts
-        .iter()
-        .any(|name| name.eq_ignore_ascii_case(host));
+    let named = allow.hosts.iter().any(|name| name.eq_ignore_ascii_case(host));
     let inner = matches!(kind(address), Reach::Inner(_));
     if inner && (named || allow.networks.iter().any(|net| net.contains(address))) {
         return Ok(());
     }
-    Err(NetError::Refused {
-        address: address.to_string(),
-        reason: refused,
-    })
+    Err(NetError::Refused { address: address.to_string(), reason: refused })
 }
 
 /// All addresses of `host`, each checked: one bad among them refuses the whole name.
@@ -107,17 +85,11 @@ pub async fn resolve(host: &str, port: u16, allow: &Allow) -> Result<Vec<SocketA
         let allowed = allow.ports.clone();
         return Err(NetError::Port { port, allowed });
     }
-    let unknown = |reason: String| NetError::Unknown {
-        host: host.to_owned(),
-        reason,
-    };
+    let unknown = |reason: String| NetError::Unknown { host: host.to_owned(), reason };
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let found: Vec<SocketAddr> = match bare.parse::<IpAddr>() {
         Ok(address) => vec![SocketAddr::new(address, port)],
-        Err(_) => lookup_host((bare, port))
-            .await
-            .map_err(|error| unknown(error.to_string()))?
-            .collect(),
+        Err(_) => lookup_host((bare, port)).await.map_err(|error| unknown(error.to_string()))?.collect(),
     };
     if found.is_empty() {
         return Err(unknown("the name service knows none".to_owned()));
@@ -129,31 +101,19 @@ pub async fn resolve(host: &str, port: u16, allow: &Allow) -> Result<Vec<SocketA
 }
 
 /// A connection to one of the checked addresses.
-pub async fn connect(
-    host: &str,
-    port: u16,
-    allow: &Allow,
-    within: Duration,
-) -> Result<TcpStream, NetError> {
+pub async fn connect(host: &str, port: u16, allow: &Allow, within: Duration) -> Result<TcpStream, NetError> {
     let attempt = async {
         let addresses = resolve(host, port, allow).await?;
         let stream = TcpStream::connect(addresses.as_slice()).await;
-        let stream = stream.map_err(|error| NetError::Closed {
-            host: host.to_owned(),
-            port,
-            reason: error.to_string(),
-        })?;
+        let stream =
+            stream.map_err(|error| NetError::Closed { host: host.to_owned(), port, reason: error.to_string() })?;
         // small requests and answers alternate; waiting to fill a packet only delays them
         let _ = stream.set_nodelay(true);
         Ok(stream)
     };
     match timeout(within, attempt).await {
         Ok(result) => result,
-        Err(_) => Err(NetError::Silent {
-            host: host.to_owned(),
-            port,
-            within,
-        }),
+        Err(_) => Err(NetError::Silent { host: host.to_owned(), port, within }),
     }
 }
 
@@ -173,10 +133,7 @@ fn kind(address: IpAddr) -> Reach {
 
 fn kind_v4(address: Ipv4Addr) -> Reach {
     let within = |network: [u8; 4], bits: u8| {
-        let network = Network {
-            address: IpAddr::V4(network.into()),
-            bits,
-        };
+        let network = Network { address: IpAddr::V4(network.into()), bits };
         network.contains(IpAddr::V4(address))
     };
     match address.octets() {
@@ -190,9 +147,7 @@ fn kind_v4(address: Ipv4Addr) -> Reach {
         _ if within([100, 64, 0, 0], 10) => Reach::Inner("it is shared address space"),
         [169, 254, ..] => Reach::Inner("it is link-local"),
         [192, 0, 0, _] => Reach::Inner("it is reserved for protocols"),
-        [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => {
-            Reach::Inner("it is reserved for documentation")
-        }
+        [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => Reach::Inner("it is reserved for documentation"),
         [192, 88, 99, _] => Reach::Never("it is a relay into another network"),
         _ if within([198, 18, 0, 0], 15) => Reach::Inner("it is reserved for measurements"),
         [224..=239, ..] => Reach::Never("it is multicast"),
@@ -210,12 +165,8 @@ fn kind_v6(address: Ipv6Addr) -> Reach {
         [0, 0, 0, 0, 0, 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0, 0, 0, 0, 0, 0, ..] => {
             Reach::Never("it hides an IPv4 address; write that one")
         }
-        [0x64, 0xff9b, ..] | [0x2002, ..] | [0x2001, 0, ..] => {
-            Reach::Never("it leads into another network")
-        }
-        [0x2001, 0xdb8, ..] | [0x3fff, 0x0000..=0x0fff, ..] => {
-            Reach::Inner("it is reserved for documentation")
-        }
+        [0x64, 0xff9b, ..] | [0x2002, ..] | [0x2001, 0, ..] => Reach::Never("it leads into another network"),
+        [0x2001, 0xdb8, ..] | [0x3fff, 0x0000..=0x0fff, ..] => Reach::Inner("it is reserved for documentation"),
         [0x100, 0, 0, 0, ..] => Reach::Never("it leads nowhere"),
         [0xfc00..=0xfdff, ..] => Reach::Inner("it is unique-local"),
         [0xfe80..=0xfebf, ..] => Reach::Inner("it is link-local"),
@@ -234,9 +185,7 @@ impl Network {
                 u32::from(own) & mask == u32::from(other) & mask
             }
             (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let mask = u128::MAX
-                    .checked_shl(128 - u32::from(self.bits))
-                    .unwrap_or(0);
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0);
                 u128::from(own) & mask == u128::from(other) & mask
             }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
@@ -271,9 +220,7 @@ impl fmt::Display for Network {
 
 impl<'de> Deserialize<'de> for Network {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -360,10 +307,7 @@ mod tests {
             hosts: vec!["listed".into()],
             ports: Vec::new(),
         };
-        let no_loopback = Allow {
-            loopback: false,
-            ..everything.clone()
-        };
+        let no_loopback = Allow { loopback: false, ..everything.clone() };
         for (text, kind) in TABLE {
             let address: IpAddr = text.parse().unwrap();
             let plain = check(address, "x", &nothing).is_ok();
@@ -401,15 +345,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_is_as_good_as_its_worst_address() {
-        let refused = resolve("localhost", 80, &Allow::default())
-            .await
-            .unwrap_err();
+        let refused = resolve("localhost", 80, &Allow::default()).await.unwrap_err();
         assert!(refused.is_refusal(), "{refused}");
-        let own = Allow {
-            loopback: true,
-            ports: vec![81],
-            ..Allow::default()
-        };
+        let own = Allow { loopback: true, ports: vec![81], ..Allow::default() };
         assert!(resolve("localhost", 81, &own).await.is_ok());
         let port = resolve("localhost", 80, &own).await.unwrap_err();
         assert_eq!(port.to_string(), "port 80 is refused: allowed are [81]");

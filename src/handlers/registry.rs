@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::Outside;
 use super::net::Allow;
 use super::{Answer, Clock, Connections, Cx, Handler, Job, Outcome, Policy, Secrets, Trouble};
-use super::{http, mail};
+use super::{http, mail, softlayer, vcenter, vr};
 
 /// What the installation gives to its handlers; read once.
 #[derive(Clone, Default)]
@@ -35,15 +35,14 @@ pub struct Registry {
 impl Registry {
     /// No topic yet.
     pub fn new(config: Config) -> Self {
-        Self {
-            handlers: BTreeMap::new(),
-            outside: Arc::new(Outside::new(config)),
-        }
+        Self { handlers: BTreeMap::new(), outside: Arc::new(Outside::new(config)) }
     }
 
     pub fn standard(config: Config) -> Self {
         let mut registry = Self::new(config);
-        for topic in [http::topics(), mail::topics()].into_iter().flatten() {
+        for topic in
+            [http::topics(), mail::topics(), softlayer::topics(), vcenter::topics(), vr::topics()].into_iter().flatten()
+        {
             registry.add(topic.name, Arc::new(topic));
         }
         registry

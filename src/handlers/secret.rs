@@ -50,28 +50,18 @@ impl Secrets {
     }
 
     pub fn set(&mut self, tenant: &str, name: &str, text: impl Into<String>) {
-        self.given
-            .insert((folded(tenant), folded(name)), Secret::new(text));
+        self.given.insert((folded(tenant), folded(name)), Secret::new(text));
     }
 
     /// The secret behind `secret://name`, of this tenant alone.
     pub fn resolve(&self, tenant: &str, reference: &str) -> Result<Secret, String> {
         let Some(name) = name(reference) else {
-            return Err(
-                "a secret is given by reference, as secret://name, never as text".to_owned(),
-            );
+            return Err("a secret is given by reference, as secret://name, never as text".to_owned());
         };
         let found = self.given.get(&(folded(tenant), folded(name)));
         found.cloned().ok_or_else(|| {
-            let prefix = if tenant.is_empty() {
-                String::new()
-            } else {
-                format!("{}__", folded(tenant))
-            };
-            format!(
-                "there is no secret `{name}` here: set {ENVIRONMENT}{prefix}{}",
-                folded(name)
-            )
+            let prefix = if tenant.is_empty() { String::new() } else { format!("{}__", folded(tenant)) };
+            format!("there is no secret `{name}` here: set {ENVIRONMENT}{prefix}{}", folded(name))
         })
     }
 }
@@ -88,15 +78,7 @@ fn name(reference: &str) -> Option<&str> {
 
 /// Names as the environment can hold them.
 fn folded(name: &str) -> String {
-    name.chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_uppercase()
-            } else {
-                '_'
-            }
-        })
-        .collect()
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
 }
 
 #[cfg(test)]
@@ -110,23 +92,12 @@ mod tests {
             ("TRANSHUME_SECRET_ACME__VPN_PSK", "of acme"),
             ("HOME", "no secret"),
         ];
-        let secrets = Secrets::from_pairs(
-            pairs
-                .into_iter()
-                .map(|(name, text)| (name.into(), text.into())),
-        );
-        let text = |tenant: &str, reference: &str| {
-            secrets
-                .resolve(tenant, reference)
-                .map(|secret| secret.expose().to_owned())
-        };
+        let secrets = Secrets::from_pairs(pairs.into_iter().map(|(name, text)| (name.into(), text.into())));
+        let text =
+            |tenant: &str, reference: &str| secrets.resolve(tenant, reference).map(|secret| secret.expose().to_owned());
         assert_eq!(text("", "secret://vpn-psk").unwrap(), "shared");
         assert_eq!(text("acme", "secret://vpn-psk").unwrap(), "of acme");
-        assert!(
-            text("other", "secret://vpn-psk")
-                .unwrap_err()
-                .contains("TRANSHUME_SECRET_OTHER__VPN_PSK")
-        );
+        assert!(text("other", "secret://vpn-psk").unwrap_err().contains("TRANSHUME_SECRET_OTHER__VPN_PSK"));
         for reference in ["vpn-psk", "secret://", "secret://../home", "secret://HOME"] {
             assert!(text("", reference).is_err(), "{reference}");
         }

@@ -1,4 +1,5 @@
 //! The only integration binary: one link step, one server of each kind for all tests.
 
+mod handlers;
 mod support;
 mod tidy;

@@ -17,17 +17,11 @@ use tokio_util::task::TaskTracker;
 use super::USER;
 use super::world::World;
 
-pub(super) async fn serve(
-    router: Router,
-    stop: CancellationToken,
-    tasks: TaskTracker,
-) -> io::Result<SocketAddr> {
+pub(super) async fn serve(router: Router, stop: CancellationToken, tasks: TaskTracker) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     tasks.spawn(async move {
-        let _ = axum::serve(listener, router)
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await;
+        let _ = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
     });
     Ok(address)
 }

@@ -173,8 +173,7 @@ impl Counterparts {
         let target = serve(vcenter::router(world.clone(), vcenter::Side::Target)).await?;
         let softlayer = serve(softlayer::router(world.clone())).await?;
         let vr = serve(vr::router(world.clone())).await?;
-        let (gateway_address, gateway_host_key) =
-            gateway::serve(world.clone(), stop.clone(), tasks.clone()).await?;
+        let (gateway_address, gateway_host_key) = gateway::serve(world.clone(), stop.clone(), tasks.clone()).await?;
         let smtp_address = smtp::serve(world.clone(), stop.clone(), tasks.clone()).await?;
         Ok(Self {
             vcenter_source_url: format!("http://{source}/sdk"),
@@ -201,23 +200,14 @@ impl Counterparts {
             let mut connection = Connection::new(name, kind, address);
             connection.user = Some(USER.to_owned());
             connection.secret = Some("secret://demo-password".to_owned());
-            connection.allow = Allow {
-                loopback: true,
-                ..Allow::default()
-            };
+            connection.allow = Allow { loopback: true, ..Allow::default() };
             connection
         };
         let mut vr = to("vr", Kind::Vr, self.vr_url.clone());
         let transfer = &self.world.options.transfer;
         vr.options = [
-            (
-                "fixedSeconds".to_owned(),
-                (transfer.fixed_ms as f64 / 1000.0).to_string(),
-            ),
-            (
-                "secondsPerGb".to_owned(),
-                (transfer.ms_per_gb / 1000.0).to_string(),
-            ),
+            ("fixedSeconds".to_owned(), (transfer.fixed_ms as f64 / 1000.0).to_string()),
+            ("secondsPerGb".to_owned(), (transfer.ms_per_gb / 1000.0).to_string()),
         ]
         .into();
         let mut gateway = to("gateway", Kind::Gateway, self.gateway_address.to_string());
@@ -232,16 +222,8 @@ impl Counterparts {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
         let all = vec![
-            to(
-                "vcenter-source",
-                Kind::Vcenter,
-                self.vcenter_source_url.clone(),
-            ),
-            to(
-                "vcenter-target",
-                Kind::Vcenter,
-                self.vcenter_target_url.clone(),
-            ),
+            to("vcenter-source", Kind::Vcenter, self.vcenter_source_url.clone()),
+            to("vcenter-target", Kind::Vcenter, self.vcenter_target_url.clone()),
             to("softlayer", Kind::Softlayer, self.softlayer_url.clone()),
             vr,
             gateway,
@@ -266,6 +248,11 @@ impl Counterparts {
         self.world.change(|state, now| {
             state.gateway.on_premise.get_or_insert(now);
         })
+    }
+
+    /// Every service forgets who is signed in, as after its restart.
+    pub fn forget_sessions(&self) {
+        self.world.end_all_sessions();
     }
 
     /// The mails that arrived, oldest first.

@@ -31,11 +31,7 @@ pub struct Mail {
     pub message: String,
 }
 
-pub(super) async fn serve(
-    world: Arc<World>,
-    stop: CancellationToken,
-    tasks: TaskTracker,
-) -> io::Result<SocketAddr> {
+pub(super) async fn serve(world: Arc<World>, stop: CancellationToken, tasks: TaskTracker) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     let own = tasks.clone();
@@ -65,10 +61,7 @@ async fn dialogue(stream: TcpStream, world: &World) -> io::Result<()> {
     let mut to: Vec<String> = Vec::new();
     loop {
         let mut line = String::new();
-        let taken = (&mut read)
-            .take(LINE_BYTES_MAX)
-            .read_line(&mut line)
-            .await?;
+        let taken = (&mut read).take(LINE_BYTES_MAX).read_line(&mut line).await?;
         if taken == 0 {
             return Ok(());
         }
@@ -105,9 +98,7 @@ async fn dialogue(stream: TcpStream, world: &World) -> io::Result<()> {
 
 /// The address between the angle brackets.
 fn address(line: &str) -> String {
-    let inner = line
-        .split_once('<')
-        .and_then(|(_, rest)| rest.split_once('>'));
+    let inner = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
     inner.map_or("", |(address, _)| address).to_owned()
 }
 
@@ -149,9 +140,7 @@ fn keep(world: &World, to: &[String], message: &[u8]) -> io::Result<()> {
 
 pub(super) fn mails(folder: &Path) -> io::Result<Vec<Mail>> {
     let mut names = match fs::read_dir(folder.join(FOLDER)) {
-        Ok(list) => list
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<io::Result<Vec<_>>>()?,
+        Ok(list) => list.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error),
     };
@@ -160,16 +149,8 @@ pub(super) fn mails(folder: &Path) -> io::Result<Vec<Mail>> {
     let mut mails = Vec::new();
     for path in names {
         let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let at = name
-            .split('-')
-            .next()
-            .and_then(|at| at.parse().ok())
-            .unwrap_or(0);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let at = name.split('-').next().and_then(|at| at.parse().ok()).unwrap_or(0);
         let to = header(&text, "x-envelope-to").unwrap_or_default();
         mails.push(Mail {
             at: Timestamp(at),
@@ -189,9 +170,7 @@ fn header(message: &str, name: &str) -> Option<String> {
             Some(value) if line.starts_with([' ', '\t']) => value.push_str(line),
             Some(_) => break,
             None => {
-                let own = line
-                    .split_once(':')
-                    .filter(|(own, _)| own.eq_ignore_ascii_case(name));
+                let own = line.split_once(':').filter(|(own, _)| own.eq_ignore_ascii_case(name));
                 value = own.map(|(_, value)| value.trim().to_owned());
             }
         }
@@ -204,9 +183,7 @@ fn decoded(value: &str) -> String {
     let mut told = String::new();
     let mut last_encoded = false;
     for word in value.split_whitespace() {
-        let inner = word
-            .strip_prefix("=?utf-8?b?")
-            .and_then(|rest| rest.strip_suffix("?="));
+        let inner = word.strip_prefix("=?utf-8?b?").and_then(|rest| rest.strip_suffix("?="));
         let text = inner.and_then(|inner| BASE64.decode(inner.as_bytes()).ok());
         match text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()) {
             Some(text) => {

@@ -3,9 +3,9 @@
 //! Time passes by the paper's transfer law. Each replication first compares its disks (the fixed part, all at once), then sends
 //! over the one link, in the order in which they were asked for. Nothing of that is stored but the instants.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -79,38 +79,25 @@ impl From<io::Error> for Refusal {
     }
 }
 
-#[derive(Clone)]
-struct Server {
-    world: Arc<World>,
-    /// Lost at a restart, as sessions are.
-    sessions: Arc<Mutex<BTreeSet<String>>>,
-}
-
 pub(super) fn router(world: Arc<World>) -> Router {
-    let server = Server {
-        world: world.clone(),
-        sessions: Arc::default(),
-    };
-    httpd::guarded(Router::new().fallback(answer).with_state(server), world)
+    let router = Router::new().fallback(answer).with_state(world.clone());
+    httpd::guarded(router, world)
 }
 
 async fn answer(
-    Shared(server): Shared<Server>,
+    Shared(world): Shared<Arc<World>>,
     method: Method,
     uri: Uri,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let path = uri
-        .path()
-        .strip_prefix("/api/rest/vr/v2/")
-        .unwrap_or_default();
+    let path = uri.path().strip_prefix("/api/rest/vr/v2/").unwrap_or_default();
     let steps: Vec<&str> = path.split('/').collect();
     let result = match steps[..] {
-        ["session"] => session(&server, &method, &headers),
-        _ if !server.knows(&headers) => Err(Refusal::Session),
-        _ => run(&server.world, &method, &steps, &query, &body),
+        ["session"] => session(&world, &method, &headers),
+        _ if !given(&headers).is_some_and(|given| world.knows_session(given)) => Err(Refusal::Session),
+        _ => run(&world, &method, &steps, &query, &body),
     };
     let refused = |status: StatusCode, code: &str, words: String| {
         let body = json!({"error_code": code, "message": words, "op_id": "00000000-0000-0000-0000-000000000000"});
@@ -119,65 +106,40 @@ async fn answer(
     match result {
         Ok((StatusCode::NO_CONTENT, _)) => StatusCode::NO_CONTENT.into_response(),
         Ok((status, value)) => (status, axum::Json(value)).into_response(),
-        Err(Refusal::Session) => refused(
-            StatusCode::UNAUTHORIZED,
-            "UNAUTHENTICATED",
-            "Sign in first.".into(),
-        ),
+        Err(Refusal::Session) => refused(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", "Sign in first.".into()),
         Err(Refusal::Absent(words)) => refused(StatusCode::NOT_FOUND, "NOT_FOUND", words),
         Err(Refusal::Wrong(code, words)) => refused(StatusCode::BAD_REQUEST, code, words),
-        Err(Refusal::Store(error)) => refused(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "INTERNAL",
-            error.to_string(),
-        ),
+        Err(Refusal::Store(error)) => refused(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", error.to_string()),
     }
 }
 
-impl Server {
-    fn knows(&self, headers: &HeaderMap) -> bool {
-        let given = headers
-            .get("x-dr-session")
-            .and_then(|value| value.to_str().ok());
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        given.is_some_and(|given| sessions.contains(given))
-    }
+fn given(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-dr-session")?.to_str().ok()
 }
 
-fn session(server: &Server, method: &Method, headers: &HeaderMap) -> Answer {
-    let mut sessions = server
-        .sessions
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    match *method {
-        Method::POST if httpd::signed_in(headers, &server.world) => {
-            let id = super::password()?;
-            sessions.insert(id.clone());
+fn session(world: &World, method: &Method, headers: &HeaderMap) -> Answer {
+    match (method, given(headers)) {
+        (&Method::POST, _) if httpd::signed_in(headers, world) => {
+            let id = world.begin_session()?;
             Ok((StatusCode::OK, json!({"session_id": id})))
         }
-        Method::DELETE => {
-            sessions.clear();
+        (&Method::DELETE, Some(given)) if world.knows_session(given) => {
+            world.end_session(given);
             Ok((StatusCode::NO_CONTENT, Value::Null))
         }
         _ => Err(Refusal::Session),
     }
 }
 
-fn run(
-    world: &World,
-    method: &Method,
-    steps: &[&str],
-    query: &BTreeMap<String, String>,
-    body: &[u8],
-) -> Answer {
+fn run(world: &World, method: &Method, steps: &[&str], query: &BTreeMap<String, String>, body: &[u8]) -> Answer {
     let get = *method == Method::GET;
     let post = *method == Method::POST;
     match *steps {
         ["pairings"] if get => Ok((StatusCode::OK, list(vec![pairing()]))),
-        ["tasks", id] if get => world.look(|state, now| {
+        ["tasks", id] if get => world.look(|state, _| {
             let found = state.vr.tasks.get(id);
             let found = found.ok_or_else(|| absent("task", id))?;
-            Ok((StatusCode::OK, task(found, now)))
+            Ok((StatusCode::OK, task(found)))
         }),
         ["pairings", PAIRING, ref rest @ ..] => match *rest {
             ["vcenters", _, "datastores"] if get => Ok((StatusCode::OK, list(vec![datastore()]))),
@@ -185,16 +147,13 @@ fn run(
             ["vcenters", _, "vms", vm, "disks"] if get => disks(world, vm),
             ["replications"] if get => world.look(|state, now| {
                 let all = state.vr.replications.values();
-                Ok((
-                    StatusCode::OK,
-                    list(all.map(|one| told(one, world, now)).collect()),
-                ))
+                Ok((StatusCode::OK, list(all.map(|one| told(one, now)).collect())))
             }),
             ["replications"] if post => configure(world, body),
             ["replications", id] if get => world.look(|state, now| {
                 let found = state.vr.replications.get(id);
                 let found = found.ok_or_else(|| absent("replication", id))?;
-                Ok((StatusCode::OK, told(found, world, now)))
+                Ok((StatusCode::OK, told(found, now)))
             }),
             ["replications", id, "actions", "sync"] if post => sync(world, id),
             ["replications", id, "actions", "unconfigure"] if post => unconfigure(world, id, query),
@@ -249,11 +208,7 @@ fn capability(world: &World, vm: &str) -> Answer {
     world.look(|state, _| {
         server_of(vm, state).ok_or_else(|| absent("virtual machine", vm))?;
         let configured = state.vr.replications.values().any(|one| one.vm == vm);
-        let status = if configured {
-            "ALREADY_CONFIGURED"
-        } else {
-            "OK"
-        };
+        let status = if configured { "ALREADY_CONFIGURED" } else { "OK" };
         let body = json!({
             "vm_id": vm,
             "vm_validation_status": status,
@@ -289,25 +244,22 @@ fn disks(world: &World, vm: &str) -> Answer {
 
 fn configure(world: &World, body: &[u8]) -> Answer {
     let wrong = |words: &str| Refusal::Wrong("INVALID_ARGUMENT", words.to_owned());
-    let specs: Vec<Value> = serde_json::from_slice(body)
-        .map_err(|error| wrong(&format!("No list of specifications: {error}")))?;
+    let specs: Vec<Value> =
+        serde_json::from_slice(body).map_err(|error| wrong(&format!("No list of specifications: {error}")))?;
     for spec in &specs {
         check(spec).map_err(|words| wrong(&words))?;
     }
-    world.change(|state, now| {
+    world.try_change(|state, now| {
         let mut tasks = Vec::new();
         for spec in &specs {
             let vm = spec["vm_id"].as_str().unwrap_or_default();
             let server = server_of(vm, state).ok_or_else(|| absent("virtual machine", vm))?;
             if state.vr.replications.values().any(|one| one.vm == vm) {
-                return Err(Refusal::Wrong(
-                    "ALREADY_CONFIGURED",
-                    format!("{vm} is replicated already."),
-                ));
+                return Err(Refusal::Wrong("ALREADY_CONFIGURED", format!("{vm} is replicated already.")));
             }
             let disk_bytes: u64 = server.disks.iter().sum();
             let first = state.vr.plan(world, true, disk_bytes, now);
-            let id = format!("REP-{}", state.vr.number());
+            let id = format!("REP-{:05}", state.vr.number());
             // the replica shows at the target from now on, switched off
             state.target.adopt(&server);
             let one = Replication {
@@ -319,24 +271,15 @@ fn configure(world: &World, body: &[u8]) -> Answer {
                 sync: first,
             };
             state.vr.replications.insert(id.clone(), one);
-            tasks.push(
-                state
-                    .vr
-                    .task(&id, json!({"replication_id": id, "vm_id": vm}), now),
-            );
+            tasks.push(state.vr.task(&id, json!({"replication_id": id, "vm_id": vm}), now));
         }
         Ok((StatusCode::ACCEPTED, list(tasks)))
-    })?
+    })
 }
 
 /// What the specification of the API requires of each.
 fn check(spec: &Value) -> Result<(), String> {
-    let flags = [
-        "auto_replicate_new_disks",
-        "lwd_encryption_enabled",
-        "mpit_enabled",
-        "network_compression_enabled",
-    ];
+    let flags = ["auto_replicate_new_disks", "lwd_encryption_enabled", "mpit_enabled", "network_compression_enabled"];
     for name in flags {
         if !spec[name].is_boolean() {
             return Err(format!("{name} is required"));
@@ -350,10 +293,7 @@ fn check(spec: &Value) -> Result<(), String> {
     if spec["target_vc_id"] != Side::Target.uuid() {
         return Err("target_vc_id is no vCenter of the pairing".to_owned());
     }
-    if !spec["rpo"]
-        .as_i64()
-        .is_some_and(|rpo| (RPO_MIN..=RPO_MAX).contains(&rpo))
-    {
+    if !spec["rpo"].as_i64().is_some_and(|rpo| (RPO_MIN..=RPO_MAX).contains(&rpo)) {
         return Err(format!("rpo is {RPO_MIN} to {RPO_MAX} minutes"));
     }
     let disks = spec["disks"].as_array().ok_or("disks is required")?;
@@ -370,41 +310,29 @@ fn check(spec: &Value) -> Result<(), String> {
 }
 
 fn sync(world: &World, id: &str) -> Answer {
-    world.change(|state, now| {
+    world.try_change(|state, now| {
         let found = state.vr.replications.get(id);
         let found = found.ok_or_else(|| absent("replication", id))?;
         if micros(now) < found.sync.ends {
-            return Err(Refusal::Wrong(
-                "SYNC_RUNS",
-                format!("{id} is syncing already."),
-            ));
+            return Err(Refusal::Wrong("SYNC_RUNS", format!("{id} is syncing already.")));
         }
         let next = state.vr.plan(world, false, found.disk_bytes, now);
-        let one = state
-            .vr
-            .replications
-            .get_mut(id)
-            .expect("it was just found");
+        let one = state.vr.replications.get_mut(id).expect("it was just found");
         one.sync = next;
         Ok((StatusCode::ACCEPTED, state.vr.task(id, Value::Null, now)))
-    })?
+    })
 }
 
 fn unconfigure(world: &World, id: &str, query: &BTreeMap<String, String>) -> Answer {
-    let retain = query
-        .get("retain_replica_disks")
-        .is_some_and(|word| word == "true");
-    world.change(|state, now| {
+    let retain = query.get("retain_replica_disks").is_some_and(|word| word == "true");
+    world.try_change(|state, now| {
         let found = state.vr.replications.remove(id);
         let found = found.ok_or_else(|| absent("replication", id))?;
         if !retain && let Some(server) = server_of(&found.vm, state) {
             state.target.forget(&server.moref);
         }
-        Ok((
-            StatusCode::ACCEPTED,
-            state.vr.task(id, json!({"retained": retain}), now),
-        ))
-    })?
+        Ok((StatusCode::ACCEPTED, state.vr.task(id, json!({"retained": retain}), now)))
+    })
 }
 
 impl State {
@@ -416,42 +344,26 @@ impl State {
     /// Takes the link for what is to be sent.
     fn plan(&mut self, world: &World, first: bool, disk_bytes: u64, now: Timestamp) -> Sync {
         let law = &world.options.transfer;
-        let share = if first {
-            law.sent_share
-        } else {
-            law.delta_share
-        };
+        let share = if first { law.sent_share } else { law.delta_share };
         let bytes = (disk_bytes as f64 * share).round() as u64;
         let asked = micros(now);
         let compared = asked + if first { law.fixed_ms * 1000 } else { 0 };
         let begins = self.link_free.max(compared);
         let ends = begins + (bytes as f64 / GB * law.ms_per_gb * 1000.0).round() as i64;
         self.link_free = ends;
-        Sync {
-            first,
-            bytes,
-            asked,
-            compared,
-            begins,
-            ends,
-        }
+        Sync { first, bytes, asked, compared, begins, ends }
     }
 
     fn task(&mut self, entity: &str, result: Value, at: Timestamp) -> Value {
-        let one = Task {
-            id: format!("task-{}", self.number()),
-            entity: entity.to_owned(),
-            at,
-            result,
-        };
-        let told = task(&one, at);
+        let one = Task { id: format!("task-{}", self.number()), entity: entity.to_owned(), at, result };
+        let told = task(&one);
         self.tasks.insert(one.id.clone(), one);
         told
     }
 }
 
 /// Configuring is done at once; the copying that follows is seen at the replication.
-fn task(one: &Task, _now: Timestamp) -> Value {
+fn task(one: &Task) -> Value {
     json!({
         "id": one.id,
         "entity": one.entity,
@@ -464,7 +376,7 @@ fn task(one: &Task, _now: Timestamp) -> Value {
     })
 }
 
-fn told(one: &Replication, world: &World, now: Timestamp) -> Value {
+fn told(one: &Replication, now: Timestamp) -> Value {
     let now = micros(now);
     let sync = &one.sync;
     let done = now >= sync.ends;
@@ -481,7 +393,6 @@ fn told(one: &Replication, world: &World, now: Timestamp) -> Value {
         (false, false) => "SYNC",
     };
     let progress = 100 * (compared_now + sent_now) / (compared + sync.bytes).max(1);
-    let _ = world;
     let mut told = json!({
         "id": one.id,
         "name": one.name,
@@ -503,15 +414,14 @@ fn told(one: &Replication, world: &World, now: Timestamp) -> Value {
     if done {
         told["last_sync_duration"] = json!((sync.ends - sync.asked) / 1_000_000);
         told["last_sync_size"] = json!(sync.bytes);
-    } else {
-        told["sync_progress"] = json!({
-            "progress": progress,
-            "checksum_current": compared_now,
-            "checksum_total": compared,
-            "transferred_current": sent_now,
-            "transferred_total": sync.bytes,
-        });
     }
+    told["sync_progress"] = json!({
+        "progress": progress,
+        "checksum_current": compared_now,
+        "checksum_total": compared,
+        "transferred_current": sent_now,
+        "transferred_total": sync.bytes,
+    });
     told
 }
 

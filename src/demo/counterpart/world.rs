@@ -1,6 +1,7 @@
 //! The outside world's memory: one state, one file. It is written (temporary file, fsync, rename) before an answer leaves, so
 //! that a killed process finds its counterparts as a real outside would be; the clock lies in the same file.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -41,16 +42,13 @@ pub(super) struct World {
     /// What a client must show: user and password of everything here, made anew at each start.
     pub(super) password: String,
     state: Mutex<Held>,
+    /// Sign-ins of all services; a restart forgets them.
+    sessions: Mutex<BTreeSet<String>>,
     lost_answers: AtomicU32,
 }
 
 impl World {
-    pub(super) fn open(
-        folder: &Path,
-        clock: Clock,
-        options: Options,
-        password: String,
-    ) -> io::Result<Self> {
+    pub(super) fn open(folder: &Path, clock: Clock, options: Options, password: String) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let mut state = read(folder)?.unwrap_or_default();
         state.source.fill(vcenter::Side::Source, &options);
@@ -62,12 +60,32 @@ impl World {
             clock,
             options,
             password,
-            state: Mutex::new(Held {
-                state,
-                text: Vec::new(),
-            }),
+            state: Mutex::new(Held { state, text: Vec::new() }),
+            sessions: Mutex::default(),
             lost_answers,
         })
+    }
+
+    pub(super) fn begin_session(&self) -> io::Result<String> {
+        let session = super::password()?;
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.insert(session.clone());
+        Ok(session)
+    }
+
+    pub(super) fn knows_session(&self, session: &str) -> bool {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.contains(session)
+    }
+
+    pub(super) fn end_session(&self, session: &str) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.remove(session);
+    }
+
+    pub(super) fn end_all_sessions(&self) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.clear();
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -81,17 +99,23 @@ impl World {
     }
 
     /// Changes the state and writes it, if it is another one then; what could not be written has not happened.
-    pub(super) fn change<R>(
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut State, Timestamp) -> R) -> io::Result<R> {
+        self.try_change(|state, now| Ok(change(state, now)))
+    }
+
+    /// As `change`; what ends in an error has changed nothing.
+    pub(super) fn try_change<R, E: From<io::Error>>(
         &self,
-        change: impl FnOnce(&mut State, Timestamp) -> R,
-    ) -> io::Result<R> {
+        change: impl FnOnce(&mut State, Timestamp) -> Result<R, E>,
+    ) -> Result<R, E> {
         let now = self.clock.now();
         let mut held = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = held.state.clone();
-        let result = change(&mut next, now);
-        if serde_json::to_vec(&next)? != held.text {
+        let result = change(&mut next, now)?;
+        let text = |state: &State| serde_json::to_vec(state).map_err(io::Error::other);
+        if text(&next)? != held.text {
             next.clock = next.clock.max(now);
-            let text = serde_json::to_vec(&next)?;
+            let text = text(&next)?;
             write_whole(&self.folder.join(FILE), &text)?;
             *held = Held { state: next, text };
         }
@@ -100,10 +124,7 @@ impl World {
 
     /// One line of the log of requests; it proves nothing and is not synced.
     pub(super) fn note(&self, line: &Value) {
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.folder.join(REQUESTS));
+        let file = OpenOptions::new().create(true).append(true).open(self.folder.join(REQUESTS));
         if let Ok(mut file) = file {
             let _ = file.write_all(format!("{line}\n").as_bytes());
         }
@@ -112,9 +133,7 @@ impl World {
     /// A failure that was asked for: the work is done, the answer is lost on the way.
     pub(super) fn loses_this_answer(&self) -> bool {
         let less = |left: u32| left.checked_sub(1);
-        self.lost_answers
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
-            .is_ok()
+        self.lost_answers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 }
 

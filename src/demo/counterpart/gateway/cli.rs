@@ -21,26 +21,13 @@ pub(super) enum Reply {
 }
 
 /// First words of a configuration path.
-const TOPS: &[&str] = &[
-    "interfaces",
-    "vpn",
-    "nat",
-    "firewall",
-    "protocols",
-    "system",
-    "service",
-    "policy",
-];
+const TOPS: &[&str] = &["interfaces", "vpn", "nat", "firewall", "protocols", "system", "service", "policy"];
 const VIF_MAX: u32 = 4094;
 const VNI_MAX: u32 = 16_777_214;
 
 impl Cli {
     pub(super) fn new(world: Arc<World>) -> Self {
-        Self {
-            world,
-            candidate: None,
-            asked: None,
-        }
+        Self { world, candidate: None, asked: None }
     }
 
     pub(super) fn prompt(&self) -> String {
@@ -75,8 +62,7 @@ impl Cli {
             (None, _) => self.operational(&state, line, now),
             (Some(_), "run") => self.operational(&state, rest, now),
             (Some(candidate), "exit") if *candidate != state.running && rest != "discard" => {
-                "Cannot exit: configuration modified.\nUse 'exit discard' to discard the changes and exit."
-                    .to_owned()
+                "Cannot exit: configuration modified.\nUse 'exit discard' to discard the changes and exit.".to_owned()
             }
             (Some(_), "exit") => {
                 self.candidate = None;
@@ -99,8 +85,7 @@ impl Cli {
             ["show", "system", "commit"] => {
                 let newest = state.revisions;
                 let rows = (0..newest.min(10)).map(|at| (at, newest - at));
-                rows.map(|(at, number)| format!("{at}   revision {number} by demo via cli\n"))
-                    .collect()
+                rows.map(|(at, number)| format!("{at}   revision {number} by demo via cli\n")).collect()
             }
             ["ping", host, ..] => self.ping(state, host, count(&words), now),
             _ => format!("\n  Invalid command: [{line}]\n"),
@@ -144,9 +129,7 @@ impl Cli {
             "delete" => self.delete(rest),
             "compare" => self.compare(&state.running),
             "commit" => self.commit(None)?,
-            "commit-confirm" if self.candidate.as_ref() == Some(&state.running) => {
-                NOTHING_TO_COMMIT.to_owned()
-            }
+            "commit-confirm" if self.candidate.as_ref() == Some(&state.running) => NOTHING_TO_COMMIT.to_owned(),
             "commit-confirm" => {
                 let minutes = rest.parse().unwrap_or(10);
                 self.asked = Some(minutes);
@@ -159,11 +142,7 @@ impl Cli {
                 None => "No confirm pending".to_owned(),
             })?,
             "save" => {
-                let file = if rest.is_empty() {
-                    "/config/config.boot"
-                } else {
-                    rest
-                };
+                let file = if rest.is_empty() { "/config/config.boot" } else { rest };
                 self.change(|state, _| {
                     state.files.insert(file.to_owned(), state.running.clone());
                 })?;
@@ -215,12 +194,8 @@ impl Cli {
 
     fn compare(&self, running: &Lines) -> String {
         let candidate = self.candidate.clone().unwrap_or_default();
-        let gone = running
-            .difference(&candidate)
-            .map(|line| format!("- {line}\n"));
-        let new = candidate
-            .difference(running)
-            .map(|line| format!("+ {line}\n"));
+        let gone = running.difference(&candidate).map(|line| format!("- {line}\n"));
+        let new = candidate.difference(running).map(|line| format!("+ {line}\n"));
         let told: String = gone.chain(new).collect();
         match told.is_empty() {
             true => "No changes between working and active configurations.".to_owned(),
@@ -240,14 +215,9 @@ impl Cli {
             let before = state.running.clone();
             state.put(candidate, now);
             // a second commit before the confirmation still returns to what was confirmed last
-            let before = state
-                .pending
-                .take()
-                .map_or(before, |earlier| earlier.before);
-            state.pending = minutes.map(|minutes| Pending {
-                until: now.plus_ms(minutes.saturating_mul(60_000)),
-                before,
-            });
+            let before = state.pending.take().map_or(before, |earlier| earlier.before);
+            state.pending =
+                minutes.map(|minutes| Pending { until: now.plus_ms(minutes.saturating_mul(60_000)), before });
             true
         })?;
         Ok(match (changed, minutes) {
@@ -283,17 +253,8 @@ fn plain(path: &str) -> String {
 
 /// The path without its value, where it can have only one.
 fn single(line: &str) -> Option<&str> {
-    const ONE: &[&str] = &[
-        "secret",
-        "vni",
-        "mtu",
-        "lifetime",
-        "remote-address",
-        "local-address",
-        "source-address",
-        "remote",
-        "mode",
-    ];
+    const ONE: &[&str] =
+        &["secret", "vni", "mtu", "lifetime", "remote-address", "local-address", "source-address", "remote", "mode"];
     let (stem, _) = line.rsplit_once(' ')?;
     let leaf = stem.rsplit(' ').next()?;
     ONE.contains(&leaf).then_some(stem)
@@ -331,9 +292,7 @@ fn whole(lines: &Lines) -> Result<(), String> {
         for leaf in ["remote-address", "ike-group"] {
             let wanted = format!("vpn ipsec site-to-site peer {peer} {leaf} ");
             if !lines.iter().any(|line| line.starts_with(&wanted)) {
-                return Err(format!(
-                    "VPN ipsec: missing {leaf} on site-to-site peer {peer}"
-                ));
+                return Err(format!("VPN ipsec: missing {leaf} on site-to-site peer {peer}"));
             }
         }
     }

@@ -60,9 +60,7 @@ impl State {
     }
 
     fn put(&mut self, lines: Lines, now: Timestamp) {
-        let peer = lines
-            .iter()
-            .any(|line| line.starts_with("vpn ipsec site-to-site peer "));
+        let peer = lines.iter().any(|line| line.starts_with("vpn ipsec site-to-site peer "));
         self.peer = match (peer, self.peer) {
             (false, _) => None,
             (true, None) => Some(now),
@@ -108,12 +106,8 @@ pub(super) async fn serve(
             };
             let Ok((stream, _)) = stream else { continue };
             let _ = stream.set_nodelay(true);
-            let shell = Shell {
-                world: world.clone(),
-                cli: cli::Cli::new(world.clone()),
-                typed: Vec::new(),
-                echo: true,
-            };
+            let shell =
+                Shell { world: world.clone(), cli: cli::Cli::new(world.clone()), typed: Vec::new(), echo: true };
             let config = config.clone();
             let stop = stop.clone();
             own.spawn(async move {
@@ -184,22 +178,13 @@ impl server::Handler for Shell {
         session.channel_success(channel)
     }
 
-    async fn shell_request(
-        &mut self,
-        channel: ChannelId,
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
+    async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Self::Error> {
         session.channel_success(channel)?;
         let welcome = format!("Welcome to VyOS\r\n\r\n{}", self.cli.prompt());
         session.data(channel, welcome.into_bytes())
     }
 
-    async fn data(
-        &mut self,
-        channel: ChannelId,
-        data: &[u8],
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
+    async fn data(&mut self, channel: ChannelId, data: &[u8], session: &mut Session) -> Result<(), Self::Error> {
         for &byte in data {
             if !matches!(byte, b'\n' | b'\r') {
                 self.typed.push(byte);

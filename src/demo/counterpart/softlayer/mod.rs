@@ -152,20 +152,14 @@ fn call(uri: &Uri, query: &BTreeMap<String, String>, body: &[u8]) -> Result<Call
     let steps: Vec<&str> = path.split('/').collect();
     let (service, id, method) = match steps[..] {
         [service, id, method] => (service, Some(id.parse().map_err(|_| absent())?), method),
-        [service, id] if id.bytes().all(|b| b.is_ascii_digit()) => (
-            service,
-            Some(id.parse().map_err(|_| absent())?),
-            "getObject",
-        ),
+        [service, id] if id.bytes().all(|b| b.is_ascii_digit()) => {
+            (service, Some(id.parse().map_err(|_| absent())?), "getObject")
+        }
         [service, method] => (service, None, method),
         _ => return Err(absent()),
     };
-    let wrong = |error: serde_json::Error| {
-        Refusal::Error(
-            "SoftLayer_Exception_Public",
-            format!("Invalid JSON: {error}"),
-        )
-    };
+    let wrong =
+        |error: serde_json::Error| Refusal::Error("SoftLayer_Exception_Public", format!("Invalid JSON: {error}"));
     let mut arguments = Vec::new();
     if !body.is_empty() {
         let mut body: Value = serde_json::from_slice(body).map_err(wrong)?;
@@ -174,16 +168,8 @@ fn call(uri: &Uri, query: &BTreeMap<String, String>, body: &[u8]) -> Result<Call
         }
     }
     let filter = query.get("objectFilter");
-    let filter = filter
-        .map(|text| serde_json::from_str(text).map_err(wrong))
-        .transpose()?;
-    Ok(Call {
-        service: service.to_owned(),
-        id,
-        method: method.to_owned(),
-        arguments,
-        filter,
-    })
+    let filter = filter.map(|text| serde_json::from_str(text).map_err(wrong)).transpose()?;
+    Ok(Call { service: service.to_owned(), id, method: method.to_owned(), arguments, filter })
 }
 
 fn run(world: &World, call: &Call) -> Answer {
@@ -192,45 +178,28 @@ fn run(world: &World, call: &Call) -> Answer {
         ("SoftLayer_Account", list) => account(world, call, list),
         ("SoftLayer_Network_Gateway_Vlan", method) => attachment(world, call, method),
         ("SoftLayer_Ticket", method) => ticket(world, call, method),
-        ("SoftLayer_Billing_Item", "cancelItem") => {
-            cancel(world, |one| Some(one.billing) == call.id)
+        ("SoftLayer_Billing_Item", "cancelItem") => cancel(world, |one| Some(one.billing) == call.id),
+        ("SoftLayer_Virtual_Guest", "deleteObject") => {
+            cancel(world, |one| one.ware == Ware::VirtualServer && Some(one.id) == call.id)
         }
-        ("SoftLayer_Virtual_Guest", "deleteObject") => cancel(world, |one| {
-            one.ware == Ware::VirtualServer && Some(one.id) == call.id
+        ("SoftLayer_Network_Vlan", "getCancelFailureReasons") => find(world, call, |_, state, _| {
+            let used = state.attachments.values().any(|one| Some(one.vlan) == call.id);
+            match used {
+                true => json!(["The VLAN is routed by a gateway."]),
+                false => json!([]),
+            }
         }),
-        ("SoftLayer_Network_Vlan", "getCancelFailureReasons") => {
-            find(world, call, |_, state, now| {
-                let used = state
-                    .attachments
-                    .values()
-                    .any(|one| Some(one.vlan) == call.id);
-                let _ = now;
-                match used {
-                    true => json!(["The VLAN is routed by a gateway."]),
-                    false => json!([]),
-                }
-            })
-        }
         ("SoftLayer_Network_Gateway", "getInsideVlans") => find(world, call, |one, state, now| {
-            let own = state
-                .attachments
-                .values()
-                .filter(|vlan| vlan.gateway == one.id);
+            let own = state.attachments.values().filter(|vlan| vlan.gateway == one.id);
             own.map(|vlan| object::attachment(vlan, now)).collect()
         }),
         (_, "getObject") => find(world, call, object::resource),
-        (service, method) => Err(Refusal::Absent(format!(
-            "{service}::{method} is not offered here"
-        ))),
+        (service, method) => Err(Refusal::Absent(format!("{service}::{method} is not offered here"))),
     }
 }
 
 /// The resource that a call names, by the service that it is an object of.
-fn find(
-    world: &World,
-    call: &Call,
-    tell: impl FnOnce(&Resource, &State, Timestamp) -> Value,
-) -> Answer {
+fn find(world: &World, call: &Call, tell: impl FnOnce(&Resource, &State, Timestamp) -> Value) -> Answer {
     let of = |one: &&Resource| match call.service.as_str() {
         "SoftLayer_Hardware_Server" | "SoftLayer_Hardware" => Some(one.hardware) == call.id,
         "SoftLayer_Virtual_Guest" => one.ware == Ware::VirtualServer && Some(one.id) == call.id,
@@ -255,25 +224,14 @@ fn missing(id: Option<u64>) -> Refusal {
 fn account(world: &World, call: &Call, list: &str) -> Answer {
     let (name, all): (&str, Vec<Value>) = world.look(|state, now| {
         let state = &state.softlayer;
-        let live = || {
-            state
-                .resources
-                .values()
-                .filter(|one| one.cancelled.is_none())
-        };
+        let live = || state.resources.values().filter(|one| one.cancelled.is_none());
         let of = |wares: &[Ware]| -> Vec<Value> {
-            live()
-                .filter(|one| wares.contains(&one.ware))
-                .map(|one| object::resource(one, state, now))
-                .collect()
+            live().filter(|one| wares.contains(&one.ware)).map(|one| object::resource(one, state, now)).collect()
         };
         match list {
             "getHardware" => {
                 let machines = live().filter(|one| one.hardware != 0);
-                (
-                    "hardware",
-                    machines.map(|one| object::machine(one, now)).collect(),
-                )
+                ("hardware", machines.map(|one| object::machine(one, now)).collect())
             }
             "getVirtualGuests" => ("virtualGuests", of(&[Ware::VirtualServer])),
             "getNetworkVlans" => ("networkVlans", of(&[Ware::Vlan])),
@@ -281,29 +239,22 @@ fn account(world: &World, call: &Call, list: &str) -> Answer {
             "getOrders" => ("orders", live().map(object::order).collect()),
             "getTickets" => {
                 let tickets = state.tickets.values();
-                (
-                    "tickets",
-                    tickets.map(|one| object::ticket(one, now)).collect(),
-                )
+                ("tickets", tickets.map(|one| object::ticket(one, now)).collect())
             }
             _ => ("", Vec::new()),
         }
     });
     if name.is_empty() {
-        return Err(Refusal::Absent(format!(
-            "SoftLayer_Account::{list} is not offered here"
-        )));
+        return Err(Refusal::Absent(format!("SoftLayer_Account::{list} is not offered here")));
     }
     let wanted = call.filter.as_ref().map(|filter| &filter[name]);
-    let kept = all
-        .into_iter()
-        .filter(|one| wanted.is_none_or(|wanted| filter::matches(wanted, one)));
+    let kept = all.into_iter().filter(|one| wanted.is_none_or(|wanted| filter::matches(wanted, one)));
     Ok(kept.collect())
 }
 
 fn attachment(world: &World, call: &Call, method: &str) -> Answer {
     let template = call.arguments.first().cloned().unwrap_or_default();
-    world.change(|state, now| {
+    world.try_change(|state, now| {
         let delay = world.options.durations.attach;
         let state = &mut state.softlayer;
         if method == "createObject" {
@@ -325,15 +276,10 @@ fn attachment(world: &World, call: &Call, method: &str) -> Answer {
             _ => {}
         }
         Ok(object::attachment(&state.attachments[&id], now))
-    })?
+    })
 }
 
-fn create_attachment(
-    state: &mut State,
-    template: &Value,
-    ready: Timestamp,
-    now: Timestamp,
-) -> Answer {
+fn create_attachment(state: &mut State, template: &Value, ready: Timestamp, now: Timestamp) -> Answer {
     let number = |name: &str| template[name].as_u64().unwrap_or(0);
     let (gateway, vlan) = (number("networkGatewayId"), number("networkVlanId"));
     let live = |id: u64, ware: Ware| {
@@ -342,26 +288,14 @@ fn create_attachment(
     };
     let public = "SoftLayer_Exception_Public";
     if !live(gateway, Ware::Gateway) || !live(vlan, Ware::Vlan) {
-        return Err(Refusal::Error(
-            public,
-            "The gateway or the VLAN is not ready.".into(),
-        ));
+        return Err(Refusal::Error(public, "The gateway or the VLAN is not ready.".into()));
     }
     if state.attachments.values().any(|one| one.vlan == vlan) {
-        return Err(Refusal::Error(
-            public,
-            "The VLAN is already behind a gateway.".into(),
-        ));
+        return Err(Refusal::Error(public, "The VLAN is already behind a gateway.".into()));
     }
     let id = state.id();
     let bypass = template["bypassFlag"].as_bool().unwrap_or(true);
-    let one = Attachment {
-        id,
-        gateway,
-        vlan,
-        bypass,
-        ready,
-    };
+    let one = Attachment { id, gateway, vlan, bypass, ready };
     let told = object::attachment(&one, now);
     state.attachments.insert(id, one);
     Ok(told)
@@ -370,20 +304,15 @@ fn create_attachment(
 fn ticket(world: &World, call: &Call, method: &str) -> Answer {
     let words = |at: usize| {
         let argument = call.arguments.get(at);
-        argument
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
+        argument.and_then(Value::as_str).unwrap_or_default().to_owned()
     };
     if method == "getObject" {
         return world.look(|state, now| {
             let found = call.id.and_then(|id| state.softlayer.tickets.get(&id));
-            found
-                .map(|one| object::ticket(one, now))
-                .ok_or_else(|| missing(call.id))
+            found.map(|one| object::ticket(one, now)).ok_or_else(|| missing(call.id))
         });
     }
-    world.change(|state, now| match method {
+    world.try_change(|state, now| match method {
         "createStandardTicket" => {
             let template = call.arguments.first().cloned().unwrap_or_default();
             let id = state.softlayer.id();
@@ -404,14 +333,12 @@ fn ticket(world: &World, call: &Call, method: &str) -> Answer {
             one.text.push(words(0));
             Ok(json!(true))
         }
-        _ => Err(Refusal::Absent(format!(
-            "SoftLayer_Ticket::{method} is not offered here"
-        ))),
-    })?
+        _ => Err(Refusal::Absent(format!("SoftLayer_Ticket::{method} is not offered here"))),
+    })
 }
 
 fn cancel(world: &World, which: impl Fn(&Resource) -> bool) -> Answer {
-    world.change(|state, now| {
+    world.try_change(|state, now| {
         let state = &mut state.softlayer;
         let found = state.resources.values_mut().find(|one| which(one));
         let Some(one) = found.filter(|one| one.cancelled.is_none()) else {
@@ -425,11 +352,9 @@ fn cancel(world: &World, which: impl Fn(&Resource) -> bool) -> Answer {
         }
         one.cancelled = Some(now);
         let id = one.id;
-        state
-            .attachments
-            .retain(|_, held| held.gateway != id && held.vlan != id);
+        state.attachments.retain(|_, held| held.gateway != id && held.vlan != id);
         Ok(json!(true))
-    })?
+    })
 }
 
 fn respond(answer: Answer) -> Response {
@@ -441,28 +366,14 @@ fn respond(answer: Answer) -> Response {
             let count = value.as_array().map(Vec::len);
             let mut response = axum::Json(value).into_response();
             if let Some(count) = count {
-                response
-                    .headers_mut()
-                    .insert("softlayer-total-items", count.into());
+                response.headers_mut().insert("softlayer-total-items", count.into());
             }
             response
         }
-        Err(Refusal::SignIn) => failed(
-            StatusCode::UNAUTHORIZED,
-            "Invalid API token.".into(),
-            "SoftLayer_Exception",
-        ),
-        Err(Refusal::Absent(words)) => failed(
-            StatusCode::NOT_FOUND,
-            words,
-            "SoftLayer_Exception_ObjectNotFound",
-        ),
+        Err(Refusal::SignIn) => failed(StatusCode::UNAUTHORIZED, "Invalid API token.".into(), "SoftLayer_Exception"),
+        Err(Refusal::Absent(words)) => failed(StatusCode::NOT_FOUND, words, "SoftLayer_Exception_ObjectNotFound"),
         Err(Refusal::Error(code, words)) => failed(StatusCode::INTERNAL_SERVER_ERROR, words, code),
-        Err(Refusal::Store(error)) => failed(
-            StatusCode::SERVICE_UNAVAILABLE,
-            error.to_string(),
-            "SoftLayer_Exception",
-        ),
+        Err(Refusal::Store(error)) => failed(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), "SoftLayer_Exception"),
     }
 }
 
@@ -473,10 +384,7 @@ fn broken_answer() -> Response {
         Err(io::Error::from(io::ErrorKind::ConnectionReset)),
     ]);
     let mut response = Body::from_stream(parts).into_response();
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static("application/json"),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     response
 }
 
@@ -494,34 +402,23 @@ pub(super) fn log_missing_orders(folder: &Path, state: &State) -> io::Result<()>
         let mark = format!("\"id\":{id},");
         lines.iter().any(|line| line.contains(&mark))
     };
-    let absent: Vec<String> = state
-        .resources
-        .values()
-        .filter(|one| !has(one.id))
-        .map(order_line)
-        .collect();
+    let absent: Vec<String> = state.resources.values().filter(|one| !has(one.id)).map(order_line).collect();
     if absent.is_empty() && lines.len() == logged.lines().count() {
         return Ok(());
     }
     // a line torn by a kill is written again as a whole
-    let text: String = lines
-        .into_iter()
-        .map(|line| format!("{line}\n"))
-        .chain(absent)
-        .collect();
+    let text: String = lines.into_iter().map(|line| format!("{line}\n")).chain(absent).collect();
     world::write_whole(&path, text.as_bytes())
 }
 
 fn append_order(folder: &Path, one: &Resource) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(folder.join(ORDERS))?;
+    let mut file = OpenOptions::new().create(true).append(true).open(folder.join(ORDERS))?;
     file.write_all(order_line(one).as_bytes())?;
     file.sync_all()
 }
 
 fn order_line(one: &Resource) -> String {
-    let line = json!({"time": object::time(one.placed), "kind": one.ware, "key": one.key, "id": one.id, "order": one.order});
+    let line =
+        json!({"time": object::time(one.placed), "kind": one.ware, "key": one.key, "id": one.id, "order": one.order});
     format!("{line}\n")
 }

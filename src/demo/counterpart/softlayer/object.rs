@@ -28,11 +28,7 @@ pub(super) fn resource(one: &Resource, state: &State, now: Timestamp) -> Value {
 /// A server, bare metal or virtual; also the one under a gateway.
 pub(super) fn machine(one: &Resource, now: Timestamp) -> Value {
     let ready = one.ready <= now;
-    let id = if one.hardware == 0 {
-        one.id
-    } else {
-        one.hardware
-    };
+    let id = if one.hardware == 0 { one.id } else { one.hardware };
     // an address of its own for each, inside one private network
     let last = (one.id % 200) + 10;
     let mut told = json!({
@@ -54,10 +50,7 @@ pub(super) fn machine(one: &Resource, now: Timestamp) -> Value {
 
 fn gateway(one: &Resource, state: &State, now: Timestamp) -> Value {
     let ready = one.ready <= now;
-    let own = state
-        .attachments
-        .values()
-        .filter(|held| held.gateway == one.id);
+    let own = state.attachments.values().filter(|held| held.gateway == one.id);
     let routing = own.clone().any(|held| held.ready > now);
     let status = match (ready, routing) {
         (false, _) => "PROVISIONING",
@@ -116,11 +109,7 @@ pub(super) fn order(one: &Resource) -> Value {
 
 pub(super) fn ticket(one: &Ticket, now: Timestamp) -> Value {
     let closed = one.closes <= now;
-    let mut updates: Vec<Value> = one
-        .text
-        .iter()
-        .map(|text| json!({"entry": text, "editorType": "USER"}))
-        .collect();
+    let mut updates: Vec<Value> = one.text.iter().map(|text| json!({"entry": text, "editorType": "USER"})).collect();
     if closed {
         updates.push(json!({
             "entry": "Done as you asked.",

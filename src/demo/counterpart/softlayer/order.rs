@@ -8,27 +8,9 @@ use crate::demo::counterpart::world::World;
 
 /// Package id, key, name, and what a month costs.
 const CATALOGUE: &[(u64, &str, &str, Ware, f64)] = &[
-    (
-        200,
-        "BARE_METAL_SERVER",
-        "Bare Metal Server",
-        Ware::Host,
-        850.0,
-    ),
-    (
-        174,
-        "NETWORK_GATEWAY_APPLIANCE",
-        "Network Gateway Appliance",
-        Ware::Gateway,
-        1260.0,
-    ),
-    (
-        835,
-        "PUBLIC_CLOUD_SERVER",
-        "Cloud Server",
-        Ware::VirtualServer,
-        118.5,
-    ),
+    (200, "BARE_METAL_SERVER", "Bare Metal Server", Ware::Host, 850.0),
+    (174, "NETWORK_GATEWAY_APPLIANCE", "Network Gateway Appliance", Ware::Gateway, 1260.0),
+    (835, "PUBLIC_CLOUD_SERVER", "Cloud Server", Ware::VirtualServer, 118.5),
     (571, "NETWORK_VLAN", "Network VLAN", Ware::Vlan, 0.0),
 ];
 
@@ -38,21 +20,14 @@ pub(super) fn run(world: &World, call: &Call) -> Answer {
         ("SoftLayer_Product_Package", "getItems" | "getItemPrices") => items(call),
         ("SoftLayer_Product_Order", "verifyOrder") => verify(container(call)?),
         ("SoftLayer_Product_Order", "placeOrder") => place(world, container(call)?),
-        (service, method) => Err(Refusal::Absent(format!(
-            "{service}::{method} is not offered here"
-        ))),
+        (service, method) => Err(Refusal::Absent(format!("{service}::{method} is not offered here"))),
     }
 }
 
 fn packages(call: &Call) -> Value {
-    let all = CATALOGUE.iter().map(
-        |(id, key, name, _, _)| json!({"id": id, "keyName": key, "name": name, "isActive": 1}),
-    );
-    let kept = all.filter(|one| {
-        call.filter
-            .as_ref()
-            .is_none_or(|wanted| filter::matches(wanted, one))
-    });
+    let all =
+        CATALOGUE.iter().map(|(id, key, name, _, _)| json!({"id": id, "keyName": key, "name": name, "isActive": 1}));
+    let kept = all.filter(|one| call.filter.as_ref().is_none_or(|wanted| filter::matches(wanted, one)));
     kept.collect()
 }
 
@@ -76,16 +51,8 @@ struct Wanted<'a> {
 }
 
 fn container(call: &Call) -> Result<Wanted<'_>, Refusal> {
-    let wrong = |words: &str| {
-        Refusal::Error(
-            "SoftLayer_Exception_Order_InvalidContainer",
-            words.to_owned(),
-        )
-    };
-    let container = call
-        .arguments
-        .first()
-        .ok_or_else(|| wrong("No container was given."))?;
+    let wrong = |words: &str| Refusal::Error("SoftLayer_Exception_Order_InvalidContainer", words.to_owned());
+    let container = call.arguments.first().ok_or_else(|| wrong("No container was given."))?;
     let kind = container["complexType"].as_str().unwrap_or_default();
     let (ware, list) = match kind.trim_start_matches("SoftLayer_Container_Product_Order_") {
         "Hardware_Server_Gateway_Appliance" => (Ware::Gateway, "hardware"),
@@ -95,10 +62,7 @@ fn container(call: &Call) -> Result<Wanted<'_>, Refusal> {
         _ => return Err(wrong("The container's complexType is not offered.")),
     };
     let package = container["packageId"].as_u64();
-    if !CATALOGUE
-        .iter()
-        .any(|(id, _, _, of, _)| Some(*id) == package && *of == ware)
-    {
+    if !CATALOGUE.iter().any(|(id, _, _, of, _)| Some(*id) == package && *of == ware) {
         return Err(wrong("The package does not offer this."));
     }
     let (key, domain) = match list {
@@ -108,22 +72,13 @@ fn container(call: &Call) -> Result<Wanted<'_>, Refusal> {
             (first["hostname"].as_str(), first["domain"].as_str())
         }
     };
-    let key = key
-        .filter(|key| !key.is_empty())
-        .ok_or_else(|| wrong("Each item needs a host name."))?;
-    Ok(Wanted {
-        ware,
-        key,
-        domain: domain.unwrap_or_default(),
-        container,
-    })
+    let key = key.filter(|key| !key.is_empty()).ok_or_else(|| wrong("Each item needs a host name."))?;
+    Ok(Wanted { ware, key, domain: domain.unwrap_or_default(), container })
 }
 
 fn verify(wanted: Wanted<'_>) -> Answer {
     let quantity = wanted.container["quantity"].as_u64().unwrap_or(1);
-    let fee = CATALOGUE
-        .iter()
-        .find(|(_, _, _, ware, _)| *ware == wanted.ware);
+    let fee = CATALOGUE.iter().find(|(_, _, _, ware, _)| *ware == wanted.ware);
     let fee = fee.map_or(0.0, |(_, _, _, _, fee)| *fee);
     let mut told = wanted.container.clone();
     told["prices"] = json!([{"recurringFee": fee.to_string(), "setupFee": "0"}]);

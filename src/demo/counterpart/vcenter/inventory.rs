@@ -30,10 +30,7 @@ enum Os {
 }
 
 pub(super) fn host() -> Host {
-    Host {
-        moref: HOST.to_owned(),
-        name: "esx-01.customer.example".to_owned(),
-    }
+    Host { moref: HOST.to_owned(), name: "esx-01.customer.example".to_owned() }
 }
 
 pub(super) fn servers() -> BTreeMap<String, Server> {
@@ -57,9 +54,7 @@ pub(super) fn servers() -> BTreeMap<String, Server> {
                 ip: format!("10.10.{third}.{}", number - 90),
                 network: network.to_owned(),
                 host: HOST.to_owned(),
-                power: Power::On {
-                    tools: Timestamp(0),
-                },
+                power: Power::On { tools: Timestamp(0) },
                 snapshots: Vec::new(),
             };
             all.insert(one.moref.clone(), one);

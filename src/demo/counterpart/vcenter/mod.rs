@@ -132,20 +132,13 @@ impl State {
         let mut replica = server.clone();
         replica.power = Power::Off;
         replica.snapshots.clear();
-        replica.host = self
-            .hosts
-            .first()
-            .map_or_else(String::new, |host| host.moref.clone());
+        replica.host = self.hosts.first().map_or_else(String::new, |host| host.moref.clone());
         self.servers.entry(server.moref.clone()).or_insert(replica);
     }
 
     /// A replica that never ran goes with its replication.
     pub(super) fn forget(&mut self, moref: &str) {
-        if self
-            .servers
-            .get(moref)
-            .is_some_and(|one| one.power == Power::Off)
-        {
+        if self.servers.get(moref).is_some_and(|one| one.power == Power::Off) {
             self.servers.remove(moref);
         }
     }
@@ -174,13 +167,12 @@ impl Server {
 struct Service {
     world: Arc<World>,
     side: Side,
-    /// What a restart forgets: sessions, views, pages, and which tasks have been asked for.
+    /// What a restart forgets: views, pages, and which tasks have been asked for.
     kept: Arc<Mutex<Kept>>,
 }
 
 #[derive(Default)]
 struct Kept {
-    sessions: BTreeSet<String>,
     views: BTreeMap<String, Vec<String>>,
     pages: BTreeMap<String, Vec<String>>,
     asked: BTreeSet<String>,
@@ -197,10 +189,7 @@ struct Fault {
 
 impl Fault {
     fn new(kind: &'static str, words: impl Into<String>) -> Self {
-        Self {
-            kind,
-            words: words.into(),
-        }
+        Self { kind, words: words.into() }
     }
 }
 
@@ -211,11 +200,7 @@ impl From<io::Error> for Fault {
 }
 
 pub(super) fn router(world: Arc<World>, side: Side) -> Router {
-    let service = Service {
-        world: world.clone(),
-        side,
-        kept: Arc::default(),
-    };
+    let service = Service { world: world.clone(), side, kept: Arc::default() };
     let router = Router::new()
         .route("/sdk", post(answer))
         .route("/sdk/", post(answer))
@@ -233,36 +218,19 @@ async fn answer(Shared(service): Shared<Service>, headers: HeaderMap, body: Byte
     let mut cookie = None;
     let (name, result) = match Document::parse(&body) {
         Ok(document) => match operation(&document) {
-            Some(asked) => (
-                asked.name().to_owned(),
-                service.run(asked, session_of(&headers), &mut cookie),
-            ),
-            None => (
-                String::new(),
-                Err(Fault::new("InvalidRequest", "no operation")),
-            ),
+            Some(asked) => (asked.name().to_owned(), service.run(asked, session_of(&headers), &mut cookie)),
+            None => (String::new(), Err(Fault::new("InvalidRequest", "no operation"))),
         },
-        Err(found) => (
-            String::new(),
-            Err(Fault::new("InvalidRequest", found.to_string())),
-        ),
+        Err(found) => (String::new(), Err(Fault::new("InvalidRequest", found.to_string()))),
     };
     let (status, inner) = match result {
-        Ok(inner) => (
-            StatusCode::OK,
-            format!("<{name}Response xmlns=\"{VIM}\">{inner}</{name}Response>"),
-        ),
+        Ok(inner) => (StatusCode::OK, format!("<{name}Response xmlns=\"{VIM}\">{inner}</{name}Response>")),
         Err(fault) => (StatusCode::INTERNAL_SERVER_ERROR, fault_xml(&fault)),
     };
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<soapenv:Envelope xmlns:soapenv=\"{SOAP}\" xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><soapenv:Body>{inner}</soapenv:Body></soapenv:Envelope>"
     );
-    let mut response = (
-        status,
-        [(header::CONTENT_TYPE, "text/xml; charset=utf-8")],
-        body,
-    )
-        .into_response();
+    let mut response = (status, [(header::CONTENT_TYPE, "text/xml; charset=utf-8")], body).into_response();
     if let Some(cookie) = cookie {
         let value = format!("{COOKIE}=\"{cookie}\"; Path=/; HttpOnly");
         let value = value.parse().expect("hexadecimal is a header's value");
@@ -285,9 +253,7 @@ fn operation(document: &Document) -> Option<ElementRef<'_>> {
 
 fn session_of(headers: &HeaderMap) -> Option<String> {
     let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
-    let own = cookies
-        .split(';')
-        .find_map(|one| one.trim().strip_prefix(COOKIE)?.strip_prefix('='));
+    let own = cookies.split(';').find_map(|one| one.trim().strip_prefix(COOKIE)?.strip_prefix('='));
     own.map(|value| value.trim_matches('"').to_owned())
 }
 
@@ -296,27 +262,19 @@ impl Service {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(
-        &self,
-        asked: ElementRef<'_>,
-        session: Option<String>,
-        cookie: &mut Option<String>,
-    ) -> Answer {
+    fn run(&self, asked: ElementRef<'_>, session: Option<String>, cookie: &mut Option<String>) -> Answer {
         match asked.name() {
             "RetrieveServiceContent" => return Ok(self.content()),
             "Login" => return self.login(asked, cookie),
             _ => {}
         }
-        let known = session.filter(|session| self.kept().sessions.contains(session));
+        let known = session.filter(|session| self.world.knows_session(session));
         let Some(session) = known else {
-            return Err(Fault::new(
-                "NotAuthenticated",
-                "The session is not authenticated.",
-            ));
+            return Err(Fault::new("NotAuthenticated", "The session is not authenticated."));
         };
         match asked.name() {
             "Logout" => {
-                self.kept().sessions.remove(&session);
+                self.world.end_session(&session);
                 Ok(String::new())
             }
             "CreateContainerView" => Ok(self.create_view(asked)),
@@ -331,10 +289,7 @@ impl Service {
             "ShutdownGuest" => self.shutdown(asked),
             "CreateSnapshot_Task" => self.snapshot(asked),
             "AddStandaloneHost_Task" => self.add_host(asked),
-            other => Err(Fault::new(
-                "NotSupported",
-                format!("{other} is not offered here"),
-            )),
+            other => Err(Fault::new("NotSupported", format!("{other} is not offered here"))),
         }
     }
 
@@ -355,13 +310,9 @@ impl Service {
 
     fn login(&self, asked: ElementRef<'_>, cookie: &mut Option<String>) -> Answer {
         if text(asked, "userName") != USER || text(asked, "password") != self.world.password {
-            return Err(Fault::new(
-                "InvalidLogin",
-                "Cannot complete login due to an incorrect user name or password.",
-            ));
+            return Err(Fault::new("InvalidLogin", "Cannot complete login due to an incorrect user name or password."));
         }
-        let session = super::password()?;
-        self.kept().sessions.insert(session.clone());
+        let session = self.world.begin_session()?;
         *cookie = Some(session.clone());
         Ok(format!(
             "<returnval><key>{session}</key><userName>{USER}</userName><fullName>{USER}</fullName><loginTime>2016-01-01T00:00:00Z</loginTime><lastActiveTime>2016-01-01T00:00:00Z</lastActiveTime><locale>en</locale><messageLocale>en</messageLocale></returnval>"
@@ -373,15 +324,10 @@ impl Service {
         self.task(asked, |state, server, now| {
             let one = state.servers.get_mut(server).expect("it was just found");
             if one.is_on(now) == on {
-                return Err((
-                    "InvalidPowerState",
-                    "The attempted operation cannot be performed in the current state.",
-                ));
+                return Err(("InvalidPowerState", "The attempted operation cannot be performed in the current state."));
             }
             one.power = match on {
-                true => Power::On {
-                    tools: now.plus_ms(boot),
-                },
+                true => Power::On { tools: now.plus_ms(boot) },
                 false => Power::Off,
             };
             Ok(None)
@@ -391,7 +337,7 @@ impl Service {
     fn shutdown(&self, asked: ElementRef<'_>) -> Answer {
         let takes = self.world.options.durations.shutdown;
         let moref = text(asked, "_this").to_owned();
-        self.world.change(|state, now| {
+        self.world.try_change(|state, now| {
             let found = self.side.of_mut(state).servers.get_mut(&moref);
             let one = found.ok_or_else(|| gone(&moref))?;
             match one.power {
@@ -400,16 +346,10 @@ impl Service {
                     Ok(String::new())
                 }
                 Power::Until(_) if one.is_on(now) => Ok(String::new()),
-                Power::On { .. } => Err(Fault::new(
-                    "ToolsUnavailable",
-                    "VMware Tools is not running.",
-                )),
-                Power::Off | Power::Until(_) => Err(Fault::new(
-                    "InvalidPowerState",
-                    "The server is not powered on.",
-                )),
+                Power::On { .. } => Err(Fault::new("ToolsUnavailable", "VMware Tools is not running.")),
+                Power::Off | Power::Until(_) => Err(Fault::new("InvalidPowerState", "The server is not powered on.")),
             }
-        })?
+        })
     }
 
     fn snapshot(&self, asked: ElementRef<'_>) -> Answer {
@@ -417,21 +357,14 @@ impl Service {
         self.task(asked, |state, server, now| {
             let moref = state.id("snapshot");
             let one = state.servers.get_mut(server).expect("it was just found");
-            one.snapshots.push(Snapshot {
-                moref: moref.clone(),
-                name: name.clone(),
-                at: now,
-            });
+            one.snapshots.push(Snapshot { moref: moref.clone(), name: name.clone(), at: now });
             Ok(Some(("VirtualMachineSnapshot".to_owned(), moref)))
         })
     }
 
     fn add_host(&self, asked: ElementRef<'_>) -> Answer {
         let spec = asked.child(VIM, "spec");
-        let name = spec
-            .map(|spec| text(spec, "hostName"))
-            .unwrap_or_default()
-            .to_owned();
+        let name = spec.map(|spec| text(spec, "hostName")).unwrap_or_default().to_owned();
         let password = spec.map(|spec| text(spec, "password")).unwrap_or_default();
         let fault = if name.is_empty() {
             Some(("InvalidArgument", "No host was named."))
@@ -440,7 +373,7 @@ impl Service {
         } else {
             None
         };
-        self.world.change(|state, _| {
+        self.world.try_change(|state, _| {
             let state = self.side.of_mut(state);
             let known = state.hosts.iter().any(|host| host.name == name);
             let fault = fault.or(known.then_some(("DuplicateName", "The host is there already.")));
@@ -448,35 +381,25 @@ impl Service {
                 Some(fault) => Err(fault),
                 None => {
                     let moref = state.id("host");
-                    state.hosts.push(Host {
-                        moref: moref.clone(),
-                        name: name.clone(),
-                    });
-                    Ok(Some((
-                        "ComputeResource".to_owned(),
-                        format!("domain-{moref}"),
-                    )))
+                    state.hosts.push(Host { moref: moref.clone(), name: name.clone() });
+                    Ok(Some(("ComputeResource".to_owned(), format!("domain-{moref}"))))
                 }
             };
             Ok(note_task(state, "group-h4", result))
-        })?
+        })
     }
 
     /// Runs work on a server as a task, whose reference is the answer.
-    fn task(
-        &self,
-        asked: ElementRef<'_>,
-        work: impl FnOnce(&mut State, &str, Timestamp) -> Work,
-    ) -> Answer {
+    fn task(&self, asked: ElementRef<'_>, work: impl FnOnce(&mut State, &str, Timestamp) -> Work) -> Answer {
         let moref = text(asked, "_this").to_owned();
-        self.world.change(|state, now| {
+        self.world.try_change(|state, now| {
             let state = self.side.of_mut(state);
             if !state.servers.contains_key(&moref) {
                 return Err(gone(&moref));
             }
             let result = work(state, &moref, now);
             Ok(note_task(state, &moref, result))
-        })?
+        })
     }
 }
 
@@ -488,12 +411,7 @@ fn note_task(state: &mut State, entity: &str, result: Work) -> String {
         Ok(made) => (made, None),
         Err((kind, words)) => (None, Some((kind.to_owned(), words.to_owned()))),
     };
-    let one = Task {
-        moref: moref.clone(),
-        entity: entity.to_owned(),
-        result,
-        fault,
-    };
+    let one = Task { moref: moref.clone(), entity: entity.to_owned(), result, fault };
     state.tasks.insert(moref.clone(), one);
     format!("<returnval type=\"Task\">{moref}</returnval>")
 }
@@ -501,9 +419,7 @@ fn note_task(state: &mut State, entity: &str, result: Work) -> String {
 fn gone(moref: &str) -> Fault {
     Fault::new(
         "ManagedObjectNotFound",
-        format!(
-            "The object '{moref}' has already been deleted or has not been completely created."
-        ),
+        format!("The object '{moref}' has already been deleted or has not been completely created."),
     )
 }
 

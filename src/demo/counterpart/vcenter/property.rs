@@ -11,11 +11,8 @@ const DATACENTER: &str = "datacenter-2";
 
 impl Service {
     pub(super) fn create_view(&self, asked: ElementRef<'_>) -> String {
-        let kinds = asked
-            .children()
-            .filter(|child| child.is(VIM, "type"))
-            .map(|child| child.text().into_owned())
-            .collect();
+        let kinds =
+            asked.children().filter(|child| child.is(VIM, "type")).map(|child| child.text().into_owned()).collect();
         let mut kept = self.kept();
         kept.next += 1;
         let view = format!("view-{}", kept.next);
@@ -26,9 +23,7 @@ impl Service {
     pub(super) fn retrieve(&self, asked: ElementRef<'_>) -> Answer {
         let spec = asked.child(VIM, "specSet");
         let spec = spec.ok_or_else(|| Fault::new("InvalidArgument", "no specSet"))?;
-        let most = asked
-            .child(VIM, "options")
-            .and_then(|options| text(options, "maxObjects").parse().ok());
+        let most = asked.child(VIM, "options").and_then(|options| text(options, "maxObjects").parse().ok());
         let page = most.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
         let mut objects = Vec::new();
         for set in spec.children().filter(|child| child.is(VIM, "objectSet")) {
@@ -62,12 +57,7 @@ impl Service {
         format!("<returnval>{token}{}</returnval>", objects.concat())
     }
 
-    fn collect(
-        &self,
-        object: ElementRef<'_>,
-        spec: ElementRef<'_>,
-        into: &mut Vec<String>,
-    ) -> Result<(), Fault> {
+    fn collect(&self, object: ElementRef<'_>, spec: ElementRef<'_>, into: &mut Vec<String>) -> Result<(), Fault> {
         let moref = object.text().into_owned();
         let kind = object.attribute("type").unwrap_or_default();
         let targets = self.world.look(|state, _| {
@@ -81,9 +71,8 @@ impl Service {
         for (kind, moref) in targets {
             let paths = paths(spec, &kind);
             let running = kind == "Task" && self.kept().asked.insert(moref.clone());
-            let found = self.world.look(|state, now| {
-                describe(self.side.of(state), &kind, &moref, &paths, running, now)
-            });
+            let found =
+                self.world.look(|state, now| describe(self.side.of(state), &kind, &moref, &paths, running, now));
             into.push(found.ok_or_else(|| gone(&moref))?);
         }
         Ok(())
@@ -107,11 +96,7 @@ fn viewed(state: &State, kept: &Kept, view: &str) -> Option<Vec<(String, String)
 }
 
 fn networks(state: &State) -> Vec<String> {
-    let mut names: Vec<String> = state
-        .servers
-        .values()
-        .map(|one| one.network.clone())
-        .collect();
+    let mut names: Vec<String> = state.servers.values().map(|one| one.network.clone()).collect();
     names.sort();
     names.dedup();
     names
@@ -125,14 +110,7 @@ fn paths<'d>(spec: ElementRef<'d>, kind: &str) -> Vec<String> {
         .collect()
 }
 
-fn describe(
-    state: &State,
-    kind: &str,
-    moref: &str,
-    paths: &[String],
-    running: bool,
-    now: Timestamp,
-) -> Option<String> {
+fn describe(state: &State, kind: &str, moref: &str, paths: &[String], running: bool, now: Timestamp) -> Option<String> {
     let value: Box<dyn Fn(&str) -> Option<String> + '_> = match kind {
         "VirtualMachine" => {
             let one = state.servers.get(moref)?;
@@ -158,18 +136,10 @@ fn describe(
     let properties: String = paths
         .iter()
         .filter_map(|path| {
-            value(path).map(|value| {
-                format!(
-                    "<propSet><name>{}</name>{value}</propSet>",
-                    escaped_text(path)
-                )
-            })
+            value(path).map(|value| format!("<propSet><name>{}</name>{value}</propSet>", escaped_text(path)))
         })
         .collect();
-    Some(format!(
-        "<objects><obj type=\"{kind}\">{}</obj>{properties}</objects>",
-        escaped_text(moref)
-    ))
+    Some(format!("<objects><obj type=\"{kind}\">{}</obj>{properties}</objects>", escaped_text(moref)))
 }
 
 fn server(one: &Server, path: &str, now: Timestamp) -> Option<String> {
