@@ -1,0 +1,227 @@
+//! What answers jobs in a process test: mocks by element or topic, and the engine's own work (continuations, decisions,
+//! scripts beyond their inline budget).
+
+use crate::base::id::{InstanceId, TokenId};
+use crate::base::time::{Timestamp, parse_span, span_ms};
+use crate::base::variable::{Variables, from_json};
+use crate::engine::command::{Command, Failure};
+use crate::engine::elements::Element;
+use crate::engine::instance::{Instance, Wait};
+use crate::engine::job::{Claim, Job, JobKind};
+use crate::scenario::file::{Mock, OneOrMany};
+use crate::scenario::runner::{Play, element_of, is_internal};
+use crate::script::task::ScriptError;
+use crate::script::{Budget, Fact, Surroundings};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The mocks of a case and what they have yet to answer.
+#[derive(Debug, Default)]
+pub(super) struct Mocks {
+    given: BTreeMap<String, OneOrMany>,
+    /// Attempts answered, by activation.
+    attempts: BTreeMap<(InstanceId, TokenId), usize>,
+    /// Answers that come later.
+    later: BTreeMap<(InstanceId, TokenId), (Timestamp, Mock)>,
+}
+
+impl Mocks {
+    pub(super) fn new(given: BTreeMap<String, OneOrMany>) -> Self {
+        Self { given, ..Self::default() }
+    }
+
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.later.values().map(|(due, _)| *due).min()
+    }
+
+    fn answer_for(&self, element: &str, topic: &str, attempt: usize) -> Option<Mock> {
+        self.given.get(element).or_else(|| self.given.get(topic)).and_then(|mocks| mocks.nth(attempt)).cloned()
+    }
+}
+
+/// Answers one job that can be answered now; false if there is none.
+pub(super) fn one(play: &mut Play) -> Result<bool, String> {
+    let now = play.host.now;
+    let live = play.host.live()?;
+    let alive = |key: &(InstanceId, TokenId)| {
+        live.iter().any(|i| i.id() == key.0 && i.find(key.1).is_some_and(|(_, t)| matches!(t.wait, Wait::Job(_))))
+    };
+    play.mocks.later.retain(|key, _| alive(key));
+    let due = play.mocks.later.iter().filter(|(_, (due, _))| *due <= now).min_by_key(|(key, (due, _))| (*due, **key));
+    if let Some((key, mock)) = due.map(|(key, (_, mock))| (*key, mock.clone())) {
+        play.mocks.later.remove(&key);
+        return give(play, key.0, key.1, mock).map(|()| true);
+    }
+    for instance in live.iter().filter(|instance| instance.head.state == crate::engine::instance::InstanceState::Active)
+    {
+        for (_, token, t) in instance.tokens() {
+            let Wait::Job(job) = &t.wait else { continue };
+            if job.lease.is_some() || job.due > now {
+                continue;
+            }
+            if is_internal(job.kind) {
+                internal(play, instance, token, job)?;
+                return Ok(true);
+            }
+            let element = element_of(instance, t.at);
+            let attempt = play.mocks.attempts.get(&(instance.id(), token)).copied().unwrap_or(0);
+            if let Some(mock) = play.mocks.answer_for(&element, &job.topic, attempt) {
+                return begin(play, instance.id(), token, job, mock).map(|()| true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// A mock takes a job: it answers at once, or after its time.
+fn begin(play: &mut Play, instance: InstanceId, token: TokenId, job: &Job, mock: Mock) -> Result<(), String> {
+    *play.mocks.attempts.entry((instance, token)).or_default() += 1;
+    play.lease(instance, token, job)??;
+    match &mock.after {
+        None => give(play, instance, token, mock),
+        Some(span) => {
+            let ms = parse_span(span)
+                .ok()
+                .as_ref()
+                .and_then(span_ms)
+                .ok_or_else(|| format!("after: {span:?} is no span of time"))?;
+            play.mocks.later.insert((instance, token), (play.host.now.plus_ms(ms), mock));
+            Ok(())
+        }
+    }
+}
+
+fn give(play: &mut Play, instance: InstanceId, token: TokenId, mock: Mock) -> Result<(), String> {
+    let claim = Claim { holder: crate::scenario::runner::WORKER.into(), lease_no: None };
+    let variables = from_json(Value::Object(mock.variables));
+    let command = match (mock.error, mock.fail, mock.complete) {
+        (Some(code), ..) => Command::ThrowError { token, claim: Some(claim), code, message: mock.message, variables },
+        (None, Some(message), _) => {
+            let failure = Failure {
+                message,
+                details: None,
+                retries: mock.retries,
+                after_ms: None,
+                by_handler: true,
+                unknown_outcome: false,
+            };
+            Command::FailJob { token, claim, failure }
+        }
+        (None, None, complete) => {
+            let mut results = from_json(Value::Object(complete.unwrap_or_default()));
+            results.extend(variables);
+            if maps_outputs(play, instance, token)? {
+                Command::CompleteJob { token, claim, variables: Variables::new(), local: results }
+            } else {
+                Command::CompleteJob { token, claim, variables: results, local: Variables::new() }
+            }
+        }
+    };
+    play.execute(instance, command)?.map_err(|words| format!("the mock's answer was rejected: {words}"))
+}
+
+/// As for handlers: results are local variables of an element that has output parameters.
+fn maps_outputs(play: &mut Play, instance: InstanceId, token: TokenId) -> Result<bool, String> {
+    let live = play.host.live()?;
+    Ok(live.iter().find(|i| i.id() == instance).is_some_and(|i| {
+        i.find(token).is_some_and(|(_, t)| !i.definition.process.node(t.at).mappings.outputs.is_empty())
+    }))
+}
+
+fn internal(play: &mut Play, instance: &Instance, token: TokenId, job: &Job) -> Result<(), String> {
+    let claim = play.lease(instance.id(), token, job)??;
+    let result = match job.kind {
+        JobKind::Continuation | JobKind::External => Ok(Variables::new()),
+        JobKind::Decision => decide(instance, token),
+        JobKind::Script => script(instance, token, play.host.now),
+    };
+    let command = match result {
+        Ok(variables) => Command::CompleteJob { token, claim, variables, local: Variables::new() },
+        Err(Trouble::Bpmn { code, message }) => {
+            Command::ThrowError { token, claim: Some(claim), code, message, variables: Variables::new() }
+        }
+        Err(Trouble::Failed(message)) => {
+            let failure = Failure {
+                message,
+                details: None,
+                retries: Some(0),
+                after_ms: None,
+                by_handler: true,
+                unknown_outcome: false,
+            };
+            Command::FailJob { token, claim, failure }
+        }
+    };
+    play.execute(instance.id(), command)?.map_err(|words| format!("internal work was rejected: {words}"))
+}
+
+enum Trouble {
+    Bpmn { code: String, message: Option<String> },
+    Failed(String),
+}
+
+fn decide(instance: &Instance, token: TokenId) -> Result<Variables, Trouble> {
+    let element = instance.find(token).map(|(_, t)| element_of(instance, t.at)).unwrap_or_default();
+    Err(Trouble::Failed(format!("{element}: decisions are not evaluated by this version")))
+}
+
+/// A script beyond its inline budget, under the full one.
+fn script(instance: &Instance, token: TokenId, now: Timestamp) -> Result<Variables, Trouble> {
+    let failed = |words: String| Trouble::Failed(words);
+    let (_, at) = instance.find(token).ok_or_else(|| failed("the token is gone".into()))?;
+    let Element::ScriptTask(task) = &instance.definition.process.node(at.at).element else {
+        return Err(failed("the element has no script".into()));
+    };
+    let mut around = Changes { seen: visible(instance, token), changed: Variables::new(), now };
+    match task.script.run(Budget::Full, &mut around) {
+        Ok(value) => {
+            if let Some(name) = &task.result_variable {
+                around.changed.insert(name.clone(), value.into());
+            }
+            Ok(around.changed)
+        }
+        Err(ScriptError::Bpmn { code, message }) => Err(Trouble::Bpmn { code, message }),
+        Err(error @ (ScriptError::OverBudget | ScriptError::Failed(_))) => Err(failed(error.to_string())),
+    }
+}
+
+/// All variables a token sees, the nearest of each name.
+fn visible(instance: &Instance, token: TokenId) -> Variables {
+    let mut seen = Variables::new();
+    let mut current = instance.find(token).map(|(scope, token)| token.own.unwrap_or(scope));
+    while let Some(scope) = current.and_then(|id| instance.scopes.get(&id)) {
+        for (name, value) in &scope.variables {
+            seen.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        current = scope.parent;
+    }
+    seen
+}
+
+struct Changes {
+    seen: Variables,
+    changed: Variables,
+    now: Timestamp,
+}
+
+impl Surroundings for Changes {
+    fn variable(&self, name: &str) -> Option<Value> {
+        self.changed.get(name).or_else(|| self.seen.get(name)).map(|variable| variable.value.clone())
+    }
+
+    fn set_variable(&mut self, name: &str, value: Value) {
+        self.changed.insert(name.to_owned(), value.into());
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.seen.keys().chain(self.changed.keys()).cloned().collect()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn fact(&self, _fact: Fact) -> Option<String> {
+        None
+    }
+}

@@ -1,0 +1,176 @@
+//! A partition with its database under a virtual clock: the driver of process tests. It interprets the partition's words
+//! one by one until there is none, as the real driver does, but time passes only when it is told so.
+
+use crate::base::id::{DefinitionId, ElementId, InstanceId};
+use crate::base::time::Timestamp;
+use crate::engine::command::{Answer, Command, Rejection};
+use crate::engine::definition::ProcessDefinition;
+use crate::engine::document;
+use crate::engine::instance::Instance;
+use crate::partition::transaction::StartRow;
+use crate::partition::{Input, Notice, Output, Partition, Reply, Request, RequestId, Work, first_partition};
+use crate::scenario::database::{Database, definition_of};
+use crate::scenario::observe::Observed;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+pub struct Host {
+    partition: Partition,
+    database: Box<dyn Database>,
+    pub now: Timestamp,
+    pub observed: Observed,
+    /// The next moment at which the partition wants to be woken.
+    pub wake_at: Option<Timestamp>,
+    /// Messages thrown by processes, not delivered yet.
+    pub thrown: VecDeque<Notice>,
+    replies: BTreeMap<RequestId, Result<Reply, Rejection>>,
+    definitions: BTreeMap<DefinitionId, Arc<ProcessDefinition>>,
+    owners: BTreeMap<InstanceId, DefinitionId>,
+    starts: Vec<StartRow>,
+    next_request: RequestId,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+impl Host {
+    pub fn new(database: Box<dyn Database>, now: Timestamp) -> Result<Self, String> {
+        let mut host = Self {
+            partition: Partition::new(first_partition()),
+            database,
+            now,
+            observed: Observed::default(),
+            wake_at: None,
+            thrown: VecDeque::new(),
+            replies: BTreeMap::new(),
+            definitions: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            starts: Vec::new(),
+            next_request: 0,
+        };
+        host.restart()?;
+        Ok(host)
+    }
+
+    /// Forgets all memory and reads the database again.
+    pub fn restart(&mut self) -> Result<(), String> {
+        self.partition = Partition::new(first_partition());
+        self.wake_at = None;
+        let opened = self.database.open()?;
+        if let Input::Opened { starts, .. } = &opened {
+            self.starts.clone_from(starts);
+        }
+        self.partition.handle(opened, self.now);
+        self.pump()
+    }
+
+    pub fn submit(&mut self, work: Work) -> Result<Result<Reply, Rejection>, String> {
+        self.next_request += 1;
+        let id = self.next_request;
+        self.partition.handle(Input::Submit(Request { id, key: None, user: None, work }), self.now);
+        self.pump()?;
+        self.replies.remove(&id).ok_or_else(|| "the engine gave no answer".to_owned())
+    }
+
+    pub fn command(&mut self, instance: InstanceId, command: Command) -> Result<Result<Answer, Rejection>, String> {
+        let reply = self.submit(Work::Instance { instance, command })?;
+        Ok(reply.map(|reply| if let Reply::Done(answer) = reply { answer } else { Answer::default() }))
+    }
+
+    /// Time has passed: due timers fire.
+    pub fn wake(&mut self) -> Result<(), String> {
+        self.wake_at = self.wake_at.filter(|at| *at > self.now);
+        self.partition.handle(Input::Wake, self.now);
+        self.pump()
+    }
+
+    /// Every instance that has not ended, read from the database.
+    pub fn live(&mut self) -> Result<Vec<Instance>, String> {
+        let stored = self.database.live()?;
+        let mut live = Vec::new();
+        for row in stored {
+            let definition = self.definition(row.definition)?;
+            live.push(document::decode(row.id, &row.body, &row.scopes, definition).map_err(|e| e.to_string())?);
+        }
+        Ok(live)
+    }
+
+    /// The start event that a message of this name begins a process at.
+    pub fn message_start(&self, name: &str) -> Option<(DefinitionId, ElementId)> {
+        let waits = self.starts.iter().find(|start| start.message.as_deref() == Some(name));
+        waits.map(|start| (start.definition, start.element.clone()))
+    }
+
+    /// The definition whose start event with a trigger has this id.
+    pub fn start_event(&self, element: &str) -> Option<DefinitionId> {
+        self.starts.iter().find(|start| start.element.as_str() == element).map(|start| start.definition)
+    }
+
+    fn definition(&mut self, id: DefinitionId) -> Result<Arc<ProcessDefinition>, String> {
+        if let Some(known) = self.definitions.get(&id) {
+            return Ok(Arc::clone(known));
+        }
+        let loaded = definition_of(self.database.load_definition(id)?)
+            .ok_or_else(|| format!("definition {id} is not stored"))?;
+        self.definitions.insert(id, Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    fn pump(&mut self) -> Result<(), String> {
+        while let Some(output) = self.partition.poll() {
+            match output {
+                Output::Load { instances, keys } => {
+                    let loaded = self.database.load(&instances, &keys)?;
+                    self.partition.handle(loaded, self.now);
+                }
+                Output::LoadDefinition(id) => {
+                    let loaded = self.database.load_definition(id)?;
+                    self.partition.handle(loaded, self.now);
+                }
+                Output::LoadClosed { instance, token, lease_no } => {
+                    let loaded = self.database.load_closed(instance, token, lease_no)?;
+                    self.partition.handle(loaded, self.now);
+                }
+                Output::LoadSchedule { until, since, topics } => {
+                    let loaded = self.database.load_schedule(until, since, &topics)?;
+                    self.partition.handle(loaded, self.now);
+                }
+                Output::Commit(transaction) => self.commit(transaction)?,
+                Output::Reply { request, result } => {
+                    self.replies.insert(request, result);
+                }
+                Output::Effect(notice @ Notice::Message { .. }) => self.thrown.push_back(notice),
+                Output::Effect(_) => {}
+                Output::WakeAt(at) => self.wake_at = Some(at),
+                Output::StepDown => return Err("another owner took the partition".into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, transaction: crate::partition::transaction::Transaction) -> Result<(), String> {
+        let batch = transaction.fence.batch;
+        for row in &transaction.instances {
+            self.owners.insert(row.head.id, row.head.definition);
+        }
+        for gone in &transaction.starts_gone {
+            self.starts.retain(|start| (start.definition, &start.element) != (gone.0, &gone.1));
+        }
+        for start in &transaction.starts {
+            self.starts.retain(|other| (other.definition, &other.element) != (start.definition, &start.element));
+            self.starts.push(start.clone());
+        }
+        let records = transaction.records.clone();
+        self.database.commit(transaction).map_err(|e| format!("the commit failed: {e:?}"))?;
+        for record in records {
+            let definition = record.instance.and_then(|instance| self.owners.get(&instance).copied());
+            let definition = definition.map(|id| self.definition(id)).transpose()?;
+            self.observed.take(&record, |_| definition.clone());
+        }
+        self.partition.handle(Input::Committed { batch }, self.now);
+        Ok(())
+    }
+}
