@@ -3,11 +3,10 @@
 use super::Notice;
 use super::batch::{Abandon, Batch};
 use super::dispatch::Grant;
+use super::view::job_view;
 use crate::base::id::{InstanceId, TokenId};
 use crate::base::limits::{FOLLOW_UPS_MAX, NESTING_DEPTH_MAX};
 use crate::engine::command::{Answer, Call, CallResult, Command, Effect, Rejection};
-use crate::engine::instance::Wait;
-use crate::engine::job::JobKind;
 
 /// Runs after the command that asked for it, in the same batch and before its reply.
 pub(super) enum FollowUp {
@@ -101,11 +100,12 @@ impl Batch<'_> {
         let until = self.now.plus_ms(grant.lease_ms);
         let command = Command::LeaseJob { token, holder: grant.holder.clone(), until };
         let leased = self.execute(instance, command, None)?;
-        let kind = self.job_kind(instance, token);
-        match (leased, kind) {
-            (Ok(Answer { lease_no: Some(lease_no), .. }), Some(kind)) => {
+        let view = self.p.cache.get(instance).and_then(|resident| job_view(&resident.instance, token));
+        match (leased, view) {
+            (Ok(Answer { lease_no: Some(lease_no), .. }), Some(view)) => {
                 let Grant { holder, topic, .. } = grant;
-                self.notices.push(Notice::Run { instance, token, lease_no, holder, kind, topic });
+                let (kind, view) = (view.kind, Box::new(view));
+                self.notices.push(Notice::Run { instance, token, lease_no, holder, kind, topic, view });
             }
             (Ok(_) | Err(_), _) => {
                 if let Some(taken) = self.grants.iter().position(|taken| *taken == grant) {
@@ -115,19 +115,5 @@ impl Batch<'_> {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn job_kind(&self, instance: InstanceId, token: TokenId) -> Option<JobKind> {
-        let (_, token) = self.p.cache.get(instance)?.instance.find(token)?;
-        match &token.wait {
-            Wait::Job(job) => Some(job.kind),
-            Wait::Nothing
-            | Wait::Join
-            | Wait::UserTask(_)
-            | Wait::Trigger
-            | Wait::Scope(_)
-            | Wait::Called(_)
-            | Wait::Incident(_) => None,
-        }
     }
 }

@@ -22,6 +22,7 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 pub mod transaction;
+pub mod view;
 mod write;
 
 pub use catalog::compiled;
@@ -248,6 +249,7 @@ pub enum Notice {
         holder: String,
         kind: JobKind,
         topic: String,
+        view: Box<view::JobView>,
     },
     /// A job of this topic can be had.
     JobOpen {

@@ -8,6 +8,7 @@ use crate::engine::command::{Command, Failure};
 use crate::engine::elements::Element;
 use crate::engine::instance::{Instance, Wait};
 use crate::engine::job::{Claim, Job, JobKind};
+use crate::partition::view::visible;
 use crate::scenario::file::{Mock, OneOrMany};
 use crate::scenario::runner::{Play, element_of, is_internal};
 use crate::script::task::ScriptError;
@@ -183,19 +184,6 @@ fn script(instance: &Instance, token: TokenId, now: Timestamp) -> Result<Variabl
         Err(ScriptError::Bpmn { code, message }) => Err(Trouble::Bpmn { code, message }),
         Err(error @ (ScriptError::OverBudget | ScriptError::Failed(_))) => Err(failed(error.to_string())),
     }
-}
-
-/// All variables a token sees, the nearest of each name.
-fn visible(instance: &Instance, token: TokenId) -> Variables {
-    let mut seen = Variables::new();
-    let mut current = instance.find(token).map(|(scope, token)| token.own.unwrap_or(scope));
-    while let Some(scope) = current.and_then(|id| instance.scopes.get(&id)) {
-        for (name, value) in &scope.variables {
-            seen.entry(name.clone()).or_insert_with(|| value.clone());
-        }
-        current = scope.parent;
-    }
-    seen
 }
 
 struct Changes {

@@ -2,7 +2,7 @@
 
 use crate::base::id::{ElementId, InstanceId, LocalId, TokenId};
 use crate::base::time::{Timestamp, parse_span, span_ms};
-use crate::base::variable::{Variable, Variables, from_json};
+use crate::base::variable::{Variables, from_json};
 use crate::engine::command::{Command, Create, Failure, Rejection};
 use crate::engine::definition::NodeIx;
 use crate::engine::instance::{Instance, InstanceState, Subscription, Trigger, Wait};
@@ -14,7 +14,6 @@ use crate::scenario::host::Host;
 use crate::scenario::report::CaseResult;
 use crate::scenario::{Options, StoreKind, answer, database, deploy, expect};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
