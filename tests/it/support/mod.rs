@@ -1,5 +1,6 @@
 //! What several tests need: a served instance, a PostgreSQL of their own, words that reach the terminal.
 
+pub(crate) mod binary;
 pub(crate) mod need;
 pub(crate) mod postgres;
 pub(crate) mod say;

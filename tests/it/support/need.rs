@@ -1,7 +1,7 @@
 //! What a test needs from its machine. Absent, it is skipped and says so; with `REQUIRE_ALL=1` it fails instead.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::say::say;
 
@@ -20,9 +20,12 @@ pub(crate) fn skip(test: &str, reason: &str) {
 pub(crate) fn program(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let on_path = env::split_paths(&path).collect::<Vec<_>>();
-    folders
-        .iter()
-        .chain(&on_path)
-        .map(|folder| folder.join(name))
-        .find(|file| file.is_file())
+    folders.iter().chain(&on_path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+/// The folder of third-party suites, which is not part of this repository.
+pub(crate) fn suites() -> PathBuf {
+    match env::var_os("TRANSHUME_SUITES") {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/suites"),
+    }
 }
