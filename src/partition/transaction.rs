@@ -2,10 +2,15 @@
 
 use crate::base::id::{DefinitionId, DeploymentId, ElementId, InstanceId, PartitionId, ScopeId};
 use crate::base::time::Timestamp;
-use crate::engine::event::Event;
-use crate::engine::history::{PastKey, PastRow};
-use crate::engine::index::{Common, IndexKey, IndexRow};
-use crate::engine::instance::{Head, InstanceState};
+// The row types of the engine: a store sees no more of it than these.
+pub use crate::engine::event::{Event, JobEnd};
+pub use crate::engine::history::{PastActivity, PastIncident, PastKey, PastRow, PastTask, PastVariable};
+pub use crate::engine::incident::IncidentKind;
+pub use crate::engine::index::{
+    Common, IncidentRow, IndexKey, IndexRow, JobRow, SubscriptionRow, TimerRow, UserTaskRow, VariableRow,
+};
+pub use crate::engine::instance::{Caller, Delegation, Head, InstanceState, UserTask};
+pub use crate::engine::job::JobKind;
 use std::sync::Arc;
 
 /// All that one batch changes. Applied wholly or not at all.

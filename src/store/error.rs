@@ -1,0 +1,65 @@
+//! What can go wrong with a database, in the words of the one who operates it.
+
+/// The store could not do it. Nothing was changed, unless the words say otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{0:?} is no database address: use sqlite:FILE or postgres://USER@HOST/NAME")]
+    Address(String),
+    #[error("the database does not answer: {0}")]
+    Away(String),
+    #[error("the database did not answer within {0} ms")]
+    Deadline(u64),
+    #[error("the disk of the database is full: free space, then work goes on by itself")]
+    Full,
+    #[error("the partition has another owner now")]
+    Fenced,
+    #[error("the database refused the data: {0}")]
+    Refused(String),
+    #[error("a stored row cannot be read: {0}")]
+    Unreadable(String),
+    #[error("the tables cannot be brought up to date: {0}")]
+    Migration(String),
+    #[error("the database failed: {0}")]
+    Failed(String),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(inside) => {
+                let code = inside.code().unwrap_or_default();
+                match code.as_ref() {
+                    // SQLite: SQLITE_FULL; PostgreSQL: disk_full
+                    "13" | "53100" => Self::Full,
+                    // PostgreSQL: data exception, integrity violation; SQLite: SQLITE_CONSTRAINT and its kinds
+                    code if code.len() == 5
+                        && (code.starts_with("22") || code.starts_with("23")) =>
+                    {
+                        Self::Refused(inside.message().to_owned())
+                    }
+                    code if code.parse::<i32>().is_ok_and(|code| code & 0xff == 19)
+                        && code.len() < 5 =>
+                    {
+                        Self::Refused(inside.message().to_owned())
+                    }
+                    // PostgreSQL: connection exception, shutting down
+                    code if code.len() == 5
+                        && (code.starts_with("08") || code.starts_with("57P")) =>
+                    {
+                        Self::Away(inside.message().to_owned())
+                    }
+                    _ => Self::Failed(error.to_string()),
+                }
+            }
+            sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::ColumnNotFound(_) => Self::Unreadable(error.to_string()),
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Self::Away(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What PostgreSQL does its own way. The shared files below are compiled once here and once for SQLite.
+//!
+//! A session carries its limits, because nobody sets them otherwise: a statement that hangs, a lock that is not given, a
+//! transaction left open, a network that swallows packets.
+
+use super::error::StoreError;
+use super::table::Marks;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Executor, PgConnection, PgPool, Postgres};
+use std::str::FromStr;
+use std::time::Duration;
+
+pub(super) type Db = Postgres;
+pub(super) type Conn = PgConnection;
+pub(super) type Pool = PgPool;
+pub(super) type Options = PgConnectOptions;
+pub(super) type Arguments = sqlx::postgres::PgArguments;
+
+/// How a transaction that writes begins.
+pub(super) const BEGIN: &str = "BEGIN";
+/// Holds the fence row until the commit, so that a new owner waits for the old one's last word.
+pub(super) const FOR_UPDATE: &str = " FOR UPDATE";
+pub(super) const MARKS: Marks = Marks::Numbered;
+
+const READERS_MAX: u32 = 16;
+const SESSION: [(&str, &str); 7] = [
+    ("statement_timeout", "30s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("tcp_user_timeout", "10s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
+
+#[path = "shared/mod.rs"]
+pub(super) mod shared;
+
+/// `postgres://…`
+pub(super) fn options(address: &str) -> Result<Options, StoreError> {
+    let options =
+        PgConnectOptions::from_str(address).map_err(|_| StoreError::Address(address.to_owned()))?;
+    Ok(options
+        .application_name("transhume")
+        .options(SESSION)
+        .statement_cache_capacity(500)
+        .disable_statement_logging())
+}
+
+/// A reader whose user went away in the middle of something is closed, not given to the next one.
+pub(super) fn readers(options: &Options) -> Pool {
+    PgPoolOptions::new()
+        .max_connections(READERS_MAX)
+        .acquire_timeout(Duration::from_secs(5))
+        .after_release(|connection, _| {
+            Box::pin(async move { Ok(connection.execute("ROLLBACK").await.is_ok()) })
+        })
+        .connect_lazy_with(options.clone())
+}
+
+pub(super) fn migrator() -> Migrator {
+    super::schema::migrator("postgres", |text| text)
+}

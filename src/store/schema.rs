@@ -1,0 +1,50 @@
+//! The tables' texts, embedded, and how they are brought up to date.
+//!
+//! The same files serve both databases. A comment `/*sqlite: … */` or `/*postgres: … */` is text for that one only; each
+//! database's own file says what else it reads otherwise.
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+const FILES: &[(i64, &str, &str)] =
+    &[(1, "begin", include_str!("../../migrations/0001_begin.sql"))];
+
+/// The steps for one database; `adapt` is its last word on a text.
+pub(super) fn migrator(database: &str, adapt: fn(String) -> String) -> Migrator {
+    let step = |(version, name, text): &(i64, &'static str, &str)| {
+        let text = sqlx::AssertSqlSafe(adapt(open_hints(text, database))).into_sql_str();
+        Migration::new(*version, (*name).into(), MigrationType::Simple, text, false)
+    };
+    Migrator::with_migrations(FILES.iter().map(step).collect())
+}
+
+/// Turns this database's comments into text.
+fn open_hints(text: &str, database: &str) -> String {
+    let mark = format!("/*{database}: ");
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(&mark) {
+        let (before, hint) = rest.split_at(start);
+        let hint = &hint[mark.len()..];
+        let end = hint.find(" */").expect("a hint of ours ends");
+        out.push_str(before);
+        out.push_str(&hint[..end]);
+        rest = &hint[end + 3..];
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_is_text_for_its_database_only() {
+        let text = "CREATE TABLE t (a BIGINT) /*sqlite: WITHOUT ROWID */ /*postgres: WITH (fillfactor = 70) */;";
+        assert_eq!(
+            open_hints(text, "sqlite"),
+            "CREATE TABLE t (a BIGINT) WITHOUT ROWID /*postgres: WITH (fillfactor = 70) */;"
+        );
+    }
+}

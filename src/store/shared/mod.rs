@@ -1,0 +1,175 @@
+//! A database: one connection that writes, a pool that reads. These files are compiled once for each database.
+
+mod bind;
+mod commit;
+mod load;
+mod plan;
+
+mod tx;
+
+use super::{Arguments, Conn, Db, Options, Pool};
+use crate::store::error::StoreError;
+use plan::Texts;
+use sqlx::{ConnectOptions, FromRow, Row};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// A read that takes longer is an attack or a missing index.
+const READ_DEADLINE_MS: u64 = 5_000;
+/// After it the connection is closed: its transaction ends at the server, which knows the same limit.
+const WRITE_DEADLINE_MS: u64 = 30_000;
+
+type DbRow = <Db as sqlx::Database>::Row;
+
+#[derive(Debug)]
+pub struct Database {
+    options: Options,
+    readers: Pool,
+    writer: Mutex<Writer>,
+}
+
+/// The connection that writes, and what goes along with it. It is made anew after every failure.
+#[derive(Debug, Default)]
+struct Writer {
+    connection: Option<Conn>,
+    texts: Texts,
+    owned: BTreeMap<i64, Owned>,
+    /// Statements of the last commit, by table.
+    counted: BTreeMap<&'static str, usize>,
+}
+
+/// A partition that was opened here.
+#[derive(Debug)]
+struct Owned {
+    owner: String,
+    /// The epoch that its owner was told, and the one in force since an unclear commit was looked into.
+    told: i64,
+    now: i64,
+}
+
+/// A value bound to a parameter of a read.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::store) enum Bind {
+    Int(i64),
+    Real(f64),
+    Text(String),
+}
+
+impl Database {
+    pub(in crate::store) async fn open(address: &str) -> Result<Self, StoreError> {
+        let options = super::options(address)?;
+        let mut connection = options
+            .connect()
+            .await
+            .map_err(|error| StoreError::Away(error.to_string()))?;
+        super::migrator()
+            .run_direct(None, &mut connection, false)
+            .await
+            .map_err(|error| StoreError::Migration(error.to_string()))?;
+        let readers = super::readers(&options);
+        let writer = Writer {
+            connection: Some(connection),
+            ..Writer::default()
+        };
+        Ok(Self {
+            options,
+            readers,
+            writer: Mutex::new(writer),
+        })
+    }
+
+    /// Ends all connections, so that SQLite folds its log into the file.
+    pub(in crate::store) async fn close(&self) {
+        self.readers.close().await;
+        if let Some(connection) = self.writer.lock().await.connection.take() {
+            let _ = sqlx::Connection::close(connection).await;
+        }
+    }
+
+    pub(in crate::store) async fn fetch<T>(
+        &self,
+        sql: String,
+        binds: Vec<Bind>,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        T: for<'r> FromRow<'r, DbRow> + Send + Unpin,
+    {
+        let query =
+            sqlx::query_as_with::<Db, T, Arguments>(sqlx::AssertSqlSafe(sql), arguments(binds));
+        within(READ_DEADLINE_MS, query.fetch_all(&self.readers)).await
+    }
+
+    /// The rows as texts, column by column: for comparing whole tables.
+    pub(in crate::store) async fn dump(
+        &self,
+        sql: &'static str,
+        columns: usize,
+    ) -> Result<Vec<Vec<String>>, StoreError> {
+        let rows = within(
+            READ_DEADLINE_MS,
+            sqlx::query::<Db>(sql).fetch_all(&self.readers),
+        )
+        .await?;
+        Ok(rows
+            .iter()
+            .map(|row| (0..columns).map(|column| cell(row, column)).collect())
+            .collect())
+    }
+
+    /// Statements of the last commit, by table.
+    pub(in crate::store) async fn counted(&self) -> BTreeMap<&'static str, usize> {
+        self.writer.lock().await.counted.clone()
+    }
+}
+
+impl Writer {
+    async fn connected(&mut self, options: &Options) -> Result<&mut Conn, StoreError> {
+        if self.connection.is_none() {
+            self.connection = Some(within(WRITE_DEADLINE_MS, options.connect()).await?);
+        }
+        Ok(self.connection.as_mut().expect("connected above"))
+    }
+}
+
+/// A call that does not come back in time fails; who called drops the connection.
+async fn within<T>(
+    ms: u64,
+    call: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(Duration::from_millis(ms), call).await {
+        Ok(result) => result.map_err(StoreError::from),
+        Err(_) => Err(StoreError::Deadline(ms)),
+    }
+}
+
+fn arguments(binds: Vec<Bind>) -> Arguments {
+    let mut arguments = Arguments::default();
+    for bind in binds {
+        let added = match bind {
+            Bind::Int(value) => sqlx::Arguments::add(&mut arguments, value),
+            Bind::Real(value) => sqlx::Arguments::add(&mut arguments, value),
+            Bind::Text(value) => sqlx::Arguments::add(&mut arguments, value),
+        };
+        added.expect("numbers and texts can be sent");
+    }
+    arguments
+}
+
+fn cell(row: &DbRow, column: usize) -> String {
+    if let Ok(value) = row.try_get::<Option<i64>, _>(column) {
+        return value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+    }
+    if let Ok(value) = row.try_get::<Option<i16>, _>(column) {
+        return value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+    }
+    if let Ok(value) = row.try_get::<Option<f64>, _>(column) {
+        return value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+    }
+    if let Ok(value) = row.try_get::<Option<String>, _>(column) {
+        return value.map_or_else(|| "-".to_owned(), |value| format!("{value:?}"));
+    }
+    row.try_get::<Vec<u8>, _>(column)
+        .map_or_else(|_| "?".to_owned(), |value| format!("{value:?}"))
+}
