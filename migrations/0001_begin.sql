@@ -137,6 +137,8 @@ CREATE INDEX job_open ON job (topic, priority DESC, instance, token) WHERE holde
 CREATE INDEX job_leased ON job (leased_until) WHERE holder IS NOT NULL;
 -- the schedule: jobs that rest after a failure
 CREATE INDEX job_resting ON job (due) WHERE holder IS NULL AND incident = 0 AND due > created_at;
+-- the schedule: tokens that go on in a commit of their own (kind 1: continuation)
+CREATE INDEX job_continuation ON job (due) WHERE kind = 1 AND holder IS NULL;
 
 CREATE TABLE user_task (
     instance BIGINT NOT NULL,

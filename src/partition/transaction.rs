@@ -3,6 +3,7 @@
 use crate::base::id::{DefinitionId, DeploymentId, ElementId, InstanceId, PartitionId, ScopeId};
 use crate::base::time::Timestamp;
 // The row types of the engine: a store sees no more of it than these.
+pub use crate::engine::definition::ProcessDefinition;
 pub use crate::engine::event::{Event, JobEnd};
 pub use crate::engine::history::{PastActivity, PastIncident, PastKey, PastRow, PastTask, PastVariable};
 pub use crate::engine::incident::IncidentKind;

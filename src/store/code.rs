@@ -35,12 +35,7 @@ pub(super) fn job_kind(kind: JobKind) -> i16 {
 }
 
 pub(super) fn job_kind_of(code: i16) -> Option<JobKind> {
-    let all = [
-        JobKind::External,
-        JobKind::Continuation,
-        JobKind::Decision,
-        JobKind::Script,
-    ];
+    let all = [JobKind::External, JobKind::Continuation, JobKind::Decision, JobKind::Script];
     all.into_iter().find(|one| job_kind(*one) == code)
 }
 
@@ -52,9 +47,7 @@ pub(super) fn delegation(delegation: Delegation) -> i16 {
 }
 
 pub(super) fn delegation_of(code: i16) -> Option<Delegation> {
-    [Delegation::Pending, Delegation::Resolved]
-        .into_iter()
-        .find(|one| delegation(*one) == code)
+    [Delegation::Pending, Delegation::Resolved].into_iter().find(|one| delegation(*one) == code)
 }
 
 pub(super) fn definition_kind(kind: DefinitionKind) -> i16 {
@@ -65,9 +58,7 @@ pub(super) fn definition_kind(kind: DefinitionKind) -> i16 {
 }
 
 pub(super) fn definition_kind_of(code: i16) -> Option<DefinitionKind> {
-    [DefinitionKind::Process, DefinitionKind::Decision]
-        .into_iter()
-        .find(|one| definition_kind(*one) == code)
+    [DefinitionKind::Process, DefinitionKind::Decision].into_iter().find(|one| definition_kind(*one) == code)
 }
 
 #[cfg(test)]
@@ -79,11 +70,7 @@ mod tests {
         assert!((0..6).all(|code| state_of(code).is_some_and(|one| state(one) == code)));
         assert!((0..4).all(|code| job_kind_of(code).is_some_and(|one| job_kind(one) == code)));
         assert!((0..2).all(|code| delegation_of(code).is_some_and(|one| delegation(one) == code)));
-        assert!(
-            (0..2).all(
-                |code| definition_kind_of(code).is_some_and(|one| definition_kind(one) == code)
-            )
-        );
+        assert!((0..2).all(|code| definition_kind_of(code).is_some_and(|one| definition_kind(one) == code)));
         assert_eq!((state_of(6), job_kind_of(4)), (None, None));
     }
 }

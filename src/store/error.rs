@@ -32,28 +32,22 @@ impl From<sqlx::Error> for StoreError {
                     // SQLite: SQLITE_FULL; PostgreSQL: disk_full
                     "13" | "53100" => Self::Full,
                     // PostgreSQL: data exception, integrity violation; SQLite: SQLITE_CONSTRAINT and its kinds
-                    code if code.len() == 5
-                        && (code.starts_with("22") || code.starts_with("23")) =>
-                    {
+                    code if code.len() == 5 && (code.starts_with("22") || code.starts_with("23")) => {
                         Self::Refused(inside.message().to_owned())
                     }
-                    code if code.parse::<i32>().is_ok_and(|code| code & 0xff == 19)
-                        && code.len() < 5 =>
-                    {
+                    code if code.parse::<i32>().is_ok_and(|code| code & 0xff == 19) && code.len() < 5 => {
                         Self::Refused(inside.message().to_owned())
                     }
                     // PostgreSQL: connection exception, shutting down
-                    code if code.len() == 5
-                        && (code.starts_with("08") || code.starts_with("57P")) =>
-                    {
+                    code if code.len() == 5 && (code.starts_with("08") || code.starts_with("57P")) => {
                         Self::Away(inside.message().to_owned())
                     }
                     _ => Self::Failed(error.to_string()),
                 }
             }
-            sqlx::Error::ColumnDecode { .. }
-            | sqlx::Error::Decode(_)
-            | sqlx::Error::ColumnNotFound(_) => Self::Unreadable(error.to_string()),
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => {
+                Self::Unreadable(error.to_string())
+            }
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolTimedOut

@@ -11,10 +11,15 @@ mod schema;
 mod sqlite;
 mod table;
 
-use crate::base::id::{InstanceId, PartitionId};
+use crate::base::id::{DefinitionId, DeploymentId, InstanceId, PartitionId, TokenId};
 use crate::base::time::Timestamp;
-use crate::partition::CommitError;
-use crate::partition::transaction::{AnswerRow, CommandKey, StoredInstance, Transaction};
+use crate::partition::transaction::{
+    CommandKey, DefinitionKind, Event, ProcessDefinition, StoredInstance, Transaction,
+};
+use crate::partition::{CommitError, Input, Output, compiled, lease_outcome};
+use sqlx::FromRow;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,24 +44,28 @@ macro_rules! on {
 
 /// Where a partition goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Begin {
-    pub epoch: i64,
-    pub position: i64,
-    pub next_id: i64,
-    pub clock: Timestamp,
+struct Begin {
+    epoch: i64,
+    position: i64,
+    next_id: i64,
+    clock: Timestamp,
+}
+
+/// A value bound to a parameter of a read.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Bind {
+    Int(i64),
+    Real(f64),
+    Text(String),
 }
 
 impl Store {
     /// `sqlite:FILE` or `postgres://USER@HOST/NAME`; brings the tables up to date.
     pub async fn open(address: &str) -> Result<Self, StoreError> {
         if address.starts_with("sqlite:") {
-            sqlite::shared::Database::open(address)
-                .await
-                .map(|database| Self::Sqlite(Arc::new(database)))
+            sqlite::shared::Database::open(address).await.map(|database| Self::Sqlite(Arc::new(database)))
         } else if address.starts_with("postgres:") || address.starts_with("postgresql:") {
-            postgres::shared::Database::open(address)
-                .await
-                .map(|database| Self::Postgres(Arc::new(database)))
+            postgres::shared::Database::open(address).await.map(|database| Self::Postgres(Arc::new(database)))
         } else {
             Err(StoreError::Address(address.to_owned()))
         }
@@ -66,14 +75,45 @@ impl Store {
         on!(self, database => database.close().await);
     }
 
-    /// Takes the partition: whoever had it before can no longer write. `owner` names this process for its whole life.
-    pub async fn take(
+    /// Takes the partition: whoever had it before can no longer write. Gives the first word to a new
+    /// [`Partition`](crate::partition::Partition). `owner` names this process for its whole life.
+    pub async fn open_partition(
         &self,
         partition: PartitionId,
         owner: &str,
         until: Timestamp,
-    ) -> Result<Begin, StoreError> {
-        on!(self, database => database.take(partition, owner, until).await)
+    ) -> Result<Input, StoreError> {
+        let Begin { epoch, position, next_id, clock } =
+            on!(self, database => database.take(partition, owner, until).await)?;
+        let definitions = on!(self, database => database.definitions(None).await)?;
+        let starts = on!(self, database => database.starts().await)?;
+        Ok(Input::Opened { epoch, position, next_id, clock, definitions, starts })
+    }
+
+    /// The database's word about an output, or none if it is not for a database. An error leaves everything as it was: ask
+    /// again.
+    pub async fn answer(&self, partition: PartitionId, output: &Output) -> Result<Option<Input>, StoreError> {
+        let input = match output {
+            Output::Load { instances, keys } => self.load(instances, keys).await?,
+            Output::LoadDefinition(id) => match self.definition(*id).await? {
+                Some(definition) => Input::Definition(definition),
+                None => Input::NoDefinition(*id),
+            },
+            Output::LoadClosed { instance, token, lease_no } => self.load_closed(*instance, *token, *lease_no).await?,
+            Output::LoadSchedule { until, since, topics } => {
+                let entries = on!(self, database => database.schedule(partition, *until, *since, topics).await)?;
+                Input::Scheduled { entries, until: *until }
+            }
+            Output::Commit(transaction) => {
+                let batch = transaction.fence.batch;
+                match self.commit(transaction).await {
+                    Ok(()) => Input::Committed { batch },
+                    Err(error) => Input::CommitFailed { batch, error },
+                }
+            }
+            Output::Reply { .. } | Output::Effect(_) | Output::WakeAt(_) | Output::StepDown => return Ok(None),
+        };
+        Ok(Some(input))
     }
 
     /// Writes wholly or not at all, and knows which: an unclear commit is looked into before this returns.
@@ -81,13 +121,53 @@ impl Store {
         on!(self, database => database.commit(transaction).await)
     }
 
+    /// The answer to `Output::Load`.
+    pub async fn load(&self, ids: &[InstanceId], keys: &[CommandKey]) -> Result<Input, StoreError> {
+        let instances = self.instances(ids).await?;
+        let answers = on!(self, database => database.answers(keys).await)?;
+        let missing = ids.iter().filter(|id| !instances.iter().any(|found| found.id == **id)).copied().collect();
+        let unanswered = keys.iter().filter(|key| !answers.iter().any(|found| found.key == **key)).cloned().collect();
+        Ok(Input::Loaded { instances, missing, answers, unanswered })
+    }
+
     /// The instances that are stored; those not given back are missing.
     pub async fn instances(&self, ids: &[InstanceId]) -> Result<Vec<StoredInstance>, StoreError> {
         on!(self, database => database.instances(ids).await)
     }
 
-    pub async fn answers(&self, keys: &[CommandKey]) -> Result<Vec<AnswerRow>, StoreError> {
-        on!(self, database => database.answers(keys).await)
+    /// A deployed process as the engine runs it; none if it is not stored, or can no longer be compiled.
+    pub async fn definition(&self, id: DefinitionId) -> Result<Option<Arc<ProcessDefinition>>, StoreError> {
+        let found = on!(self, database => database.definitions(Some(id)).await)?;
+        let Some(row) = found.into_iter().find(|row| row.kind == DefinitionKind::Process) else { return Ok(None) };
+        let files: BTreeMap<String, Vec<u8>> = self.files(row.deployment).await?.into_iter().collect();
+        let file = |name: &str| files.get(name).cloned();
+        Ok(files.get(&row.resource).and_then(|bytes| compiled(&row, bytes, &file)))
+    }
+
+    /// Name and bytes of each file of a deployment.
+    pub async fn files(&self, deployment: DeploymentId) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        on!(self, database => database.files(deployment).await)
+    }
+
+    async fn load_closed(&self, instance: InstanceId, token: TokenId, lease_no: i64) -> Result<Input, StoreError> {
+        let text = "SELECT events FROM history WHERE instance = $1 AND (events LIKE '%\"job-closed\"%' OR events LIKE \
+                    '%\"job-failed\"%') ORDER BY position";
+        let rows: Vec<(String,)> = self.fetch(text.to_owned(), vec![Bind::Int(instance.0)]).await?;
+        let mut events: Vec<Event> = Vec::new();
+        for (row,) in rows {
+            let read: Vec<Event> = serde_json::from_str(&row)
+                .map_err(|error| StoreError::Unreadable(format!("the history of instance {instance}: {error}")))?;
+            events.extend(read);
+        }
+        Ok(Input::Closed { instance, token, lease_no, how: lease_outcome(&events, token, lease_no) })
+    }
+
+    /// Rows as a struct of ours; texts are literals of this module, values are bound.
+    pub(crate) async fn fetch<T>(&self, text: String, binds: Vec<Bind>) -> Result<Vec<T>, StoreError>
+    where
+        T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        on!(self, database => database.fetch(text, binds).await)
     }
 
     /// Statements of the last commit, by table.

@@ -39,13 +39,8 @@ pub(super) mod shared;
 
 /// `postgres://…`
 pub(super) fn options(address: &str) -> Result<Options, StoreError> {
-    let options =
-        PgConnectOptions::from_str(address).map_err(|_| StoreError::Address(address.to_owned()))?;
-    Ok(options
-        .application_name("transhume")
-        .options(SESSION)
-        .statement_cache_capacity(500)
-        .disable_statement_logging())
+    let options = PgConnectOptions::from_str(address).map_err(|_| StoreError::Address(address.to_owned()))?;
+    Ok(options.application_name("transhume").options(SESSION).statement_cache_capacity(500).disable_statement_logging())
 }
 
 /// A reader whose user went away in the middle of something is closed, not given to the next one.
@@ -53,9 +48,7 @@ pub(super) fn readers(options: &Options) -> Pool {
     PgPoolOptions::new()
         .max_connections(READERS_MAX)
         .acquire_timeout(Duration::from_secs(5))
-        .after_release(|connection, _| {
-            Box::pin(async move { Ok(connection.execute("ROLLBACK").await.is_ok()) })
-        })
+        .after_release(|connection, _| Box::pin(async move { Ok(connection.execute("ROLLBACK").await.is_ok()) }))
         .connect_lazy_with(options.clone())
 }
 

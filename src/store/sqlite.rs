@@ -7,9 +7,7 @@
 use super::error::StoreError;
 use super::table::Marks;
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Sqlite, SqliteConnection, SqlitePool};
 use std::str::FromStr;
 use std::time::Duration;
@@ -37,8 +35,7 @@ pub(super) mod shared;
 
 /// `sqlite:FILE`
 pub(super) fn options(address: &str) -> Result<Options, StoreError> {
-    let options = SqliteConnectOptions::from_str(address)
-        .map_err(|_| StoreError::Address(address.to_owned()))?;
+    let options = SqliteConnectOptions::from_str(address).map_err(|_| StoreError::Address(address.to_owned()))?;
     Ok(options
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
@@ -63,7 +60,5 @@ pub(super) fn readers(options: &Options) -> Pool {
 
 pub(super) fn migrator() -> Migrator {
     // The row id itself is the key: one tree instead of two.
-    super::schema::migrator("sqlite", |text| {
-        text.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY")
-    })
+    super::schema::migrator("sqlite", |text| text.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY"))
 }

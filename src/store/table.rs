@@ -54,11 +54,7 @@ pub(super) const INSTANCE: Table = Table {
         "body",
     ],
 };
-pub(super) const SCOPE: Table = Table {
-    name: "scope",
-    key: &["instance", "scope"],
-    rest: &["body"],
-};
+pub(super) const SCOPE: Table = Table { name: "scope", key: &["instance", "scope"], rest: &["body"] };
 pub(super) const JOB: Table = Table {
     name: "job",
     key: &["instance", "token"],
@@ -108,11 +104,8 @@ pub(super) const USER_TASK: Table = Table {
         "updated_at",
     ],
 };
-pub(super) const CANDIDATE: Table = Table {
-    name: "candidate",
-    key: &["instance", "token", "is_group", "name"],
-    rest: &[],
-};
+pub(super) const CANDIDATE: Table =
+    Table { name: "candidate", key: &["instance", "token", "is_group", "name"], rest: &[] };
 pub(super) const TIMER: Table = Table {
     name: "timer",
     key: &["instance", "id"],
@@ -168,17 +161,12 @@ pub(super) const VARIABLE: Table = Table {
     key: &["instance", "scope", "name"],
     rest: &["tenant", "kind", "text", "number", "token"],
 };
-pub(super) const COMMAND_KEY: Table = Table {
-    name: "command_key",
-    key: &["tenant", "route", "key"],
-    rest: &["digest", "answer", "at"],
-};
+pub(super) const COMMAND_KEY: Table =
+    Table { name: "command_key", key: &["tenant", "route", "key"], rest: &["digest", "answer", "at"] };
 pub(super) const HISTORY: Table = Table {
     name: "history",
     key: &["partition", "position"],
-    rest: &[
-        "batch", "instance", "at", "cause", "events", "next_id", "clock",
-    ],
+    rest: &["batch", "instance", "at", "cause", "events", "next_id", "clock"],
 };
 pub(super) const PAST_ACTIVITY: Table = Table {
     name: "past_activity",
@@ -226,15 +214,7 @@ pub(super) const PAST_TASK: Table = Table {
 pub(super) const PAST_VARIABLE: Table = Table {
     name: "past_variable",
     key: &["instance", "scope", "name"],
-    rest: &[
-        "root",
-        "definition",
-        "process",
-        "tenant",
-        "value",
-        "token",
-        "at",
-    ],
+    rest: &["root", "definition", "process", "tenant", "value", "token", "at"],
 };
 pub(super) const PAST_INCIDENT: Table = Table {
     name: "past_incident",
@@ -253,16 +233,9 @@ pub(super) const PAST_INCIDENT: Table = Table {
         "deleted",
     ],
 };
-pub(super) const DEPLOYMENT: Table = Table {
-    name: "deployment",
-    key: &["id"],
-    rest: &["tenant", "name", "source", "at"],
-};
-pub(super) const RESOURCE: Table = Table {
-    name: "resource",
-    key: &["deployment", "id"],
-    rest: &["name", "bytes"],
-};
+pub(super) const DEPLOYMENT: Table =
+    Table { name: "deployment", key: &["id"], rest: &["tenant", "name", "source", "at"] };
+pub(super) const RESOURCE: Table = Table { name: "resource", key: &["deployment", "id"], rest: &["name", "bytes"] };
 pub(super) const DEFINITION: Table = Table {
     name: "definition",
     key: &["id"],
@@ -291,35 +264,16 @@ pub(super) const START_EVENT: Table = Table {
 pub(super) fn chunks(rows: usize) -> impl Iterator<Item = usize> {
     let full = rows / 256;
     let rest = rows % 256;
-    let whole = SIZES
-        .iter()
-        .rev()
-        .copied()
-        .find(|size| *size <= rest)
-        .unwrap_or(0);
+    let whole = SIZES.iter().rev().copied().find(|size| *size <= rest).unwrap_or(0);
     let one = size_for(rest) - rest;
-    let two = if whole == 0 {
-        0
-    } else {
-        size_for(rest - whole) - (rest - whole)
-    };
-    let tail = if one <= two {
-        [rest, 0]
-    } else {
-        [whole, rest - whole]
-    };
-    std::iter::repeat_n(256, full)
-        .chain(tail)
-        .filter(|rows| *rows > 0)
+    let two = if whole == 0 { 0 } else { size_for(rest - whole) - (rest - whole) };
+    let tail = if one <= two { [rest, 0] } else { [whole, rest - whole] };
+    std::iter::repeat_n(256, full).chain(tail).filter(|rows| *rows > 0)
 }
 
 /// The size of the statement that takes so many rows.
 pub(super) fn size_for(rows: usize) -> usize {
-    SIZES
-        .iter()
-        .copied()
-        .find(|size| *size >= rows)
-        .unwrap_or(256)
+    SIZES.iter().copied().find(|size| *size >= rows).unwrap_or(256)
 }
 
 /// The text of a statement for `size` rows. Rows without a first key column are passed over.
@@ -337,20 +291,12 @@ pub(super) fn text(table: &Table, mode: Mode, size: usize, marks: Marks) -> Stri
     let values = values(width, size, marks);
     match mode {
         Mode::Delete => format!("DELETE FROM {name} WHERE ({key}) IN ({values})"),
-        Mode::Insert => format!(
-            "INSERT INTO {name} ({columns}) SELECT * FROM ({values}) AS given WHERE column1 IS NOT NULL"
-        ),
+        Mode::Insert => {
+            format!("INSERT INTO {name} ({columns}) SELECT * FROM ({values}) AS given WHERE column1 IS NOT NULL")
+        }
         Mode::Upsert => {
-            let sets: Vec<String> = table
-                .rest
-                .iter()
-                .map(|c| format!("{c} = excluded.{c}"))
-                .collect();
-            let then = if sets.is_empty() {
-                "NOTHING".to_owned()
-            } else {
-                format!("UPDATE SET {}", sets.join(", "))
-            };
+            let sets: Vec<String> = table.rest.iter().map(|c| format!("{c} = excluded.{c}")).collect();
+            let then = if sets.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", sets.join(", ")) };
             format!(
                 "INSERT INTO {name} ({columns}) SELECT * FROM ({values}) AS given WHERE column1 IS NOT NULL \
                  ON CONFLICT ({key}) DO {then}"
@@ -369,9 +315,7 @@ fn values(width: usize, size: usize, marks: Marks) -> String {
             }
             match marks {
                 Marks::Plain => text.push('?'),
-                Marks::Numbered => {
-                    write!(text, "${}", row * width + column + 1).expect("a string takes all")
-                }
+                Marks::Numbered => write!(text, "${}", row * width + column + 1).expect("a string takes all"),
             }
         }
         text.push(')');

@@ -3,9 +3,9 @@
 use super::super::Arguments;
 use crate::base::id::{DefinitionId, ElementId, InstanceId, ScopeId};
 use crate::partition::transaction::{
-    AnswerRow, CommandKey, Common, DefinitionRow, DeploymentRow, IncidentRow, IndexKey,
-    InstanceRow, JobRow, PastActivity, PastIncident, PastKey, PastTask, PastVariable, ResourceRow,
-    ScopeRow, StartRow, SubscriptionRow, TimerRow, UserTaskRow, VariableRow,
+    AnswerRow, CommandKey, Common, DefinitionRow, DeploymentRow, IncidentRow, IndexKey, InstanceRow, JobRow,
+    PastActivity, PastIncident, PastKey, PastTask, PastVariable, ResourceRow, ScopeRow, StartRow, SubscriptionRow,
+    TimerRow, UserTaskRow, VariableRow,
 };
 use crate::store::code;
 use sqlx::{Encode, Type};
@@ -21,10 +21,7 @@ impl Binder {
     pub(super) fn with_room(parameters: usize) -> Self {
         let mut arguments = Arguments::default();
         sqlx::Arguments::reserve(&mut arguments, parameters, parameters * 8);
-        Self {
-            arguments,
-            void: false,
-        }
+        Self { arguments, void: false }
     }
 
     pub(super) fn void(&mut self) {
@@ -76,8 +73,7 @@ impl Binder {
         T: Encode<'q, super::super::Db> + Type<super::super::Db> + 'q,
     {
         let value = if self.void { None } else { value };
-        sqlx::Arguments::add(&mut self.arguments, value)
-            .expect("numbers, texts and bytes can be sent");
+        sqlx::Arguments::add(&mut self.arguments, value).expect("numbers, texts and bytes can be sent");
     }
 }
 
@@ -122,9 +118,7 @@ pub(super) fn index_key(b: &mut Binder, instance: InstanceId, key: &IndexKey) {
             b.flag(*is_group);
             b.text(name);
         }
-        IndexKey::Timer(id) | IndexKey::Subscription(id) | IndexKey::Incident(id) => {
-            b.int(id.0.into())
-        }
+        IndexKey::Timer(id) | IndexKey::Subscription(id) | IndexKey::Incident(id) => b.int(id.0.into()),
         IndexKey::Variable(scope, name) => {
             b.int(scope.0.into());
             b.text(name);
@@ -258,10 +252,7 @@ pub(super) fn past_task(b: &mut Binder, whose: &Common, row: &PastTask) {
 
 pub(super) fn past_variable(b: &mut Binder, whose: &Common, row: &PastVariable) {
     origin(b, whose);
-    let value = row
-        .value
-        .as_ref()
-        .map(|value| serde_json::to_string(value).expect("a variable is JSON"));
+    let value = row.value.as_ref().map(|value| serde_json::to_string(value).expect("a variable is JSON"));
     b.text_or(value.as_deref());
     b.int_or(row.token.map(|token| token.0.into()));
     b.int(row.at.0);

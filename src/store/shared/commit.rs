@@ -10,9 +10,7 @@ use super::tx::Tx;
 use super::{Bind, Database, Writer, arguments};
 use crate::base::id::InstanceId;
 use crate::partition::CommitError;
-use crate::partition::transaction::{
-    Fence, IndexKey, IndexRow, IndexWrite, PastRow, PastWrite, Record, Transaction,
-};
+use crate::partition::transaction::{Fence, IndexKey, IndexRow, IndexWrite, PastRow, PastWrite, Record, Transaction};
 use crate::store::error::StoreError;
 use crate::store::table::{self, Mode, Table};
 use std::time::Duration;
@@ -26,21 +24,36 @@ enum Reached {
 }
 
 impl Database {
-    pub(in crate::store) async fn commit(
-        &self,
-        transaction: &Transaction,
-    ) -> Result<(), CommitError> {
+    pub(in crate::store) async fn commit(&self, transaction: &Transaction) -> Result<(), CommitError> {
         let mut writer = self.writer.lock().await;
-        let epoch = match writer.owned.get(&transaction.fence.partition.0) {
-            Some(owned) if owned.told == transaction.fence.epoch => owned.now,
+        let fence = &transaction.fence;
+        let before = fence.position - i64::try_from(transaction.records.len()).expect("a batch is bounded");
+        let epoch = match writer.owned.get(&fence.partition.0) {
+            Some(owned) if owned.told == fence.epoch && owned.position == before => owned.now,
             Some(_) | None => return Err(CommitError::Fenced),
         };
-        let reached = match writer.write(&self.options, transaction, epoch).await {
-            Ok(()) => return Ok(()),
-            Err(reached) => reached,
+        let written = writer.write(&self.options, transaction, epoch).await;
+        let result = match written {
+            Ok(()) => Ok(()),
+            Err(reached) => writer.recover(&self.options, fence, epoch, reached).await,
         };
+        if let (Ok(()), Some(owned)) = (result, writer.owned.get_mut(&fence.partition.0)) {
+            owned.position = fence.position;
+        }
+        result
+    }
+}
+
+impl Writer {
+    async fn recover(
+        &mut self,
+        options: &Options,
+        fence: &Fence,
+        epoch: i64,
+        reached: Reached,
+    ) -> Result<(), CommitError> {
         // Whatever went wrong, this connection is not trusted again.
-        writer.connection = None;
+        self.connection = None;
         match reached {
             Reached::Before(StoreError::Fenced) => Err(CommitError::Fenced),
             Reached::Before(error) => {
@@ -49,32 +62,19 @@ impl Database {
             }
             Reached::Commit(error) => {
                 tracing::warn!(%error, "a commit was not confirmed; looking whether it is there");
-                writer
-                    .settle(&self.options, &transaction.fence, epoch)
-                    .await
+                self.settle(options, fence, epoch).await
             }
         }
     }
-}
 
-impl Writer {
-    async fn write(
-        &mut self,
-        options: &Options,
-        transaction: &Transaction,
-        epoch: i64,
-    ) -> Result<(), Reached> {
+    async fn write(&mut self, options: &Options, transaction: &Transaction, epoch: i64) -> Result<(), Reached> {
         self.connected(options).await.map_err(Reached::Before)?;
         self.counted.clear();
         let connection = self.connection.as_mut().expect("connected above");
         let mut tx = Tx::begin(connection).await.map_err(Reached::Before)?;
         let fence = format!("SELECT id FROM partition WHERE id = $1 AND epoch = $2{FOR_UPDATE}");
         let keys = vec![Bind::Int(transaction.fence.partition.0), Bind::Int(epoch)];
-        if !tx
-            .found(fence.into(), arguments(keys))
-            .await
-            .map_err(Reached::Before)?
-        {
+        if !tx.found(fence.into(), arguments(keys)).await.map_err(Reached::Before)? {
             return Err(Reached::Before(StoreError::Fenced));
         }
         let events = events(transaction);
@@ -83,27 +83,19 @@ impl Writer {
         while let Some(statement) = next {
             *self.counted.entry(statement.table).or_default() += 1;
             // the database's thread works on this one while the next is made here
-            let (done, following) =
-                tokio::join!(biased; tx.run(statement), async { statements.next() });
+            let (done, following) = tokio::join!(biased; tx.run(statement), async { statements.next() });
             done.map_err(Reached::Before)?;
             next = following;
         }
         drop(statements);
         for deployment in &transaction.deployments_gone {
-            forget(&mut tx, deployment.0)
-                .await
-                .map_err(Reached::Before)?;
+            forget(&mut tx, deployment.0).await.map_err(Reached::Before)?;
         }
         tx.commit().await.map_err(Reached::Commit)
     }
 
     /// Waits for the database as long as it takes: without its answer neither yes nor no would be true.
-    async fn settle(
-        &mut self,
-        options: &Options,
-        fence: &Fence,
-        epoch: i64,
-    ) -> Result<(), CommitError> {
+    async fn settle(&mut self, options: &Options, fence: &Fence, epoch: i64) -> Result<(), CommitError> {
         let mut pause = Duration::from_millis(50);
         loop {
             match self.look(options, fence, epoch).await {
@@ -121,36 +113,22 @@ impl Writer {
     }
 
     /// Whether the batch is stored; `None`: the partition is no longer ours.
-    async fn look(
-        &mut self,
-        options: &Options,
-        fence: &Fence,
-        epoch: i64,
-    ) -> Result<Option<bool>, StoreError> {
+    async fn look(&mut self, options: &Options, fence: &Fence, epoch: i64) -> Result<Option<bool>, StoreError> {
         let partition = fence.partition.0;
         let owned = self.owned.get(&partition).ok_or(StoreError::Fenced)?;
         let owner = owned.owner.clone();
         let mut tx = Tx::begin(self.connected(options).await?).await?;
         // At least ours: an earlier look may have raised it without our hearing of it.
-        let raise =
-            "UPDATE partition SET epoch = epoch + 1 WHERE id = $1 AND owner = $2 AND epoch >= $3";
+        let raise = "UPDATE partition SET epoch = epoch + 1 WHERE id = $1 AND owner = $2 AND epoch >= $3";
         let keys = vec![Bind::Int(partition), Bind::Text(owner), Bind::Int(epoch)];
         if tx.execute(raise.into(), arguments(keys)).await? == 0 {
             return Ok(None);
         }
-        let row =
-            "SELECT position FROM history WHERE partition = $1 AND position = $2 AND batch = $3";
-        let keys = vec![
-            Bind::Int(partition),
-            Bind::Int(fence.position),
-            Bind::Int(fence.batch),
-        ];
+        let row = "SELECT position FROM history WHERE partition = $1 AND position = $2 AND batch = $3";
+        let keys = vec![Bind::Int(partition), Bind::Int(fence.position), Bind::Int(fence.batch)];
         let there = tx.found(row.into(), arguments(keys)).await?;
         let now = tx
-            .number(
-                "SELECT epoch FROM partition WHERE id = $1".into(),
-                arguments(vec![Bind::Int(partition)]),
-            )
+            .number("SELECT epoch FROM partition WHERE id = $1".into(), arguments(vec![Bind::Int(partition)]))
             .await?;
         tx.commit().await?;
         if let Some(owned) = self.owned.get_mut(&partition) {
@@ -168,73 +146,23 @@ fn events(transaction: &Transaction) -> Vec<String> {
 
 fn plan<'a>(transaction: &'a Transaction, events: &'a [String]) -> Plan<'a> {
     let mut plan = Plan::default();
-    plan.add(
-        Mode::Upsert,
-        &table::DEPLOYMENT,
-        &transaction.deployments,
-        bind::deployment,
-    );
-    plan.add(
-        Mode::Upsert,
-        &table::RESOURCE,
-        &transaction.resources,
-        bind::resource,
-    );
-    plan.add(
-        Mode::Upsert,
-        &table::DEFINITION,
-        &transaction.definitions,
-        bind::definition,
-    );
-    plan.add(
-        Mode::Delete,
-        &table::START_EVENT,
-        &transaction.starts_gone,
-        |b, (definition, element)| {
-            bind::start_key(b, *definition, element);
-        },
-    );
-    plan.add(
-        Mode::Upsert,
-        &table::START_EVENT,
-        &transaction.starts,
-        bind::start,
-    );
-    plan.add(
-        Mode::Upsert,
-        &table::INSTANCE,
-        &transaction.instances,
-        bind::instance,
-    );
-    plan.add(
-        Mode::Delete,
-        &table::SCOPE,
-        &transaction.scopes_gone,
-        |b, key| bind::scope_key(b, *key),
-    );
-    plan.add(
-        Mode::Upsert,
-        &table::SCOPE,
-        &transaction.scopes,
-        bind::scope,
-    );
+    plan.add(Mode::Upsert, &table::DEPLOYMENT, &transaction.deployments, bind::deployment);
+    plan.add(Mode::Upsert, &table::RESOURCE, &transaction.resources, bind::resource);
+    plan.add(Mode::Upsert, &table::DEFINITION, &transaction.definitions, bind::definition);
+    plan.add(Mode::Delete, &table::START_EVENT, &transaction.starts_gone, |b, (definition, element)| {
+        bind::start_key(b, *definition, element);
+    });
+    plan.add(Mode::Upsert, &table::START_EVENT, &transaction.starts, bind::start);
+    plan.add(Mode::Upsert, &table::INSTANCE, &transaction.instances, bind::instance);
+    plan.add(Mode::Delete, &table::SCOPE, &transaction.scopes_gone, |b, key| bind::scope_key(b, *key));
+    plan.add(Mode::Upsert, &table::SCOPE, &transaction.scopes, bind::scope);
     index_gone(&mut plan, &transaction.index_gone);
     index(&mut plan, &transaction.index);
     past(&mut plan, &transaction.past);
-    plan.add(
-        Mode::Upsert,
-        &table::COMMAND_KEY,
-        &transaction.answers,
-        bind::answer,
-    );
+    plan.add(Mode::Upsert, &table::COMMAND_KEY, &transaction.answers, bind::answer);
     let records: Vec<usize> = (0..transaction.records.len()).collect();
     plan.own(Mode::Insert, &table::HISTORY, records, move |b, row| {
-        record(
-            b,
-            &transaction.fence,
-            &transaction.records[*row],
-            &events[*row],
-        );
+        record(b, &transaction.fence, &transaction.records[*row], &events[*row]);
     });
     plan
 }
@@ -246,9 +174,7 @@ fn index_gone<'a>(plan: &mut Plan<'a>, gone: &'a [(InstanceId, IndexKey)]) {
         tables[place(&key.1)].push(key);
     }
     for (rows, table) in tables.into_iter().zip(INDEX_TABLES) {
-        plan.pick(Mode::Delete, table, rows, |b, (instance, key)| {
-            bind::index_key(b, *instance, key)
-        });
+        plan.pick(Mode::Delete, table, rows, |b, (instance, key)| bind::index_key(b, *instance, key));
     }
 }
 
@@ -306,12 +232,7 @@ fn past<'a>(plan: &mut Plan<'a>, writes: &'a [PastWrite]) {
         };
         tables[place].push(write);
     }
-    let all = [
-        &table::PAST_ACTIVITY,
-        &table::PAST_TASK,
-        &table::PAST_VARIABLE,
-        &table::PAST_INCIDENT,
-    ];
+    let all = [&table::PAST_ACTIVITY, &table::PAST_TASK, &table::PAST_VARIABLE, &table::PAST_INCIDENT];
     for (rows, table) in tables.into_iter().zip(all) {
         plan.pick(Mode::Upsert, table, rows, |b, write| {
             bind::past_key(b, write.common.instance, &write.key);
@@ -347,8 +268,7 @@ async fn forget(tx: &mut Tx<'_>, deployment: i64) -> Result<(), StoreError> {
         "DELETE FROM deployment WHERE id = $1",
     ];
     for text in texts {
-        tx.execute(text.into(), arguments(vec![Bind::Int(deployment)]))
-            .await?;
+        tx.execute(text.into(), arguments(vec![Bind::Int(deployment)])).await?;
     }
     Ok(())
 }

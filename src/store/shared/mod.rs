@@ -4,10 +4,12 @@ mod bind;
 mod commit;
 mod load;
 mod plan;
+mod schedule;
 
 mod tx;
 
 use super::{Arguments, Conn, Db, Options, Pool};
+use crate::store::Bind;
 use crate::store::error::StoreError;
 use plan::Texts;
 use sqlx::{ConnectOptions, FromRow, Row};
@@ -47,37 +49,21 @@ struct Owned {
     /// The epoch that its owner was told, and the one in force since an unclear commit was looked into.
     told: i64,
     now: i64,
-}
-
-/// A value bound to a parameter of a read.
-#[derive(Clone, Debug, PartialEq)]
-pub(in crate::store) enum Bind {
-    Int(i64),
-    Real(f64),
-    Text(String),
+    /// Of its last history row.
+    position: i64,
 }
 
 impl Database {
     pub(in crate::store) async fn open(address: &str) -> Result<Self, StoreError> {
         let options = super::options(address)?;
-        let mut connection = options
-            .connect()
-            .await
-            .map_err(|error| StoreError::Away(error.to_string()))?;
+        let mut connection = options.connect().await.map_err(|error| StoreError::Away(error.to_string()))?;
         super::migrator()
             .run_direct(None, &mut connection, false)
             .await
             .map_err(|error| StoreError::Migration(error.to_string()))?;
         let readers = super::readers(&options);
-        let writer = Writer {
-            connection: Some(connection),
-            ..Writer::default()
-        };
-        Ok(Self {
-            options,
-            readers,
-            writer: Mutex::new(writer),
-        })
+        let writer = Writer { connection: Some(connection), ..Writer::default() };
+        Ok(Self { options, readers, writer: Mutex::new(writer) })
     }
 
     /// Ends all connections, so that SQLite folds its log into the file.
@@ -88,16 +74,11 @@ impl Database {
         }
     }
 
-    pub(in crate::store) async fn fetch<T>(
-        &self,
-        sql: String,
-        binds: Vec<Bind>,
-    ) -> Result<Vec<T>, StoreError>
+    pub(in crate::store) async fn fetch<T>(&self, sql: String, binds: Vec<Bind>) -> Result<Vec<T>, StoreError>
     where
         T: for<'r> FromRow<'r, DbRow> + Send + Unpin,
     {
-        let query =
-            sqlx::query_as_with::<Db, T, Arguments>(sqlx::AssertSqlSafe(sql), arguments(binds));
+        let query = sqlx::query_as_with::<Db, T, Arguments>(sqlx::AssertSqlSafe(sql), arguments(binds));
         within(READ_DEADLINE_MS, query.fetch_all(&self.readers)).await
     }
 
@@ -107,15 +88,8 @@ impl Database {
         sql: &'static str,
         columns: usize,
     ) -> Result<Vec<Vec<String>>, StoreError> {
-        let rows = within(
-            READ_DEADLINE_MS,
-            sqlx::query::<Db>(sql).fetch_all(&self.readers),
-        )
-        .await?;
-        Ok(rows
-            .iter()
-            .map(|row| (0..columns).map(|column| cell(row, column)).collect())
-            .collect())
+        let rows = within(READ_DEADLINE_MS, sqlx::query::<Db>(sql).fetch_all(&self.readers)).await?;
+        Ok(rows.iter().map(|row| (0..columns).map(|column| cell(row, column)).collect()).collect())
     }
 
     /// Statements of the last commit, by table.
@@ -134,10 +108,7 @@ impl Writer {
 }
 
 /// A call that does not come back in time fails; who called drops the connection.
-async fn within<T>(
-    ms: u64,
-    call: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, StoreError> {
+async fn within<T>(ms: u64, call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
     match tokio::time::timeout(Duration::from_millis(ms), call).await {
         Ok(result) => result.map_err(StoreError::from),
         Err(_) => Err(StoreError::Deadline(ms)),
@@ -170,6 +141,5 @@ fn cell(row: &DbRow, column: usize) -> String {
     if let Ok(value) = row.try_get::<Option<String>, _>(column) {
         return value.map_or_else(|| "-".to_owned(), |value| format!("{value:?}"));
     }
-    row.try_get::<Vec<u8>, _>(column)
-        .map_or_else(|_| "?".to_owned(), |value| format!("{value:?}"))
+    row.try_get::<Vec<u8>, _>(column).map_or_else(|_| "?".to_owned(), |value| format!("{value:?}"))
 }

@@ -74,12 +74,7 @@ impl<'a> Plan<'a> {
 
     fn push(&mut self, mode: Mode, table: &'static Table, rows: usize, bind: BindRow<'a>) {
         if rows > 0 {
-            self.parts.push(Part {
-                table,
-                mode,
-                rows,
-                bind,
-            });
+            self.parts.push(Part { table, mode, rows, bind });
         }
     }
 
@@ -102,10 +97,7 @@ impl Part<'_> {
         let rows = range.len();
         let size = size_for(rows);
         let key = (self.table.name, self.mode, size);
-        let text = texts
-            .entry(key)
-            .or_insert_with(|| text(self.table, self.mode, size, MARKS).into())
-            .clone();
+        let text = texts.entry(key).or_insert_with(|| text(self.table, self.mode, size, MARKS).into()).clone();
         let width = self.table.key.len() + self.table.rest.len();
         let mut binder = Binder::with_room(size * width);
         let last = range.end - 1;
@@ -117,11 +109,6 @@ impl Part<'_> {
             (self.bind)(&mut binder, last);
         }
         let exactly = (self.mode == Mode::Insert).then_some(rows);
-        Statement {
-            table: self.table.name,
-            text,
-            arguments: binder.done(),
-            exactly,
-        }
+        Statement { table: self.table.name, text, arguments: binder.done(), exactly }
     }
 }

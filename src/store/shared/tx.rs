@@ -17,10 +17,7 @@ pub(super) struct Tx<'c> {
 impl<'c> Tx<'c> {
     pub(super) async fn begin(connection: &'c mut Conn) -> Result<Self, StoreError> {
         let inner = within(WRITE_DEADLINE_MS, connection.begin_with(BEGIN)).await?;
-        Ok(Self {
-            inner,
-            poisoned: false,
-        })
+        Ok(Self { inner, poisoned: false })
     }
 
     /// Rows touched.
@@ -28,18 +25,14 @@ impl<'c> Tx<'c> {
         let exactly = statement.exactly;
         let rows = self.execute(statement.text, statement.arguments).await?;
         match exactly {
-            Some(wanted) if rows != wanted as u64 => self.poison(StoreError::Failed(format!(
-                "{rows} rows of {wanted} were written"
-            ))),
+            Some(wanted) if rows != wanted as u64 => {
+                self.poison(StoreError::Failed(format!("{rows} rows of {wanted} were written")))
+            }
             Some(_) | None => Ok(rows),
         }
     }
 
-    pub(super) async fn execute(
-        &mut self,
-        text: Arc<str>,
-        arguments: Arguments,
-    ) -> Result<u64, StoreError> {
+    pub(super) async fn execute(&mut self, text: Arc<str>, arguments: Arguments) -> Result<u64, StoreError> {
         self.sound()?;
         let query = sqlx::query_with::<Db, Arguments>(sqlx::AssertSqlSafe(text), arguments);
         match within(WRITE_DEADLINE_MS, query.execute(&mut *self.inner)).await {
@@ -48,11 +41,7 @@ impl<'c> Tx<'c> {
         }
     }
 
-    pub(super) async fn found(
-        &mut self,
-        text: Arc<str>,
-        arguments: Arguments,
-    ) -> Result<bool, StoreError> {
+    pub(super) async fn found(&mut self, text: Arc<str>, arguments: Arguments) -> Result<bool, StoreError> {
         self.sound()?;
         let query = sqlx::query_with::<Db, Arguments>(sqlx::AssertSqlSafe(text), arguments);
         match within(WRITE_DEADLINE_MS, query.fetch_optional(&mut *self.inner)).await {
@@ -61,14 +50,9 @@ impl<'c> Tx<'c> {
         }
     }
 
-    pub(super) async fn number(
-        &mut self,
-        text: Arc<str>,
-        arguments: Arguments,
-    ) -> Result<i64, StoreError> {
+    pub(super) async fn number(&mut self, text: Arc<str>, arguments: Arguments) -> Result<i64, StoreError> {
         self.sound()?;
-        let query =
-            sqlx::query_scalar_with::<Db, i64, Arguments>(sqlx::AssertSqlSafe(text), arguments);
+        let query = sqlx::query_scalar_with::<Db, i64, Arguments>(sqlx::AssertSqlSafe(text), arguments);
         match within(WRITE_DEADLINE_MS, query.fetch_one(&mut *self.inner)).await {
             Ok(number) => Ok(number),
             Err(error) => self.poison(error),
@@ -82,9 +66,7 @@ impl<'c> Tx<'c> {
 
     fn sound(&self) -> Result<(), StoreError> {
         match self.poisoned {
-            true => Err(StoreError::Failed(
-                "the transaction has failed before; it can only be rolled back".into(),
-            )),
+            true => Err(StoreError::Failed("the transaction has failed before; it can only be rolled back".into())),
             false => Ok(()),
         }
     }
