@@ -26,6 +26,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 mod functions;
+#[cfg(test)]
+mod tests;
+mod whole;
 
 /// How much a script may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +104,12 @@ impl Program {
         for (name, value) in &before {
             scope.push_dynamic(name.as_str(), dynamic::from_json(value.clone()));
         }
-        let running = Running::begin(self.snapshot(around), around.now(), deadline(budget));
+        let running = Running::begin(
+            self.snapshot(around),
+            around.now(),
+            deadline(budget),
+            native_work(budget),
+        );
         let outcome = engine(budget).eval_ast_with_scope::<Dynamic>(&mut scope, &self.ast);
         let written = running.end();
         let result = outcome.map_err(|error| failure(&error))?;
@@ -184,6 +192,19 @@ fn deadline(budget: Budget) -> Option<Instant> {
     }
 }
 
+fn operations(budget: Budget) -> u64 {
+    match budget {
+        Budget::Inline => SCRIPT_INLINE_OPERATIONS_MAX,
+        Budget::Full => SCRIPT_OPERATIONS_MAX,
+    }
+}
+
+/// What the natives of this module may do in all: elements touched, or stretches of text.
+fn native_work(budget: Budget) -> usize {
+    const PER_OPERATION: u64 = 8;
+    usize::try_from(operations(budget) * PER_OPERATION).unwrap_or(usize::MAX)
+}
+
 fn engine(budget: Budget) -> &'static Engine {
     static INLINE: OnceLock<Engine> = OnceLock::new();
     static FULL: OnceLock<Engine> = OnceLock::new();
@@ -205,19 +226,16 @@ fn build(budget: Budget) -> Engine {
         .register_global_module(BasicArrayPackage::new().as_shared_module())
         .register_global_module(BasicMapPackage::new().as_shared_module());
     functions::register(&mut engine);
+    whole::register(&mut engine);
     for symbol in ["eval", "Fn", "import", "export"] {
         engine.disable_symbol(symbol);
     }
-    let (operations, string, array) = match budget {
-        Budget::Inline => (
-            SCRIPT_INLINE_OPERATIONS_MAX,
-            SCRIPT_INLINE_STRING_MAX,
-            SCRIPT_INLINE_ARRAY_MAX,
-        ),
-        Budget::Full => (SCRIPT_OPERATIONS_MAX, SCRIPT_STRING_MAX, SCRIPT_ARRAY_MAX),
+    let (string, array) = match budget {
+        Budget::Inline => (SCRIPT_INLINE_STRING_MAX, SCRIPT_INLINE_ARRAY_MAX),
+        Budget::Full => (SCRIPT_STRING_MAX, SCRIPT_ARRAY_MAX),
     };
     engine
-        .set_max_operations(operations)
+        .set_max_operations(operations(budget))
         .set_max_string_size(string)
         .set_max_array_size(array)
         .set_max_map_size(SCRIPT_MAP_MAX)
@@ -308,11 +326,13 @@ const CALLBACK_TAKERS: [&str; 18] = [
     "zip",
 ];
 
-/// Whether the text calls one of them with arguments; a comment between name and bracket counts as a call.
+/// Whether the text calls one of them with arguments; a comment between name and bracket counts as a call. Without
+/// arguments they call nothing, but for `dedup`, which compares by calls.
 fn takes_callbacks(text: &str) -> bool {
     words(text).any(|(word, behind)| {
         let mut rest = text[behind..].trim_start().chars();
         match rest.next() {
+            Some('(') if word == "dedup" => true,
             Some('(') => {
                 !rest.as_str().trim_start().starts_with(')') && CALLBACK_TAKERS.contains(&word)
             }

@@ -278,7 +278,20 @@ mod tests {
             ("\"abc\".index_of(\"c\")", json!(2)),
             ("\"n=\" + 1 + \" \" + 2.5 + true + ()", json!("n=1 2.5true")),
             ("1 + \"a\"", json!("1a")),
-            ("`${n} ${t} ${list}`", json!("3 abc [1, 2]")),
+            ("`${n} ${t} ${list}`", json!("3 abc [1,2]")),
+            (
+                "server.to_string() + [\"a\", 1.0, ()]",
+                json!("{\"gb\":4,\"name\":\"web\"}[\"a\",1.0,null]"),
+            ),
+            (
+                "[list == [1, 2.0], list != [1], 2 in list, [2] in [1, [2]], server == #{gb: 4, name: \"web\"}]",
+                json!([true, true, true, true, true]),
+            ),
+            (
+                "[() in [()], 'c' in ['c'], true in [false], \"1\" in [1]]",
+                json!([true, true, false, false]),
+            ),
+            ("execution.to_string().contains(\"wave-1\")", json!(true)),
             ("7 / 2", json!(3)),
             ("n.to_string() + 'c'", json!("3c")),
             ("server.zzz", json!(null)),

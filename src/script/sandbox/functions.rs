@@ -21,7 +21,7 @@ pub(super) struct BpmnError {
     pub(super) message: Option<ImmutableString>,
 }
 
-type Answer<T> = Result<T, Box<EvalAltResult>>;
+pub(super) type Answer<T> = Result<T, Box<EvalAltResult>>;
 
 thread_local! {
     /// The run on this thread. Rhai's natives see nothing but their arguments, and the engines are shared.
@@ -34,6 +34,8 @@ struct Run {
     writer: Writer,
     now: Timestamp,
     deadline: Option<Instant>,
+    /// What natives may still do; Rhai counts a call of one as one operation, however long it works.
+    work_left: usize,
 }
 
 /// The time between the begin and the end of a run; ends it also when the run is left by a panic.
@@ -44,6 +46,7 @@ impl Running {
         variables: BTreeMap<String, Value>,
         now: Timestamp,
         deadline: Option<Instant>,
+        work: usize,
     ) -> Self {
         let run = Run {
             variables,
@@ -51,6 +54,7 @@ impl Running {
             writer: Writer::new(),
             now,
             deadline,
+            work_left: work,
         };
         RUN.with(|current| *current.borrow_mut() = Some(run));
         Self(())
@@ -86,6 +90,17 @@ fn in_run<T>(work: impl FnOnce(&mut Run) -> Answer<T>) -> Answer<T> {
     })
 }
 
+/// Takes from the run's allowance of native work: an element, or some characters.
+pub(super) fn spend(work: usize) -> Answer<()> {
+    in_run(|run| match run.work_left.checked_sub(work) {
+        Some(left) => {
+            run.work_left = left;
+            Ok(())
+        }
+        None => Err(EvalAltResult::ErrorTooManyOperations(Position::NONE).into()),
+    })
+}
+
 pub(super) fn register(engine: &mut Engine) {
     variables(engine);
     errors(engine);
@@ -95,10 +110,13 @@ pub(super) fn register(engine: &mut Engine) {
 
 fn variables(engine: &mut Engine) {
     engine.register_fn("get_variable", |name: &str| -> Answer<Dynamic> {
-        in_run(|run| {
+        let value = in_run(|run| {
             let value = run.written.get(name).or_else(|| run.variables.get(name));
-            Ok(value.map_or(Dynamic::UNIT, |value| dynamic::from_json(value.clone())))
-        })
+            Ok(value.cloned().unwrap_or_default())
+        })?;
+        let (texts, elements, entries) = dynamic::sizes(&value);
+        spend(texts / 16 + elements + entries)?;
+        Ok(dynamic::from_json(value))
     });
     engine.register_fn("has_variable", |name: &str| -> Answer<bool> {
         in_run(|run| Ok(run.written.contains_key(name) || run.variables.contains_key(name)))
@@ -175,6 +193,7 @@ fn texts(engine: &mut Engine) {
              new: &str|
              -> Answer<()> {
                 let occurrences = this.matches(old).count();
+                spend(occurrences + this.len() / 16)?;
                 let length = this.len() + occurrences.saturating_mul(new.len());
                 let kept = length - occurrences.saturating_mul(old.len()).min(length);
                 if kept > context.engine().max_string_size() {
@@ -184,21 +203,6 @@ fn texts(engine: &mut Engine) {
                 Ok(())
             },
         );
-    // Joining with other kinds; text with text and text with character are built in.
-    engine
-        .register_fn("+", |this: ImmutableString, other: INT| {
-            format!("{this}{other}")
-        })
-        .register_fn("+", |this: ImmutableString, other: f64| {
-            format!("{this}{other:?}")
-        })
-        .register_fn("+", |this: ImmutableString, other: bool| {
-            format!("{this}{other}")
-        })
-        .register_fn("+", |this: ImmutableString, (): ()| this)
-        .register_fn("+", |other: INT, this: ImmutableString| {
-            format!("{other}{this}")
-        });
 }
 
 fn parts_of_texts(engine: &mut Engine) {
@@ -222,26 +226,11 @@ fn parts_of_texts(engine: &mut Engine) {
                         .map(|part| part.to_owned().into())
                         .collect()
                 };
+                spend(parts.len() + this.len() / 16)?;
                 match parts.len() > most {
                     true => Err(too_large("Size of array")),
                     false => Ok(parts),
                 }
-            },
-        )
-        .register_fn(
-            "join",
-            |context: NativeCallContext, list: &mut Array, separator: &str| -> Answer<String> {
-                let mut whole = String::new();
-                for (at, element) in list.iter().enumerate() {
-                    if at > 0 {
-                        whole.push_str(separator);
-                    }
-                    whole.push_str(&element.to_string());
-                    if whole.len() > context.engine().max_string_size() {
-                        return Err(too_large("Length of string"));
-                    }
-                }
-                Ok(whole)
             },
         );
 }
@@ -263,6 +252,6 @@ fn count(n: usize) -> INT {
     INT::try_from(n).unwrap_or(INT::MAX)
 }
 
-fn too_large(what: &str) -> Box<EvalAltResult> {
+pub(super) fn too_large(what: &str) -> Box<EvalAltResult> {
     EvalAltResult::ErrorDataTooLarge(what.into(), Position::NONE).into()
 }
