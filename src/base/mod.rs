@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod diagnostic;
+pub mod feel;
 pub mod id;
 pub mod limits;
 pub mod planted;

@@ -1,1 +1,240 @@
-//! Floor 2: FEEL and DMN behind traits.
+//! FEEL and DMN, evaluated by dsntk behind guards.
+//!
+//! Everything runs on threads with a large stack and a deadline; what could overflow the stack, run without end or
+//! call out is refused before. Decisions as modelers write them (tables and literal expressions) are evaluated over the
+//! variables in scope by `plain`, whole models of the standard by `standard`.
+
+mod canonical;
+mod dmn;
+pub mod feel;
+mod guard;
+mod names;
+mod plain;
+mod standard;
+mod table;
+#[cfg(test)]
+mod tests;
+mod thread;
+mod value;
+
+use crate::base::diagnostic::{Diagnostic, Findings};
+use crate::base::feel::FeelError;
+use crate::base::limits::FEEL_DEADLINE_MS;
+use crate::base::time::Timestamp;
+use crate::xml::Document;
+use plain::Plain;
+use serde_json::Value;
+use standard::Standard;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Checking a whole file takes longer than a decision.
+const CHECK_DEADLINE: Duration = Duration::from_secs(5);
+
+/// One way of evaluating decisions.
+trait Decisions {
+    fn evaluate(
+        &self,
+        id: &str,
+        variables: &BTreeMap<String, Value>,
+        now: Timestamp,
+    ) -> Result<DecisionResult, DecisionError>;
+}
+
+/// A DMN file, read and checked; cheap to clone.
+#[derive(Clone)]
+pub struct DecisionModel {
+    decisions: Arc<[DecisionInfo]>,
+    plain: Arc<Plain>,
+    standard: Option<Arc<Standard>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionInfo {
+    pub id: String,
+    pub name: String,
+    pub version_tag: Option<String>,
+    pub kind: DecisionKind,
+    /// Evaluated over declared inputs only; else over the variables in scope.
+    declared_only: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecisionKind {
+    Table,
+    Literal,
+    Boxed,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DecisionResult {
+    /// The outputs of the matched rules; of an expression one row with one entry.
+    pub rows: Vec<BTreeMap<String, Value>>,
+    /// The numbers of the matched rules, counted from 1, where they are known.
+    pub rules: Vec<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum DecisionError {
+    #[error("there is no decision \"{0}\" in this file")]
+    Unknown(String),
+    #[error(
+        "the decision needs the variable \"{0}\": set it before, or correct the input expression"
+    )]
+    MissingVariable(String),
+    #[error("{0}")]
+    Limit(String),
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<FeelError> for DecisionError {
+    fn from(error: FeelError) -> Self {
+        match error {
+            FeelError::Limit(what) => DecisionError::Limit(what),
+            FeelError::Syntax(what) | FeelError::Failed(what) => DecisionError::Failed(what),
+        }
+    }
+}
+
+impl DecisionModel {
+    /// Reads and checks a file; on well-formed XML all findings come at once.
+    pub fn parse(bytes: &[u8]) -> Result<DecisionModel, Vec<Diagnostic>> {
+        let document = Document::parse(bytes).map_err(|diagnostic| vec![diagnostic])?;
+        let root = document.root().position();
+        thread::run(CHECK_DEADLINE, move || read(&document)).unwrap_or_else(|error| {
+            let mut found = Findings::default();
+            found.error(root, None, "dmn", error.to_string());
+            Err(found.list)
+        })
+    }
+
+    pub fn decisions(&self) -> Vec<DecisionInfo> {
+        self.decisions.to_vec()
+    }
+
+    /// Evaluates over the variables; `now` is what `now()` and `today()` give.
+    pub fn evaluate(
+        &self,
+        decision_id: &str,
+        variables: &BTreeMap<String, Value>,
+        now: Timestamp,
+    ) -> Result<DecisionResult, DecisionError> {
+        let info = self.decisions.iter().find(|info| info.id == decision_id);
+        let info = info.ok_or_else(|| DecisionError::Unknown(decision_id.into()))?;
+        for (name, value) in variables {
+            guard::value(name, value)?;
+        }
+        let id = info.id.clone();
+        let variables = variables.clone();
+        let plain = Arc::clone(&self.plain);
+        let standard = self.standard.clone().filter(|_| info.declared_only);
+        thread::run(
+            Duration::from_millis(FEEL_DEADLINE_MS),
+            move || match standard {
+                Some(standard) => standard.evaluate(&id, &variables, now),
+                None => plain.evaluate(&id, &variables, now),
+            },
+        )?
+    }
+}
+
+impl fmt::Debug for DecisionModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DecisionModel")
+            .field(&self.decisions)
+            .finish()
+    }
+}
+
+fn read(document: &Document) -> Result<DecisionModel, Vec<Diagnostic>> {
+    let mut found = Findings::default();
+    let Some(model) = dmn::read(document, &mut found) else {
+        return Err(found.list);
+    };
+    // A circle or a dangling reference has been reported; what follows relies on there being none.
+    if found.has_errors() {
+        return Err(found.list);
+    }
+    let plain = Plain::prepare(&model, &mut found);
+    let others: Vec<&dmn::Decision> = model
+        .decisions
+        .iter()
+        .filter(|decision| !plain::is_plain(decision, &model))
+        .collect();
+    let standard = Standard::prepare(document, &model, &others, &mut found);
+    if found.has_errors() {
+        return Err(found.list);
+    }
+    let decisions = model.decisions.iter().map(|decision| DecisionInfo {
+        id: decision.id.clone(),
+        name: decision.name.clone(),
+        version_tag: decision.version_tag.clone(),
+        kind: match decision.logic {
+            dmn::Logic::Table(_) => DecisionKind::Table,
+            dmn::Logic::Literal(_) => DecisionKind::Literal,
+            dmn::Logic::Boxed | dmn::Logic::Nothing => DecisionKind::Boxed,
+        },
+        declared_only: !plain::is_plain(decision, &model),
+    });
+    Ok(DecisionModel {
+        decisions: decisions.collect(),
+        plain: Arc::new(plain),
+        standard: standard.map(Arc::new),
+    })
+}
+
+/// How a business rule task takes a result into its variable (`camunda:mapDecisionResult`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapDecisionResult {
+    SingleEntry,
+    SingleResult,
+    CollectEntries,
+    ResultList,
+}
+
+impl MapDecisionResult {
+    /// Absent means the list of rows, as in Camunda.
+    pub fn named(name: Option<&str>) -> Option<MapDecisionResult> {
+        match name {
+            None | Some("" | "resultList") => Some(Self::ResultList),
+            Some("singleEntry") => Some(Self::SingleEntry),
+            Some("singleResult") => Some(Self::SingleResult),
+            Some("collectEntries") => Some(Self::CollectEntries),
+            Some(_) => None,
+        }
+    }
+}
+
+pub fn map_result(result: &DecisionResult, how: MapDecisionResult) -> Result<Value, DecisionError> {
+    let one_row = || match result.rows.as_slice() {
+        [] => Ok(None),
+        [row] => Ok(Some(row)),
+        rows => Err(DecisionError::Failed(format!(
+            "the decision gives {} rows, and the task takes one: map it as resultList or collectEntries",
+            rows.len()
+        ))),
+    };
+    let one_entry = |row: &BTreeMap<String, Value>| match row.len() {
+        0 => Ok(Value::Null),
+        1 => Ok(row.values().next().cloned().unwrap_or_default()),
+        n => Err(DecisionError::Failed(format!(
+            "the decision gives {n} outputs, and the task takes one: map it as singleResult or resultList"
+        ))),
+    };
+    let object = |row: &BTreeMap<String, Value>| {
+        Value::Object(
+            row.iter()
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        )
+    };
+    match how {
+        MapDecisionResult::SingleEntry => one_row()?.map_or(Ok(Value::Null), one_entry),
+        MapDecisionResult::SingleResult => Ok(one_row()?.map_or(Value::Null, object)),
+        MapDecisionResult::CollectEntries => result.rows.iter().map(one_entry).collect(),
+        MapDecisionResult::ResultList => Ok(result.rows.iter().map(object).collect()),
+    }
+}

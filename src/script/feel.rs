@@ -1,46 +1,23 @@
 //! FEEL in models, for which this floor only keeps the place: the evaluator stands beside it in `decision` and is
-//! installed from above, once per process.
+//! installed from above, once per process, with `install_feel(decision::feel::evaluator())`.
 
 use super::{CompileError, EvaluationError, Surroundings};
-use crate::base::limits::EXPRESSION_BYTES_MAX;
-use crate::base::time::Timestamp;
+use crate::base::feel::{Feel, FeelError, FeelExpression};
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
 
-pub trait FeelCompiler: Send + Sync {
-    fn compile(&self, text: &str) -> Result<Arc<dyn FeelExpression>, CompileError>;
-}
+static FEEL: OnceLock<Arc<dyn Feel>> = OnceLock::new();
 
-pub trait FeelExpression: Debug + Send + Sync {
-    fn evaluate(
-        &self,
-        variables: &BTreeMap<String, Value>,
-        now: Timestamp,
-    ) -> Result<Value, EvaluationError>;
-}
-
-static COMPILER: OnceLock<Box<dyn FeelCompiler>> = OnceLock::new();
-
-/// Makes FEEL known; a second call changes nothing.
-pub fn install_feel(compiler: Box<dyn FeelCompiler>) {
-    // The first one stands: models compiled by it may be in use.
-    drop(COMPILER.set(compiler));
+/// Makes FEEL known. The first evaluator stands, because models compiled by it may be in use.
+pub fn install_feel(feel: Arc<dyn Feel>) {
+    FEEL.get_or_init(|| feel);
 }
 
 pub(super) fn compile(text: &str) -> Result<Arc<dyn FeelExpression>, CompileError> {
-    if text.len() > EXPRESSION_BYTES_MAX {
-        return Err(CompileError::new(
-            format!(
-                "an expression may have {EXPRESSION_BYTES_MAX} bytes, this one has {}",
-                text.len()
-            ),
-            None,
-        ));
-    }
-    match COMPILER.get() {
-        Some(compiler) => compiler.compile(text),
+    match FEEL.get() {
+        Some(feel) => feel
+            .compile(text)
+            .map_err(|error| CompileError::new(error.to_string(), None)),
         None => Err(CompileError::new(
             "FEEL is not available here: write the expression as ${…} or in Rhai",
             None,
@@ -59,5 +36,10 @@ pub(super) fn evaluate(
         .into_iter()
         .filter(|name| text.contains(name.as_str()));
     let variables = named.filter_map(|name| around.variable(&name).map(|value| (name, value)));
-    expression.evaluate(&variables.collect(), around.now())
+    expression
+        .evaluate(&variables.collect(), around.now())
+        .map_err(|error| match error {
+            FeelError::Limit(what) => EvaluationError::Budget(what),
+            FeelError::Syntax(what) | FeelError::Failed(what) => EvaluationError::Failed(what),
+        })
 }

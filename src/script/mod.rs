@@ -11,11 +11,12 @@ mod juel;
 mod sandbox;
 pub mod task;
 
+use crate::base::feel::FeelExpression;
 use crate::base::time::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
 
-pub use feel::{FeelCompiler, FeelExpression, install_feel};
+pub use feel::install_feel;
 pub use sandbox::Budget;
 
 /// What an expression or script can see and change; the engine implements it over scopes.

@@ -1,0 +1,225 @@
+//! What is refused before the evaluator sees it: too long, too deep, too many, and functions that could recurse.
+//!
+//! The evaluator overflows its stack on deep input, which ends the whole process; it cannot be interrupted in a long
+//! range; and it calls Java functions over HTTP. So the text is checked before it is parsed, and the tree before it is
+//! prepared.
+
+use crate::base::feel::FeelError;
+use crate::base::limits::{
+    EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, FEEL_LIST_MAX, JSON_DEPTH_MAX,
+};
+use dsntk_feel_parser::AstNode;
+use serde_json::Value;
+
+/// A sum of many terms is a deep tree of shallow text.
+const TREE_DEPTH_MAX: usize = 256;
+
+/// Checks a text before parsing: its length, and how deep brackets and leading signs nest.
+pub(super) fn text(text: &str) -> Result<(), FeelError> {
+    if text.len() > EXPRESSION_BYTES_MAX {
+        return Err(FeelError::Limit(format!(
+            "an expression may have {EXPRESSION_BYTES_MAX} bytes, this one has {}",
+            text.len()
+        )));
+    }
+    let mut depth = 0_usize;
+    let mut signs = 0_usize;
+    let mut quoted = false;
+    let mut escaped = false;
+    for c in text.chars() {
+        if quoted {
+            quoted = c != '"' || escaped;
+            escaped = c == '\\' && !escaped;
+            continue;
+        }
+        match c {
+            '"' => quoted = true,
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        signs = match c {
+            '-' | '<' | '>' | '=' => signs + 1,
+            c if c.is_whitespace() => signs,
+            _ => 0,
+        };
+        if depth.max(signs) > EXPRESSION_DEPTH_MAX {
+            return Err(FeelError::Limit(format!(
+                "the expression nests deeper than {EXPRESSION_DEPTH_MAX}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Checks a tree before it is prepared. Iterative, because depth is what it looks for.
+pub(super) fn tree(root: &AstNode) -> Result<(), FeelError> {
+    // With each node its depth, and whether a function may be defined at its place.
+    let mut open = vec![(root, 1_usize, false)];
+    while let Some((node, depth, may_define)) = open.pop() {
+        if depth > TREE_DEPTH_MAX {
+            return Err(FeelError::Limit(format!(
+                "the expression nests deeper than {TREE_DEPTH_MAX}"
+            )));
+        }
+        check(node, may_define)?;
+        let below = match node {
+            AstNode::FunctionInvocation(function, _) => is_sort(function),
+            AstNode::PositionalParameters(_)
+            | AstNode::NamedParameters(_)
+            | AstNode::NamedParameter(..) => may_define,
+            _ => false,
+        };
+        open.extend(
+            children(node)
+                .into_iter()
+                .map(|child| (child, depth + 1, below)),
+        );
+    }
+    Ok(())
+}
+
+fn check(node: &AstNode, may_define: bool) -> Result<(), FeelError> {
+    match node {
+        AstNode::List(list) | AstNode::ExpressionList(list) if list.len() > FEEL_LIST_MAX => {
+            Err(too_many())
+        }
+        AstNode::IterationContextInterval(_, start, end) => of_length(start, end),
+        AstNode::IterationContextSingle(_, single) => match &**single {
+            AstNode::Range(start, end) => of_length(start, end),
+            _ => Ok(()),
+        },
+        AstNode::FunctionBody(_, true) => Err(FeelError::Syntax(
+            "external functions (Java, PMML) do not run here: use a handler".into(),
+        )),
+        AstNode::FunctionDefinition(_, body)
+            if matches!(**body, AstNode::FunctionBody(_, true)) =>
+        {
+            check(body, may_define)
+        }
+        // A function that is an argument of `sort` has no name to call itself by.
+        AstNode::FunctionDefinition(..) if !may_define => Err(FeelError::Syntax(
+            "own functions are known here as the order in sort(list, function(a, b) …) only".into(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn is_sort(function: &AstNode) -> bool {
+    matches!(function, AstNode::Name(name) if name.as_str() == "sort")
+}
+
+fn too_many() -> FeelError {
+    FeelError::Limit(format!(
+        "lists and ranges may have {FEEL_LIST_MAX} elements"
+    ))
+}
+
+/// The length of a range that is iterated over, where both ends are written as numbers.
+fn of_length(start: &AstNode, end: &AstNode) -> Result<(), FeelError> {
+    match (literal(start), literal(end)) {
+        (Some(start), Some(end)) if (end - start).abs() >= FEEL_LIST_MAX as f64 => Err(too_many()),
+        _ => Ok(()),
+    }
+}
+
+fn literal(node: &AstNode) -> Option<f64> {
+    match node {
+        AstNode::IntervalStart(value, _) | AstNode::IntervalEnd(value, _) => match &**value {
+            AstNode::Neg(positive) => number(positive).map(|n| -n),
+            positive => number(positive),
+        },
+        AstNode::Neg(positive) => number(positive).map(|n| -n),
+        positive => number(positive),
+    }
+}
+
+fn number(node: &AstNode) -> Option<f64> {
+    match node {
+        AstNode::Numeric(before, after, sign, exponent) => match exponent.is_empty() {
+            true => format!("{before}.{after}0").parse().ok(),
+            false => format!("{before}.{after}0e{sign}{exponent}").parse().ok(),
+        },
+        _ => None,
+    }
+}
+
+fn children(node: &AstNode) -> Vec<&AstNode> {
+    use AstNode as N;
+    match node {
+        N::Add(a, b)
+        | N::And(a, b)
+        | N::ContextEntry(a, b)
+        | N::ContextTypeEntry(a, b)
+        | N::Div(a, b) => vec![a, b],
+        N::Eq(a, b) | N::Every(a, b) | N::Exp(a, b) | N::Filter(a, b) | N::For(a, b) => vec![a, b],
+        N::FormalParameter(a, b) | N::FunctionDefinition(a, b) | N::FunctionInvocation(a, b) => {
+            vec![a, b]
+        }
+        N::FunctionType(a, b) | N::Ge(a, b) | N::Gt(a, b) | N::In(a, b) | N::InstanceOf(a, b) => {
+            vec![a, b]
+        }
+        N::IterationContextSingle(a, b) | N::Le(a, b) | N::Lt(a, b) | N::Mul(a, b) => vec![a, b],
+        N::NamedParameter(a, b) | N::Nq(a, b) | N::Or(a, b) | N::Out(a, b) | N::Path(a, b) => {
+            vec![a, b]
+        }
+        N::QuantifiedContext(a, b) | N::Range(a, b) | N::Some(a, b) | N::Sub(a, b) => vec![a, b],
+        N::Between(a, b, c) | N::If(a, b, c) | N::IterationContextInterval(a, b, c) => {
+            vec![a, b, c]
+        }
+        N::CommaList(list) | N::Context(list) | N::ContextType(list) | N::ExpressionList(list) => {
+            all(list)
+        }
+        N::FormalParameters(list) | N::IterationContexts(list) | N::List(list) => all(list),
+        N::NamedParameters(list) | N::NegatedList(list) | N::ParameterTypes(list) => all(list),
+        N::PositionalParameters(list) | N::QualifiedName(list) | N::QuantifiedContexts(list) => {
+            all(list)
+        }
+        N::EvaluatedExpression(a)
+        | N::FunctionBody(a, _)
+        | N::IntervalEnd(a, _)
+        | N::IntervalStart(a, _) => vec![a],
+        N::ListType(a)
+        | N::Neg(a)
+        | N::RangeType(a)
+        | N::Satisfies(a)
+        | N::UnaryGe(a)
+        | N::UnaryGt(a) => vec![a],
+        N::UnaryLe(a) | N::UnaryLt(a) | N::UnaryEq(a) | N::UnaryNe(a) => vec![a],
+        N::At(_)
+        | N::Boolean(_)
+        | N::ContextEntryKey(_)
+        | N::ContextTypeEntryKey(_)
+        | N::FeelType(_) => vec![],
+        N::Irrelevant | N::Name(_) | N::Null | N::Numeric(..) | N::ParameterName(_) => vec![],
+        N::QualifiedNameSegment(_) | N::String(_) => vec![],
+    }
+}
+
+fn all(list: &[AstNode]) -> Vec<&AstNode> {
+    list.iter().collect()
+}
+
+/// Checks a variable before it is handed over.
+pub(super) fn value(name: &str, value: &Value) -> Result<(), FeelError> {
+    let mut open = vec![(value, 1_usize)];
+    while let Some((value, depth)) = open.pop() {
+        if depth > JSON_DEPTH_MAX {
+            return Err(FeelError::Limit(format!(
+                "the variable \"{name}\" nests deeper than {JSON_DEPTH_MAX}"
+            )));
+        }
+        match value {
+            Value::Array(list) if list.len() > FEEL_LIST_MAX => {
+                return Err(FeelError::Limit(format!(
+                    "the variable \"{name}\" holds a list of {}: FEEL takes {FEEL_LIST_MAX} elements",
+                    list.len()
+                )));
+            }
+            Value::Array(list) => open.extend(list.iter().map(|value| (value, depth + 1))),
+            Value::Object(map) => open.extend(map.values().map(|value| (value, depth + 1))),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    Ok(())
+}

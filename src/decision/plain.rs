@@ -1,0 +1,278 @@
+//! Decisions as modelers write them, tables and literal expressions, over the variables in scope.
+//!
+//! A declared input is a variable of its name, read as its type. A required decision is known by the name of its variable
+//! and, as Camunda's modeler has it, its outputs by theirs.
+
+use super::dmn::{Cell, Decision, Logic, Model, Named};
+use super::table::{Hits, Row, Table};
+use super::value::{self, Kind};
+use super::{DecisionError, DecisionResult, Decisions, feel, names};
+use crate::base::diagnostic::Findings;
+use crate::base::feel::FeelError;
+use crate::base::time::Timestamp;
+use dsntk_feel::context::FeelContext;
+use dsntk_feel::values::Value as Feel;
+use dsntk_feel::{Evaluator, FeelType, Name};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+pub(super) struct Plain {
+    decisions: BTreeMap<String, Prepared>,
+}
+
+struct Prepared {
+    variable: Named,
+    inputs: Vec<Named>,
+    requires: Vec<String>,
+    logic: PreparedLogic,
+}
+
+enum PreparedLogic {
+    Table(Table),
+    Literal(Evaluator),
+}
+
+/// The decisions that need nothing but their own text: with all that they require, tables and literal expressions of
+/// the standard's own types.
+pub(super) fn is_plain(decision: &Decision, model: &Model) -> bool {
+    let own = |decision: &Decision| {
+        let inputs = decision.inputs.iter().filter_map(|id| model.inputs.get(id));
+        !decision.needs_knowledge
+            && matches!(decision.logic, Logic::Table(_) | Logic::Literal(_))
+            && inputs
+                .chain([&decision.variable])
+                .all(|named| named.kind().is_some())
+    };
+    let mut open = vec![decision];
+    let mut seen = Vec::new();
+    while let Some(decision) = open.pop() {
+        if seen.contains(&&decision.id) {
+            continue;
+        }
+        seen.push(&decision.id);
+        if !own(decision) {
+            return false;
+        }
+        open.extend(
+            model
+                .decisions
+                .iter()
+                .filter(|other| decision.decisions.contains(&other.id)),
+        );
+    }
+    true
+}
+
+impl Plain {
+    pub(super) fn prepare(model: &Model, found: &mut Findings) -> Plain {
+        let plain = model
+            .decisions
+            .iter()
+            .filter(|decision| is_plain(decision, model));
+        let decisions = plain.filter_map(|decision| {
+            let logic = logic(decision, model, found)?;
+            let inputs = decision
+                .inputs
+                .iter()
+                .filter_map(|id| model.inputs.get(id).cloned());
+            let prepared = Prepared {
+                variable: decision.variable.clone(),
+                inputs: inputs.collect(),
+                requires: decision.decisions.clone(),
+                logic,
+            };
+            Some((decision.id.clone(), prepared))
+        });
+        Plain {
+            decisions: decisions.collect(),
+        }
+    }
+}
+
+fn logic(decision: &Decision, model: &Model, found: &mut Findings) -> Option<PreparedLogic> {
+    let scope = value::library_scope();
+    scope.push(declared(decision, model));
+    let mut report = |cell: &Cell, error: FeelError| {
+        found.error(cell.at, Some(&decision.id), "feel", error.to_string());
+    };
+    match &decision.logic {
+        Logic::Table(source) => {
+            names::declare(&scope, source.texts());
+            Table::prepare(source, &scope, report).map(PreparedLogic::Table)
+        }
+        Logic::Literal(cell) => {
+            names::declare(&scope, [cell.text.as_str()]);
+            match feel::prepare(&scope, &cell.text) {
+                Ok(evaluator) => Some(PreparedLogic::Literal(evaluator)),
+                Err(error) => {
+                    report(cell, error);
+                    None
+                }
+            }
+        }
+        Logic::Boxed | Logic::Nothing => None,
+    }
+}
+
+/// Names that are declared, for parsing: they may have blanks in them.
+fn declared(decision: &Decision, model: &Model) -> FeelContext {
+    let mut known = FeelContext::default();
+    for input in decision.inputs.iter().filter_map(|id| model.inputs.get(id)) {
+        known.set_null(Name::from(input.name.as_str()));
+    }
+    for required in model
+        .decisions
+        .iter()
+        .filter(|other| decision.decisions.contains(&other.id))
+    {
+        known.set_null(Name::from(required.variable.name.as_str()));
+        if let Logic::Table(source) = &required.logic {
+            for output in &source.outputs {
+                known.set_null(Name::from(output.name.as_str()));
+            }
+        }
+    }
+    known
+}
+
+impl Decisions for Plain {
+    fn evaluate(
+        &self,
+        id: &str,
+        variables: &BTreeMap<String, Value>,
+        now: Timestamp,
+    ) -> Result<DecisionResult, DecisionError> {
+        let run = Run {
+            decisions: &self.decisions,
+            variables: value::context(variables),
+            now,
+        };
+        let hits = run.decide(id, &mut BTreeMap::new())?;
+        Ok(DecisionResult {
+            rows: hits.rows,
+            rules: hits.rules,
+        })
+    }
+}
+
+struct Run<'a> {
+    decisions: &'a BTreeMap<String, Prepared>,
+    variables: FeelContext,
+    now: Timestamp,
+}
+
+/// What a required decision came to.
+struct Decided {
+    value: Feel,
+    /// The row, where there is just one.
+    row: Option<Row>,
+}
+
+impl Run<'_> {
+    /// Recursion is bounded: requirements make no circle, and their number has a limit.
+    fn decide(
+        &self,
+        id: &str,
+        decided: &mut BTreeMap<String, Decided>,
+    ) -> Result<Hits, DecisionError> {
+        let decision = self
+            .decisions
+            .get(id)
+            .ok_or_else(|| DecisionError::Unknown(id.into()))?;
+        for required in &decision.requires {
+            if !decided.contains_key(required) {
+                let hits = self.decide(required, decided)?;
+                let row = match hits.rows.as_slice() {
+                    [row] => Some(row.clone()),
+                    _ => None,
+                };
+                decided.insert(
+                    required.clone(),
+                    Decided {
+                        value: hits.value,
+                        row,
+                    },
+                );
+            }
+        }
+        let scope = value::scope(self.now, self.variables.clone())?;
+        scope.push(self.inputs(decision, decided));
+        let mut hits = match &decision.logic {
+            PreparedLogic::Table(table) => table.evaluate(&scope)?,
+            PreparedLogic::Literal(evaluator) => literal(evaluator(&scope), &decision.variable)?,
+        };
+        hits.value = checked(hits.value, &decision.variable)?;
+        Ok(hits)
+    }
+
+    fn inputs(&self, decision: &Prepared, decided: &BTreeMap<String, Decided>) -> FeelContext {
+        let mut context = FeelContext::default();
+        for input in &decision.inputs {
+            let name = Name::from(input.name.as_str());
+            // A declared input without a value is null, as the standard has it.
+            let value = self
+                .variables
+                .get_entry(&name)
+                .cloned()
+                .unwrap_or(Feel::Null(None));
+            context.set_entry(
+                &name,
+                value::typed(value, input.kind().unwrap_or(Kind::Any)),
+            );
+        }
+        for id in &decision.requires {
+            let (Some(prepared), Some(result)) = (self.decisions.get(id), decided.get(id)) else {
+                continue;
+            };
+            for (name, value) in result.row.iter().flatten() {
+                context.set_entry(&Name::from(name.as_str()), value::from_json(value));
+            }
+            context.set_entry(
+                &Name::from(prepared.variable.name.as_str()),
+                result.value.clone(),
+            );
+        }
+        context
+    }
+}
+
+fn literal(value: Feel, variable: &Named) -> Result<Hits, DecisionError> {
+    let row = Row::from([(variable.name.clone(), value::to_json(&value)?)]);
+    Ok(Hits {
+        rows: vec![row],
+        rules: vec![],
+        value,
+    })
+}
+
+/// A result of another type than the declared one is an error; the standard would make it null.
+fn checked(value: Feel, variable: &Named) -> Result<Feel, DecisionError> {
+    let named = Kind::standard_name(&variable.type_ref);
+    if value.is_null()
+        || variable
+            .kind()
+            .is_none_or(|kind| matches!(kind, Kind::Any | Kind::Duration))
+    {
+        return Ok(value);
+    }
+    let Ok(wanted) = FeelType::from_str(if named == "dateTime" {
+        "date and time"
+    } else {
+        named
+    }) else {
+        return Ok(value);
+    };
+    // A table may give several values of the type.
+    let list = FeelType::List(Box::new(wanted.clone()));
+    let fits = value.is_conformant(&wanted)
+        || value.is_conformant(&list)
+        || !value.coerced(&wanted).is_null();
+    match fits {
+        true => Ok(value),
+        false => Err(DecisionError::Failed(format!(
+            "the decision gives {value}, which is not of its declared type {}",
+            variable.type_ref
+        ))),
+    }
+}

@@ -1,0 +1,484 @@
+//! Decision tables, evaluated by our own rules over dsntk's expressions.
+//!
+//! DMN 1.5, 8.2: rules match where every input entry holds; the hit policy says what comes of several. Our own, because the
+//! evaluator's tables answer null both for "no rule matched" and for "more than one did", do not say which rules
+//! matched, and evaluate a table without declared inputs over nothing.
+
+use super::dmn::{Cell, Clause, Output};
+use super::value::{self, Kind};
+use super::{DecisionError, feel};
+use crate::base::feel::FeelError;
+use dsntk_feel::context::FeelContext;
+use dsntk_feel::values::Value as Feel;
+use dsntk_feel::{Evaluator, FeelScope, Name};
+use dsntk_feel_parser::AstNode;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+pub(super) type Row = BTreeMap<String, Value>;
+
+/// A table as it stands in the model.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pub(super) policy: Policy,
+    pub(super) inputs: Vec<Clause>,
+    pub(super) outputs: Vec<Output>,
+    pub(super) rules: Vec<Rule>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    pub(super) inputs: Vec<Cell>,
+    pub(super) outputs: Vec<Cell>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Policy {
+    Unique,
+    Any,
+    First,
+    Priority,
+    RuleOrder,
+    OutputOrder,
+    Collect(Aggregation),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aggregation {
+    List,
+    Sum,
+    Min,
+    Max,
+    Count,
+}
+
+impl Source {
+    /// Every text in FEEL.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        let inputs = self
+            .inputs
+            .iter()
+            .flat_map(|input| [Some(&input.expression), input.allowed.as_ref()]);
+        let outputs = self
+            .outputs
+            .iter()
+            .flat_map(|output| [output.values.as_ref(), output.default.as_ref()]);
+        let rules = self
+            .rules
+            .iter()
+            .flat_map(|rule| rule.inputs.iter().chain(&rule.outputs));
+        inputs
+            .chain(outputs)
+            .flatten()
+            .chain(rules)
+            .map(|cell| cell.text.as_str())
+    }
+}
+
+impl Policy {
+    /// By the attributes `hitPolicy` and `aggregation`.
+    pub(super) fn named(policy: Option<&str>, aggregation: Option<&str>) -> Option<Policy> {
+        Some(match policy.map(str::trim) {
+            None | Some("" | "UNIQUE") => Policy::Unique,
+            Some("ANY") => Policy::Any,
+            Some("FIRST") => Policy::First,
+            Some("PRIORITY") => Policy::Priority,
+            Some("RULE ORDER") => Policy::RuleOrder,
+            Some("OUTPUT ORDER") => Policy::OutputOrder,
+            Some("COLLECT") => Policy::Collect(match aggregation.map(str::trim) {
+                None | Some("" | "LIST") => Aggregation::List,
+                Some("SUM") => Aggregation::Sum,
+                Some("MIN") => Aggregation::Min,
+                Some("MAX") => Aggregation::Max,
+                Some("COUNT") => Aggregation::Count,
+                Some(_) => return None,
+            }),
+            Some(_) => return None,
+        })
+    }
+}
+
+/// A table ready to be evaluated.
+pub(super) struct Table {
+    policy: Policy,
+    inputs: Vec<Input>,
+    outputs: Vec<Column>,
+    rules: Vec<PreparedRule>,
+}
+
+struct Input {
+    expression: Evaluator,
+    text: String,
+    kind: Kind,
+    allowed: Option<Test>,
+}
+
+struct Column {
+    name: String,
+    /// In order of priority.
+    values: Option<Evaluator>,
+    default: Option<Evaluator>,
+}
+
+struct PreparedRule {
+    /// `None` holds always.
+    tests: Vec<Option<Test>>,
+    outputs: Vec<Option<Evaluator>>,
+}
+
+struct Test {
+    holds: Evaluator,
+    /// The text asks about `?` itself, so it is a condition rather than a value to compare with.
+    asks: bool,
+}
+
+/// What a table came to.
+pub(super) struct Hits {
+    pub(super) rows: Vec<Row>,
+    /// Numbers of the rules that made the rows, counted from 1.
+    pub(super) rules: Vec<usize>,
+    pub(super) value: Feel,
+}
+
+impl Table {
+    /// Reads every cell; reports all that cannot be read.
+    pub(super) fn prepare(
+        source: &Source,
+        scope: &FeelScope,
+        mut report: impl FnMut(&Cell, FeelError),
+    ) -> Option<Table> {
+        let mut failed = false;
+        let mut attempt =
+            |cell: &Cell, read: &dyn Fn() -> Result<Option<Evaluator>, FeelError>| match read() {
+                Ok(read) => read,
+                Err(error) => {
+                    failed = true;
+                    report(cell, error);
+                    None
+                }
+            };
+        let expression = |cell: &Cell| {
+            let text = cell.text.trim();
+            match text.is_empty() {
+                true => Ok(None),
+                false => feel::prepare(scope, text).map(Some),
+            }
+        };
+        let inputs = source.inputs.iter().map(|clause| Input {
+            expression: attempt(&clause.expression, &|| expression(&clause.expression))
+                .unwrap_or_else(nothing),
+            text: clause
+                .expression
+                .text
+                .trim()
+                .trim_start_matches('=')
+                .trim()
+                .to_owned(),
+            kind: clause.kind,
+            allowed: clause
+                .allowed
+                .as_ref()
+                .and_then(|cell| test(cell, scope, &mut attempt)),
+        });
+        let inputs = inputs.collect();
+        let outputs = source.outputs.iter().map(|output| Column {
+            name: output.name.clone(),
+            values: output.values.as_ref().and_then(|cell| {
+                attempt(cell, &|| {
+                    Ok(Some(dsntk_feel_evaluator::prepare(&feel::tests(
+                        scope, &cell.text,
+                    )?)))
+                })
+            }),
+            default: output
+                .default
+                .as_ref()
+                .and_then(|cell| attempt(cell, &|| expression(cell))),
+        });
+        let outputs = outputs.collect();
+        let rules = source.rules.iter().map(|rule| PreparedRule {
+            tests: rule
+                .inputs
+                .iter()
+                .map(|cell| test(cell, scope, &mut attempt))
+                .collect(),
+            outputs: rule
+                .outputs
+                .iter()
+                .map(|cell| attempt(cell, &|| expression(cell)))
+                .collect(),
+        });
+        let rules = rules.collect();
+        (!failed).then_some(Table {
+            policy: source.policy,
+            inputs,
+            outputs,
+            rules,
+        })
+    }
+
+    pub(super) fn evaluate(&self, scope: &FeelScope) -> Result<Hits, DecisionError> {
+        let inputs = self.inputs(scope)?;
+        let mut matched = Vec::new();
+        for (at, rule) in self.rules.iter().enumerate() {
+            if rule.matches(&inputs, scope) {
+                matched.push((at + 1, rule.outputs(scope)));
+                if self.policy == Policy::First {
+                    break;
+                }
+            }
+        }
+        self.decide(matched, scope)
+    }
+
+    fn inputs(&self, scope: &FeelScope) -> Result<Vec<Feel>, DecisionError> {
+        let inputs = self.inputs.iter().map(|input| {
+            // A lone name that nobody has set is a slip of the pen, not a null.
+            let name = Name::from(input.text.as_str());
+            if super::names::is_word(&input.text)
+                && input.text != "null"
+                && scope.get_value(&name).is_none()
+            {
+                let constant = ["true", "false"].contains(&input.text.as_str());
+                if !constant {
+                    return Err(DecisionError::MissingVariable(input.text.clone()));
+                }
+            }
+            let value = value::typed((input.expression)(scope), input.kind);
+            match &input.allowed {
+                Some(allowed) if !value.is_null() && !allowed.holds(&value, scope) => {
+                    Err(DecisionError::Failed(format!(
+                        "{value} is not among the allowed values of \"{}\"",
+                        input.text
+                    )))
+                }
+                _ => Ok(value),
+            }
+        });
+        inputs.collect()
+    }
+
+    fn decide(
+        &self,
+        matched: Vec<(usize, Vec<Feel>)>,
+        scope: &FeelScope,
+    ) -> Result<Hits, DecisionError> {
+        if matched.is_empty() {
+            return self.default_row(scope);
+        }
+        let rules: Vec<usize> = matched.iter().map(|(rule, _)| *rule).collect();
+        match self.policy {
+            Policy::Unique if rules.len() > 1 => Err(DecisionError::Failed(format!(
+                "hit policy UNIQUE: the rules {} match at once; make them disjoint, or take another policy",
+                listed(&rules)
+            ))),
+            Policy::Any if matched.iter().any(|(_, outputs)| *outputs != matched[0].1) => {
+                Err(DecisionError::Failed(format!(
+                    "hit policy ANY: the rules {} match with different results; they must agree",
+                    listed(&rules)
+                )))
+            }
+            Policy::Unique | Policy::First | Policy::Any => self.single(&matched[0].1, rules),
+            Policy::Priority => {
+                let first = self.by_priority(matched, scope).swap_remove(0);
+                self.single(&first.1, vec![first.0])
+            }
+            Policy::RuleOrder | Policy::Collect(Aggregation::List) => self.list(matched),
+            Policy::OutputOrder => self.list(self.by_priority(matched, scope)),
+            Policy::Collect(aggregation) => self.aggregate(aggregation, matched, rules),
+        }
+    }
+
+    fn single(&self, outputs: &[Feel], rules: Vec<usize>) -> Result<Hits, DecisionError> {
+        Ok(Hits {
+            rows: vec![self.row(outputs)?],
+            rules,
+            value: self.value(outputs),
+        })
+    }
+
+    fn list(&self, matched: Vec<(usize, Vec<Feel>)>) -> Result<Hits, DecisionError> {
+        Ok(Hits {
+            rows: matched
+                .iter()
+                .map(|(_, outputs)| self.row(outputs))
+                .collect::<Result<_, _>>()?,
+            value: Feel::List(
+                matched
+                    .iter()
+                    .map(|(_, outputs)| self.value(outputs))
+                    .collect(),
+            ),
+            rules: matched.into_iter().map(|(rule, _)| rule).collect(),
+        })
+    }
+
+    fn aggregate(
+        &self,
+        aggregation: Aggregation,
+        matched: Vec<(usize, Vec<Feel>)>,
+        rules: Vec<usize>,
+    ) -> Result<Hits, DecisionError> {
+        let values = matched
+            .into_iter()
+            .filter_map(|(_, outputs)| outputs.into_iter().next());
+        let values: Vec<Feel> = values.collect();
+        let result = match aggregation {
+            Aggregation::Count => Feel::Number(values.len().into()),
+            Aggregation::Sum => dsntk_feel_evaluator::evaluate_sum(values),
+            Aggregation::Min => dsntk_feel_evaluator::evaluate_min(values),
+            Aggregation::Max => dsntk_feel_evaluator::evaluate_max(values),
+            Aggregation::List => Feel::List(values),
+        };
+        if let Feel::Null(Some(reason)) = &result {
+            return Err(DecisionError::Failed(format!(
+                "COLLECT cannot aggregate these outputs: {reason}"
+            )));
+        }
+        self.single(std::slice::from_ref(&result), rules)
+    }
+
+    fn default_row(&self, scope: &FeelScope) -> Result<Hits, DecisionError> {
+        if self.outputs.iter().all(|column| column.default.is_none()) {
+            return Ok(Hits {
+                rows: vec![],
+                rules: vec![],
+                value: Feel::Null(None),
+            });
+        }
+        let outputs = self.outputs.iter().map(|column| match &column.default {
+            Some(default) => default(scope),
+            None => Feel::Null(None),
+        });
+        let outputs: Vec<Feel> = outputs.collect();
+        match self.policy {
+            Policy::RuleOrder | Policy::OutputOrder | Policy::Collect(Aggregation::List) => {
+                Ok(Hits {
+                    value: Feel::List(vec![self.value(&outputs)]),
+                    ..self.single(&outputs, vec![])?
+                })
+            }
+            _ => self.single(&outputs, vec![]),
+        }
+    }
+
+    /// Rules in the order that the lists of output values give, the first column first.
+    fn by_priority(
+        &self,
+        mut matched: Vec<(usize, Vec<Feel>)>,
+        scope: &FeelScope,
+    ) -> Vec<(usize, Vec<Feel>)> {
+        let orders = self.outputs.iter().map(|column| {
+            match column.values.as_ref().map(|values| values(scope)) {
+                Some(Feel::ExpressionList(values) | Feel::List(values)) => values,
+                Some(single) => vec![single],
+                None => vec![],
+            }
+        });
+        let orders: Vec<Vec<Feel>> = orders.collect();
+        let place = |outputs: &[Feel]| -> Vec<usize> {
+            let places = outputs.iter().zip(&orders);
+            places
+                .map(|(value, order)| order.iter().position(|v| v == value).unwrap_or(usize::MAX))
+                .collect()
+        };
+        matched.sort_by_key(|(_, outputs)| place(outputs));
+        matched
+    }
+
+    fn row(&self, outputs: &[Feel]) -> Result<Row, DecisionError> {
+        let entries = self.outputs.iter().zip(outputs);
+        entries
+            .map(|(column, value)| Ok((column.name.clone(), value::to_json(value)?)))
+            .collect()
+    }
+
+    /// What other decisions see: the value of a single output, else a context.
+    fn value(&self, outputs: &[Feel]) -> Feel {
+        match outputs {
+            [single] => single.clone(),
+            several => {
+                let mut context = FeelContext::default();
+                for (column, value) in self.outputs.iter().zip(several) {
+                    context.set_entry(&Name::from(column.name.as_str()), value.clone());
+                }
+                Feel::Context(context)
+            }
+        }
+    }
+}
+
+impl PreparedRule {
+    fn matches(&self, inputs: &[Feel], scope: &FeelScope) -> bool {
+        let mut cells = self.tests.iter().zip(inputs);
+        cells.all(|(test, input)| test.as_ref().is_none_or(|test| test.holds(input, scope)))
+    }
+
+    fn outputs(&self, scope: &FeelScope) -> Vec<Feel> {
+        let outputs = self.outputs.iter();
+        outputs
+            .map(|output| {
+                output
+                    .as_ref()
+                    .map_or(Feel::Null(None), |output| output(scope))
+            })
+            .collect()
+    }
+}
+
+impl Test {
+    fn holds(&self, input: &Feel, scope: &FeelScope) -> bool {
+        let mut context = FeelContext::default();
+        context.set_entry(&Name::from("?"), input.clone());
+        scope.push(context);
+        let holds = (self.holds)(scope);
+        scope.pop();
+        match holds {
+            Feel::ExpressionList(any) if self.asks => any.iter().any(Feel::is_true),
+            other => other.is_true(),
+        }
+    }
+}
+
+/// A cell of tests; an empty one, or `-`, holds always.
+fn test(
+    cell: &Cell,
+    scope: &FeelScope,
+    attempt: &mut impl FnMut(
+        &Cell,
+        &dyn Fn() -> Result<Option<Evaluator>, FeelError>,
+    ) -> Option<Evaluator>,
+) -> Option<Test> {
+    let text = cell.text.trim();
+    if text.is_empty() || text == "-" {
+        return None;
+    }
+    let asks = asks_about_itself(text);
+    let holds = attempt(cell, &|| {
+        let tests = feel::tests(scope, text)?;
+        let tests = match asks {
+            true => tests,
+            false => AstNode::In(Box::new(AstNode::Name(Name::from("?"))), Box::new(tests)),
+        };
+        Ok(Some(dsntk_feel_evaluator::prepare(&tests)))
+    })?;
+    Some(Test { holds, asks })
+}
+
+fn asks_about_itself(text: &str) -> bool {
+    text.split('"')
+        .step_by(2)
+        .any(|outside| outside.contains('?'))
+}
+
+fn nothing() -> Evaluator {
+    Box::new(|_| Feel::Null(None))
+}
+
+fn listed(rules: &[usize]) -> String {
+    rules
+        .iter()
+        .map(usize::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
