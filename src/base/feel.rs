@@ -14,11 +14,7 @@ pub trait Feel: Send + Sync {
 /// A compiled expression.
 pub trait FeelExpression: Debug + Send + Sync {
     /// `now` is what `now()` and `today()` give.
-    fn evaluate(
-        &self,
-        variables: &BTreeMap<String, Value>,
-        now: Timestamp,
-    ) -> Result<Value, FeelError>;
+    fn evaluate(&self, variables: &BTreeMap<String, Value>, now: Timestamp) -> Result<Value, FeelError>;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -55,42 +55,21 @@ pub(super) struct Canonical {
 }
 
 pub(super) fn write(root: ElementRef<'_>) -> Canonical {
-    let own_types = root
-        .children()
-        .filter(|child| child.name() == "itemDefinition");
-    let mut writer = Writer {
-        text: String::new(),
-        own_types: own_types.filter_map(|own| own.attribute("name")).collect(),
-    };
-    let namespace = root
-        .attribute("namespace")
-        .filter(|uri| !uri.is_empty())
-        .unwrap_or("urn:decisions");
-    let name = root
-        .attribute("name")
-        .filter(|name| !name.is_empty())
-        .unwrap_or("decisions");
+    let own_types = root.children().filter(|child| child.name() == "itemDefinition");
+    let mut writer =
+        Writer { text: String::new(), own_types: own_types.filter_map(|own| own.attribute("name")).collect() };
+    let namespace = root.attribute("namespace").filter(|uri| !uri.is_empty()).unwrap_or("urn:decisions");
+    let name = root.attribute("name").filter(|name| !name.is_empty()).unwrap_or("decisions");
     writer.open("definitions");
-    for (key, value) in [
-        ("xmlns", NAMESPACE),
-        ("namespace", namespace),
-        ("name", name),
-    ] {
+    for (key, value) in [("xmlns", NAMESPACE), ("namespace", namespace), ("name", name)] {
         writer.attribute(key, value);
     }
     writer.text.push('>');
-    for child in root
-        .children()
-        .filter(|child| child.namespace() == root.namespace())
-    {
+    for child in root.children().filter(|child| child.namespace() == root.namespace()) {
         writer.element(child);
     }
     writer.text.push_str("</definitions>");
-    Canonical {
-        namespace: namespace.into(),
-        name: name.into(),
-        text: writer.text,
-    }
+    Canonical { namespace: namespace.into(), name: name.into(), text: writer.text }
 }
 
 struct Writer<'d> {
@@ -124,10 +103,7 @@ impl<'d> Writer<'d> {
                 self.text.push_str(&escaped_text(&name));
             }
             _ => {
-                for child in element
-                    .children()
-                    .filter(|child| child.namespace() == element.namespace())
-                {
+                for child in element.children().filter(|child| child.namespace() == element.namespace()) {
                     self.element(child);
                 }
             }
@@ -141,14 +117,8 @@ impl<'d> Writer<'d> {
         let text = element.text();
         let text = text.trim();
         let parent = element.parent().map_or("", ElementRef::name);
-        let is_test = [
-            "inputEntry",
-            "inputValues",
-            "outputValues",
-            "allowedValues",
-            "typeConstraint",
-        ]
-        .contains(&parent);
+        let is_test =
+            ["inputEntry", "inputValues", "outputValues", "allowedValues", "typeConstraint"].contains(&parent);
         let text = match text.strip_prefix('=') {
             Some(rest) if !is_test => rest.trim(),
             _ => text,
@@ -174,7 +144,6 @@ impl<'d> Writer<'d> {
     }
 
     fn attribute(&mut self, name: &str, value: &str) {
-        self.text
-            .push_str(&format!(" {name}=\"{}\"", escaped_attribute(value)));
+        self.text.push_str(&format!(" {name}=\"{}\"", escaped_attribute(value)));
     }
 }

@@ -114,56 +114,35 @@ pub(super) fn read(document: &Document, found: &mut Findings) -> Option<Model> {
     }
     languages(root, found);
     circles(root, found);
-    let inputs =
-        children(root, "inputData").filter_map(|input| Some((id(input)?, variable(input))));
+    let inputs = children(root, "inputData").filter_map(|input| Some((id(input)?, variable(input))));
     let inputs: BTreeMap<String, Named> = inputs.collect();
-    let mut decisions: Vec<Decision> = Vec::new();
-    for element in children(root, "decision") {
-        let Some(decision) = decision(element, found) else {
-            continue;
-        };
-        if decisions.iter().any(|other| other.id == decision.id) {
+    let decisions = children(root, "decision").filter_map(|element| decision(element, found));
+    let model = Model { decisions: decisions.collect(), inputs };
+    check(&model, root.position(), found);
+    Some(model)
+}
+
+/// Checks the decisions against each other.
+fn check(model: &Model, at: Position, found: &mut Findings) {
+    let decisions = &model.decisions;
+    if decisions.is_empty() {
+        found.error(at, None, "dmn-empty", "the file has no decision");
+    }
+    if decisions.len() > DECISIONS_MAX {
+        let message = format!("a file may have {DECISIONS_MAX} decisions, this one has {}", decisions.len());
+        found.error(at, None, "dmn-size", message);
+    }
+    for (place, decision) in decisions.iter().enumerate() {
+        if decisions[..place].iter().any(|other| other.id == decision.id) {
             let message = format!("the id {} is used twice", decision.id);
             found.error(decision.at, Some(&decision.id), "dmn-id", message);
         }
-        decisions.push(decision);
-    }
-    if decisions.is_empty() {
-        found.error(
-            root.position(),
-            None,
-            "dmn-empty",
-            "the file has no decision",
-        );
-    }
-    if decisions.len() > DECISIONS_MAX {
-        let message = format!(
-            "a file may have {DECISIONS_MAX} decisions, this one has {}",
-            decisions.len()
-        );
-        found.error(root.position(), None, "dmn-size", message);
-    }
-    for decision in &decisions {
-        let dangling = decision
-            .decisions
-            .iter()
-            .filter(|id| decisions.iter().all(|other| other.id != **id));
-        for id in dangling.chain(
-            decision
-                .inputs
-                .iter()
-                .filter(|id| !inputs.contains_key(*id)),
-        ) {
+        let dangling = decision.decisions.iter().filter(|id| decisions.iter().all(|other| other.id != **id));
+        for id in dangling.chain(decision.inputs.iter().filter(|id| !model.inputs.contains_key(*id))) {
             let message = format!("the decision requires {id}, which is not in this file");
-            found.error(
-                decision.at,
-                Some(&decision.id),
-                "dangling-reference",
-                message,
-            );
+            found.error(decision.at, Some(&decision.id), "dangling-reference", message);
         }
     }
-    Some(Model { decisions, inputs })
 }
 
 fn is_dmn(element: ElementRef<'_>) -> bool {
@@ -171,9 +150,7 @@ fn is_dmn(element: ElementRef<'_>) -> bool {
 }
 
 fn children<'d>(element: ElementRef<'d>, name: &'d str) -> impl Iterator<Item = ElementRef<'d>> {
-    element
-        .children()
-        .filter(move |child| child.name() == name && is_dmn(*child))
+    element.children().filter(move |child| child.name() == name && is_dmn(*child))
 }
 
 fn child<'d>(element: ElementRef<'d>, name: &'d str) -> Option<ElementRef<'d>> {
@@ -187,14 +164,9 @@ fn id(element: ElementRef<'_>) -> Option<String> {
 /// The variable of a decision or input: its own element, else the element's name.
 fn variable(element: ElementRef<'_>) -> Named {
     let variable = child(element, "variable");
-    let name = variable
-        .and_then(|variable| variable.attribute("name"))
-        .or(element.attribute("name"));
+    let name = variable.and_then(|variable| variable.attribute("name")).or(element.attribute("name"));
     let type_ref = variable.and_then(|variable| variable.attribute("typeRef"));
-    Named {
-        name: name.unwrap_or_default().trim().to_owned(),
-        type_ref: type_ref.unwrap_or("Any").to_owned(),
-    }
+    Named { name: name.unwrap_or_default().trim().to_owned(), type_ref: type_ref.unwrap_or("Any").to_owned() }
 }
 
 fn decision(element: ElementRef<'_>, found: &mut Findings) -> Option<Decision> {
@@ -204,15 +176,10 @@ fn decision(element: ElementRef<'_>, found: &mut Findings) -> Option<Decision> {
     };
     let required = |name: &'static str| {
         let requirements = children(element, "informationRequirement");
-        let hrefs =
-            requirements.filter_map(move |requirement| child(requirement, name)?.attribute("href"));
-        hrefs
-            .map(|href| href.trim_start_matches('#').to_owned())
-            .collect()
+        let hrefs = requirements.filter_map(move |requirement| child(requirement, name)?.attribute("href"));
+        hrefs.map(|href| href.trim_start_matches('#').to_owned()).collect()
     };
-    let tag = element
-        .attributes()
-        .find(|attribute| attribute.local == "versionTag");
+    let tag = element.attributes().find(|attribute| attribute.local == "versionTag");
     Some(Decision {
         name: element.attribute("name").unwrap_or(&id).to_owned(),
         version_tag: tag.map(|tag| tag.value.to_owned()),
@@ -244,53 +211,35 @@ fn logic(element: ElementRef<'_>, id: &str, found: &mut Findings) -> Logic {
     Logic::Nothing
 }
 
-fn table(
-    table: ElementRef<'_>,
-    decision: ElementRef<'_>,
-    id: &str,
-    found: &mut Findings,
-) -> Option<Source> {
+fn table(table: ElementRef<'_>, decision: ElementRef<'_>, id: &str, found: &mut Findings) -> Option<Source> {
     let policy = Policy::named(table.attribute("hitPolicy"), table.attribute("aggregation"));
     if policy.is_none() {
         let message = "hitPolicy is one of UNIQUE, FIRST, ANY, PRIORITY, RULE ORDER, OUTPUT ORDER, COLLECT (with SUM, MIN, MAX, COUNT)";
-        found.error(
-            table.attribute_position("hitPolicy"),
-            Some(id),
-            "dmn-hit-policy",
-            message,
-        );
+        found.error(table.attribute_position("hitPolicy"), Some(id), "dmn-hit-policy", message);
     }
-    let inputs: Vec<Clause> = children(table, "input")
-        .map(|input| clause(input, id, found))
-        .collect();
-    let outputs: Vec<Output> = children(table, "output")
-        .map(|output| column(output, decision))
-        .collect();
+    let inputs: Vec<Clause> = children(table, "input").map(|input| clause(input, id, found)).collect();
+    let outputs: Vec<Output> = children(table, "output").map(|output| column(output, decision)).collect();
     if outputs.is_empty() {
-        found.error(
-            table.position(),
-            Some(id),
-            "dmn-output",
-            "a decision table needs an output",
-        );
+        found.error(table.position(), Some(id), "dmn-output", "a decision table needs an output");
     }
-    if outputs.len() > 1
-        && matches!(policy, Some(Policy::Collect(kind)) if kind != super::table::Aggregation::List)
-    {
+    if outputs.len() > 1 && matches!(policy, Some(Policy::Collect(kind)) if kind != super::table::Aggregation::List) {
         let message = "COLLECT with SUM, MIN, MAX or COUNT takes a table with one output";
         found.error(table.position(), Some(id), "dmn-output", message);
     }
+    let rules = rules(table, inputs.len(), outputs.len(), id, found);
+    Some(Source { policy: policy?, inputs, outputs, rules })
+}
+
+fn rules(table: ElementRef<'_>, inputs: usize, outputs: usize, id: &str, found: &mut Findings) -> Vec<Rule> {
     let mut rules = Vec::new();
     for rule in children(table, "rule") {
         let read = Rule {
             inputs: children(rule, "inputEntry").map(text).collect(),
             outputs: children(rule, "outputEntry").map(text).collect(),
         };
-        if read.inputs.len() != inputs.len() || read.outputs.len() != outputs.len() {
+        if read.inputs.len() != inputs || read.outputs.len() != outputs {
             let message = format!(
-                "a rule has an entry for each column: {} inputs and {} outputs, here are {} and {}",
-                inputs.len(),
-                outputs.len(),
+                "a rule has an entry for each column: {inputs} inputs and {outputs} outputs, here are {} and {}",
                 read.inputs.len(),
                 read.outputs.len()
             );
@@ -298,34 +247,22 @@ fn table(
         }
         rules.push(read);
     }
-    Some(Source {
-        policy: policy?,
-        inputs,
-        outputs,
-        rules,
-    })
+    rules
 }
 
 fn clause(input: ElementRef<'_>, id: &str, found: &mut Findings) -> Clause {
     let expression = child(input, "inputExpression");
-    let cell = expression
-        .map(text)
-        .filter(|cell| !cell.text.trim().is_empty());
+    let cell = expression.map(text).filter(|cell| !cell.text.trim().is_empty());
     if cell.is_none() {
         let message = "an input needs an expression, such as the name of a variable";
         found.error(input.position(), Some(id), "dmn-input", message);
     }
     let type_ref = expression.and_then(|expression| expression.attribute("typeRef"));
-    let empty = Cell {
-        text: String::new(),
-        at: input.position(),
-    };
+    let empty = Cell { text: String::new(), at: input.position() };
     Clause {
         expression: cell.unwrap_or(empty),
         kind: type_ref.and_then(Kind::named).unwrap_or(Kind::Any),
-        allowed: child(input, "inputValues")
-            .map(text)
-            .filter(|cell| !cell.text.trim().is_empty()),
+        allowed: child(input, "inputValues").map(text).filter(|cell| !cell.text.trim().is_empty()),
     }
 }
 
@@ -337,9 +274,7 @@ fn column(output: ElementRef<'_>, decision: ElementRef<'_>) -> Output {
             _ => variable(decision).name,
         },
         values: child(output, "outputValues").map(text).and_then(filled),
-        default: child(output, "defaultOutputEntry")
-            .map(text)
-            .and_then(filled),
+        default: child(output, "defaultOutputEntry").map(text).and_then(filled),
     }
 }
 
@@ -347,9 +282,7 @@ fn column(output: ElementRef<'_>, decision: ElementRef<'_>) -> Output {
 fn text(element: ElementRef<'_>) -> Cell {
     let text = child(element, "text");
     Cell {
-        text: text
-            .map(|text| text.text().into_owned())
-            .unwrap_or_default(),
+        text: text.map(|text| text.text().into_owned()).unwrap_or_default(),
         at: text.map_or(element.position(), ElementRef::position),
     }
 }
@@ -357,38 +290,18 @@ fn text(element: ElementRef<'_>) -> Cell {
 /// Refuses what is not FEEL, and what is not in the file.
 fn languages(root: ElementRef<'_>, found: &mut Findings) {
     for element in root.descendants().filter(|element| is_dmn(*element)) {
-        let owner = element
-            .ancestors()
-            .find(|ancestor| ancestor.name() == "decision")
-            .and_then(id);
+        let owner = element.ancestors().find(|ancestor| ancestor.name() == "decision").and_then(id);
         if let Some(language) = element.attribute("expressionLanguage")
             && !is_feel(language)
         {
-            let message =
-                format!("the expression language {language} does not run here: write FEEL");
-            found.error(
-                element.attribute_position("expressionLanguage"),
-                owner.as_deref(),
-                "dmn-language",
-                message,
-            );
+            let message = format!("the expression language {language} does not run here: write FEEL");
+            found.error(element.attribute_position("expressionLanguage"), owner.as_deref(), "dmn-language", message);
         }
         if let Some(kind @ ("Java" | "PMML")) = element.attribute("kind") {
-            let message = format!(
-                "functions in {kind} do not run here: write them in FEEL, or use a handler"
-            );
-            found.error(
-                element.attribute_position("kind"),
-                owner.as_deref(),
-                "dmn-function",
-                message,
-            );
+            let message = format!("functions in {kind} do not run here: write them in FEEL, or use a handler");
+            found.error(element.attribute_position("kind"), owner.as_deref(), "dmn-function", message);
         }
-        if element.name() == "import"
-            && element
-                .parent()
-                .is_some_and(|parent| parent.index() == root.index())
-        {
+        if element.name() == "import" && element.parent().is_some_and(|parent| parent.index() == root.index()) {
             let message = "decisions of other files cannot be imported: put them into this file";
             found.error(element.position(), None, "dmn-import", message);
         }
@@ -405,28 +318,15 @@ fn is_feel(language: &str) -> bool {
 
 /// Refuses requirements in a circle: evaluating one would never end.
 fn circles(root: ElementRef<'_>, found: &mut Findings) {
-    const REFERENCES: [&str; 4] = [
-        "requiredDecision",
-        "requiredKnowledge",
-        "outputDecision",
-        "encapsulatedDecision",
-    ];
-    let elements: Vec<ElementRef<'_>> = root
-        .children()
-        .filter(|element| element.attribute("id").is_some())
-        .collect();
+    const REFERENCES: [&str; 4] = ["requiredDecision", "requiredKnowledge", "outputDecision", "encapsulatedDecision"];
+    let elements: Vec<ElementRef<'_>> = root.children().filter(|element| element.attribute("id").is_some()).collect();
     let mut graph = DiGraph::<usize, ()>::new();
     let nodes: Vec<_> = (0..elements.len()).map(|at| graph.add_node(at)).collect();
     for (at, element) in elements.iter().enumerate() {
-        let references = element
-            .descendants()
-            .filter(|below| REFERENCES.contains(&below.name()) && is_dmn(*below));
+        let references = element.descendants().filter(|below| REFERENCES.contains(&below.name()) && is_dmn(*below));
         for href in references.filter_map(|reference| reference.attribute("href")) {
             let wanted = href.trim_start_matches('#');
-            if let Some(to) = elements
-                .iter()
-                .position(|other| other.attribute("id") == Some(wanted))
-            {
+            if let Some(to) = elements.iter().position(|other| other.attribute("id") == Some(wanted)) {
                 graph.add_edge(nodes[at], nodes[to], ());
             }
         }
@@ -434,11 +334,6 @@ fn circles(root: ElementRef<'_>, found: &mut Findings) {
     if let Err(circle) = petgraph::algo::toposort(&graph, None) {
         let element = elements[graph[circle.node_id()]];
         let message = "the decision requires itself, over others or directly: break the circle";
-        found.error(
-            element.position(),
-            element.attribute("id"),
-            "dmn-circle",
-            message,
-        );
+        found.error(element.position(), element.attribute("id"), "dmn-circle", message);
     }
 }

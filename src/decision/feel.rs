@@ -26,10 +26,7 @@ impl Feel for Dsntk {
         let expression = thread::run(deadline, move || {
             let scope = value::library_scope();
             names::declare(&scope, [text.as_str()]);
-            prepare(&scope, &text).map(|prepared| Expression {
-                text: text.into(),
-                prepared: Arc::new(prepared),
-            })
+            prepare(&scope, &text).map(|prepared| Expression { text: text.into(), prepared: Arc::new(prepared) })
         })??;
         Ok(Arc::new(expression))
     }
@@ -47,20 +44,14 @@ impl fmt::Debug for Expression {
 }
 
 impl FeelExpression for Expression {
-    fn evaluate(
-        &self,
-        variables: &BTreeMap<String, Value>,
-        now: Timestamp,
-    ) -> Result<Value, FeelError> {
+    fn evaluate(&self, variables: &BTreeMap<String, Value>, now: Timestamp) -> Result<Value, FeelError> {
         for (name, value) in variables {
             guard::value(name, value)?;
         }
         let context = value::context(variables);
         let text = Arc::clone(&self.text);
         let prepared = Arc::clone(&self.prepared);
-        let reads_anew = variables
-            .iter()
-            .any(|(name, value)| needs_scope(name, value, &text));
+        let reads_anew = variables.iter().any(|(name, value)| needs_scope(name, value, &text));
         let deadline = Duration::from_millis(FEEL_CONDITION_DEADLINE_MS);
         thread::run(deadline, move || {
             let scope = value::scope(now, context)?;
@@ -109,8 +100,7 @@ pub(super) fn expression(scope: &FeelScope, text: &str) -> Result<AstNode, FeelE
     let text = text.trim();
     let text = text.strip_prefix('=').unwrap_or(text);
     guard::text(text)?;
-    let tree = dsntk_feel_parser::parse_expression(scope, text, false)
-        .map_err(|error| syntax(text, &error))?;
+    let tree = dsntk_feel_parser::parse_expression(scope, text, false).map_err(|error| syntax(text, &error))?;
     guard::tree(&tree)?;
     Ok(tree)
 }
@@ -118,8 +108,7 @@ pub(super) fn expression(scope: &FeelScope, text: &str) -> Result<AstNode, FeelE
 /// Reads the tests of a cell, such as `> 100` or `"a","b"`.
 pub(super) fn tests(scope: &FeelScope, text: &str) -> Result<AstNode, FeelError> {
     guard::text(text)?;
-    let tree = dsntk_feel_parser::parse_unary_tests(scope, text, false)
-        .map_err(|error| syntax(text, &error))?;
+    let tree = dsntk_feel_parser::parse_unary_tests(scope, text, false).map_err(|error| syntax(text, &error))?;
     guard::tree(&tree)?;
     Ok(tree)
 }
@@ -139,12 +128,8 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_795_341_600_000); // 2026-11-22T10:00:00Z
 
     fn eval(text: &str, variables: Value) -> Result<Value, FeelError> {
-        let Value::Object(map) = variables else {
-            panic!("an object")
-        };
-        evaluator()
-            .compile(text)?
-            .evaluate(&map.into_iter().collect(), NOW)
+        let Value::Object(map) = variables else { panic!("an object") };
+        evaluator().compile(text)?.evaluate(&map.into_iter().collect(), NOW)
     }
 
     #[test]
@@ -170,14 +155,8 @@ mod tests {
             ("0.1 + 0.2", json!(0.3)),
             ("{a: 1, b: a + 1}", json!({"a": 1, "b": 2})),
             ("sort([3, 1, 2], function(a, b) a < b)", json!([1, 2, 3])),
-            (
-                "duration(\"P1DT2H\") + duration(\"PT5M\")",
-                json!("P1DT2H5M"),
-            ),
-            (
-                "date(\"2026-11-22\") + duration(\"P1M\")",
-                json!("2026-12-22"),
-            ),
+            ("duration(\"P1DT2H\") + duration(\"PT5M\")", json!("P1DT2H5M")),
+            ("date(\"2026-11-22\") + duration(\"P1M\")", json!("2026-12-22")),
             ("missing", json!(null)),
             ("missing > 3", json!(null)),
             ("amount in [100..200]", json!(true)),
@@ -206,26 +185,19 @@ mod tests {
     fn time_is_the_engines() {
         assert_eq!(eval("now()", json!({})), Ok(json!("2026-11-22T10:00:00Z")));
         assert_eq!(eval("today()", json!({})), Ok(json!("2026-11-22")));
-        assert_eq!(
-            eval("now() > date and time(\"2026-11-22T09:00:00Z\")", json!({})),
-            Ok(json!(true))
-        );
+        assert_eq!(eval("now() > date and time(\"2026-11-22T09:00:00Z\")", json!({})), Ok(json!(true)));
     }
 
     #[test]
     fn what_is_no_feel_is_refused() {
         for text in ["1 +", "", "a b c d e +", "if x then"] {
-            assert!(
-                matches!(eval(text, json!({})), Err(FeelError::Syntax(_))),
-                "{text}"
-            );
+            assert!(matches!(eval(text, json!({})), Err(FeelError::Syntax(_))), "{text}");
         }
     }
 
     #[test]
     fn hostile_expressions_are_refused_or_end() {
-        let deep =
-            |open: &str, close: &str, n: usize| format!("{}1{}", open.repeat(n), close.repeat(n));
+        let deep = |open: &str, close: &str, n: usize| format!("{}1{}", open.repeat(n), close.repeat(n));
         let hostile = [
             deep("(", ")", 4000),
             deep("[", "]", 4000),
@@ -255,9 +227,6 @@ mod tests {
             );
             assert!(begun.elapsed() < Duration::from_secs(4), "{text}");
         }
-        assert!(matches!(
-            eval("x", json!({"x": vec![0; 1001]})),
-            Err(FeelError::Limit(_))
-        ));
+        assert!(matches!(eval("x", json!({"x": vec![0; 1001]})), Err(FeelError::Limit(_))));
     }
 }

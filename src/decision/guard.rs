@@ -5,9 +5,7 @@
 //! prepared.
 
 use crate::base::feel::FeelError;
-use crate::base::limits::{
-    EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, FEEL_LIST_MAX, JSON_DEPTH_MAX,
-};
+use crate::base::limits::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, FEEL_LIST_MAX, JSON_DEPTH_MAX};
 use dsntk_feel_parser::AstNode;
 use serde_json::Value;
 
@@ -44,9 +42,7 @@ pub(super) fn text(text: &str) -> Result<(), FeelError> {
             _ => 0,
         };
         if depth.max(signs) > EXPRESSION_DEPTH_MAX {
-            return Err(FeelError::Limit(format!(
-                "the expression nests deeper than {EXPRESSION_DEPTH_MAX}"
-            )));
+            return Err(FeelError::Limit(format!("the expression nests deeper than {EXPRESSION_DEPTH_MAX}")));
         }
     }
     Ok(())
@@ -58,43 +54,31 @@ pub(super) fn tree(root: &AstNode) -> Result<(), FeelError> {
     let mut open = vec![(root, 1_usize, false)];
     while let Some((node, depth, may_define)) = open.pop() {
         if depth > TREE_DEPTH_MAX {
-            return Err(FeelError::Limit(format!(
-                "the expression nests deeper than {TREE_DEPTH_MAX}"
-            )));
+            return Err(FeelError::Limit(format!("the expression nests deeper than {TREE_DEPTH_MAX}")));
         }
         check(node, may_define)?;
         let below = match node {
             AstNode::FunctionInvocation(function, _) => is_sort(function),
-            AstNode::PositionalParameters(_)
-            | AstNode::NamedParameters(_)
-            | AstNode::NamedParameter(..) => may_define,
+            AstNode::PositionalParameters(_) | AstNode::NamedParameters(_) | AstNode::NamedParameter(..) => may_define,
             _ => false,
         };
-        open.extend(
-            children(node)
-                .into_iter()
-                .map(|child| (child, depth + 1, below)),
-        );
+        open.extend(children(node).into_iter().map(|child| (child, depth + 1, below)));
     }
     Ok(())
 }
 
 fn check(node: &AstNode, may_define: bool) -> Result<(), FeelError> {
     match node {
-        AstNode::List(list) | AstNode::ExpressionList(list) if list.len() > FEEL_LIST_MAX => {
-            Err(too_many())
-        }
+        AstNode::List(list) | AstNode::ExpressionList(list) if list.len() > FEEL_LIST_MAX => Err(too_many()),
         AstNode::IterationContextInterval(_, start, end) => of_length(start, end),
         AstNode::IterationContextSingle(_, single) => match &**single {
             AstNode::Range(start, end) => of_length(start, end),
             _ => Ok(()),
         },
-        AstNode::FunctionBody(_, true) => Err(FeelError::Syntax(
-            "external functions (Java, PMML) do not run here: use a handler".into(),
-        )),
-        AstNode::FunctionDefinition(_, body)
-            if matches!(**body, AstNode::FunctionBody(_, true)) =>
-        {
+        AstNode::FunctionBody(_, true) => {
+            Err(FeelError::Syntax("external functions (Java, PMML) do not run here: use a handler".into()))
+        }
+        AstNode::FunctionDefinition(_, body) if matches!(**body, AstNode::FunctionBody(_, true)) => {
             check(body, may_define)
         }
         // A function that is an argument of `sort` has no name to call itself by.
@@ -110,9 +94,7 @@ fn is_sort(function: &AstNode) -> bool {
 }
 
 fn too_many() -> FeelError {
-    FeelError::Limit(format!(
-        "lists and ranges may have {FEEL_LIST_MAX} elements"
-    ))
+    FeelError::Limit(format!("lists and ranges may have {FEEL_LIST_MAX} elements"))
 }
 
 /// The length of a range that is iterated over, where both ends are written as numbers.
@@ -147,11 +129,7 @@ fn number(node: &AstNode) -> Option<f64> {
 fn children(node: &AstNode) -> Vec<&AstNode> {
     use AstNode as N;
     match node {
-        N::Add(a, b)
-        | N::And(a, b)
-        | N::ContextEntry(a, b)
-        | N::ContextTypeEntry(a, b)
-        | N::Div(a, b) => vec![a, b],
+        N::Add(a, b) | N::And(a, b) | N::ContextEntry(a, b) | N::ContextTypeEntry(a, b) | N::Div(a, b) => vec![a, b],
         N::Eq(a, b) | N::Every(a, b) | N::Exp(a, b) | N::Filter(a, b) | N::For(a, b) => vec![a, b],
         N::FormalParameter(a, b) | N::FunctionDefinition(a, b) | N::FunctionInvocation(a, b) => {
             vec![a, b]
@@ -167,30 +145,14 @@ fn children(node: &AstNode) -> Vec<&AstNode> {
         N::Between(a, b, c) | N::If(a, b, c) | N::IterationContextInterval(a, b, c) => {
             vec![a, b, c]
         }
-        N::CommaList(list) | N::Context(list) | N::ContextType(list) | N::ExpressionList(list) => {
-            all(list)
-        }
+        N::CommaList(list) | N::Context(list) | N::ContextType(list) | N::ExpressionList(list) => all(list),
         N::FormalParameters(list) | N::IterationContexts(list) | N::List(list) => all(list),
         N::NamedParameters(list) | N::NegatedList(list) | N::ParameterTypes(list) => all(list),
-        N::PositionalParameters(list) | N::QualifiedName(list) | N::QuantifiedContexts(list) => {
-            all(list)
-        }
-        N::EvaluatedExpression(a)
-        | N::FunctionBody(a, _)
-        | N::IntervalEnd(a, _)
-        | N::IntervalStart(a, _) => vec![a],
-        N::ListType(a)
-        | N::Neg(a)
-        | N::RangeType(a)
-        | N::Satisfies(a)
-        | N::UnaryGe(a)
-        | N::UnaryGt(a) => vec![a],
+        N::PositionalParameters(list) | N::QualifiedName(list) | N::QuantifiedContexts(list) => all(list),
+        N::EvaluatedExpression(a) | N::FunctionBody(a, _) | N::IntervalEnd(a, _) | N::IntervalStart(a, _) => vec![a],
+        N::ListType(a) | N::Neg(a) | N::RangeType(a) | N::Satisfies(a) | N::UnaryGe(a) | N::UnaryGt(a) => vec![a],
         N::UnaryLe(a) | N::UnaryLt(a) | N::UnaryEq(a) | N::UnaryNe(a) => vec![a],
-        N::At(_)
-        | N::Boolean(_)
-        | N::ContextEntryKey(_)
-        | N::ContextTypeEntryKey(_)
-        | N::FeelType(_) => vec![],
+        N::At(_) | N::Boolean(_) | N::ContextEntryKey(_) | N::ContextTypeEntryKey(_) | N::FeelType(_) => vec![],
         N::Irrelevant | N::Name(_) | N::Null | N::Numeric(..) | N::ParameterName(_) => vec![],
         N::QualifiedNameSegment(_) | N::String(_) => vec![],
     }
@@ -205,9 +167,7 @@ pub(super) fn value(name: &str, value: &Value) -> Result<(), FeelError> {
     let mut open = vec![(value, 1_usize)];
     while let Some((value, depth)) = open.pop() {
         if depth > JSON_DEPTH_MAX {
-            return Err(FeelError::Limit(format!(
-                "the variable \"{name}\" nests deeper than {JSON_DEPTH_MAX}"
-            )));
+            return Err(FeelError::Limit(format!("the variable \"{name}\" nests deeper than {JSON_DEPTH_MAX}")));
         }
         match value {
             Value::Array(list) if list.len() > FEEL_LIST_MAX => {

@@ -33,16 +33,6 @@ use std::time::Duration;
 /// Checking a whole file takes longer than a decision.
 const CHECK_DEADLINE: Duration = Duration::from_secs(5);
 
-/// One way of evaluating decisions.
-trait Decisions {
-    fn evaluate(
-        &self,
-        id: &str,
-        variables: &BTreeMap<String, Value>,
-        now: Timestamp,
-    ) -> Result<DecisionResult, DecisionError>;
-}
-
 /// A DMN file, read and checked; cheap to clone.
 #[derive(Clone)]
 pub struct DecisionModel {
@@ -80,9 +70,7 @@ pub struct DecisionResult {
 pub enum DecisionError {
     #[error("there is no decision \"{0}\" in this file")]
     Unknown(String),
-    #[error(
-        "the decision needs the variable \"{0}\": set it before, or correct the input expression"
-    )]
+    #[error("the decision needs the variable \"{0}\": set it before, or correct the input expression")]
     MissingVariable(String),
     #[error("{0}")]
     Limit(String),
@@ -131,21 +119,26 @@ impl DecisionModel {
         let variables = variables.clone();
         let plain = Arc::clone(&self.plain);
         let standard = self.standard.clone().filter(|_| info.declared_only);
-        thread::run(
-            Duration::from_millis(FEEL_DEADLINE_MS),
-            move || match standard {
-                Some(standard) => standard.evaluate(&id, &variables, now),
-                None => plain.evaluate(&id, &variables, now),
-            },
-        )?
+        thread::run(Duration::from_millis(FEEL_DEADLINE_MS), move || match standard {
+            Some(standard) => standard.evaluate(&id, &variables, now),
+            None => plain.evaluate(&id, &variables, now),
+        })?
     }
+}
+
+/// One way of evaluating decisions.
+trait Decisions {
+    fn evaluate(
+        &self,
+        id: &str,
+        variables: &BTreeMap<String, Value>,
+        now: Timestamp,
+    ) -> Result<DecisionResult, DecisionError>;
 }
 
 impl fmt::Debug for DecisionModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("DecisionModel")
-            .field(&self.decisions)
-            .finish()
+        f.debug_tuple("DecisionModel").field(&self.decisions).finish()
     }
 }
 
@@ -159,11 +152,8 @@ fn read(document: &Document) -> Result<DecisionModel, Vec<Diagnostic>> {
         return Err(found.list);
     }
     let plain = Plain::prepare(&model, &mut found);
-    let others: Vec<&dmn::Decision> = model
-        .decisions
-        .iter()
-        .filter(|decision| !plain::is_plain(decision, &model))
-        .collect();
+    let others: Vec<&dmn::Decision> =
+        model.decisions.iter().filter(|decision| !plain::is_plain(decision, &model)).collect();
     let standard = Standard::prepare(document, &model, &others, &mut found);
     if found.has_errors() {
         return Err(found.list);
@@ -179,11 +169,7 @@ fn read(document: &Document) -> Result<DecisionModel, Vec<Diagnostic>> {
         },
         declared_only: !plain::is_plain(decision, &model),
     });
-    Ok(DecisionModel {
-        decisions: decisions.collect(),
-        plain: Arc::new(plain),
-        standard: standard.map(Arc::new),
-    })
+    Ok(DecisionModel { decisions: decisions.collect(), plain: Arc::new(plain), standard: standard.map(Arc::new) })
 }
 
 /// How a business rule task takes a result into its variable (`camunda:mapDecisionResult`).
@@ -225,11 +211,7 @@ pub fn map_result(result: &DecisionResult, how: MapDecisionResult) -> Result<Val
         ))),
     };
     let object = |row: &BTreeMap<String, Value>| {
-        Value::Object(
-            row.iter()
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-        )
+        Value::Object(row.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
     };
     match how {
         MapDecisionResult::SingleEntry => one_row()?.map_or(Ok(Value::Null), one_entry),

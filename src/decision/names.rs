@@ -77,17 +77,13 @@ pub(super) fn declare<'t>(scope: &FeelScope, texts: impl IntoIterator<Item = &'t
     for text in texts {
         let words = words(text);
         let types = words.contains(&"instance");
-        let literal =
-            |word: &str| ["date", "time", "duration"].contains(&word) && is_literal(text, word);
+        let literal = |word: &str| ["date", "time", "duration"].contains(&word) && is_literal(text, word);
         for word in &words {
             if !KEYWORDS.contains(word) && !(types && TYPES.contains(word)) && !literal(word) {
                 known.set_null(Name::from(*word));
             }
         }
-        for name in FUNCTIONS_OF_WORDS
-            .iter()
-            .filter(|name| contains(text, name))
-        {
+        for name in FUNCTIONS_OF_WORDS.iter().filter(|name| contains(text, name)) {
             known.set_null(Name::from(*name));
         }
     }
@@ -97,9 +93,7 @@ pub(super) fn declare<'t>(scope: &FeelScope, texts: impl IntoIterator<Item = &'t
 /// Whether the word begins a literal such as `date("…")` somewhere in the text.
 fn is_literal(text: &str, word: &str) -> bool {
     contains(text, "date and time")
-        || text
-            .match_indices(word)
-            .any(|(at, _)| text[at + word.len()..].trim_start().starts_with('('))
+        || text.match_indices(word).any(|(at, _)| text[at + word.len()..].trim_start().starts_with('('))
 }
 
 /// The words of a text outside of its strings.
@@ -109,8 +103,7 @@ pub(super) fn words(text: &str) -> Vec<&str> {
     let mut quoted = false;
     let mut escaped = false;
     for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        let is_word =
-            !quoted && (c == '_' || c.is_alphabetic() || (begun.is_some() && c.is_numeric()));
+        let is_word = !quoted && (c == '_' || c.is_alphabetic() || (begun.is_some() && c.is_numeric()));
         match (begun, is_word) {
             (None, true) => begun = Some(at),
             (Some(start), false) => {
@@ -130,9 +123,7 @@ pub(super) fn words(text: &str) -> Vec<&str> {
 /// Whether the text has these words in a row, whatever blanks are between them.
 fn contains(text: &str, name: &str) -> bool {
     let wanted: Vec<&str> = name.split(' ').collect();
-    words(text)
-        .windows(wanted.len())
-        .any(|window| window == wanted)
+    words(text).windows(wanted.len()).any(|window| window == wanted)
 }
 
 /// Whether a name is one word.
@@ -146,10 +137,7 @@ mod tests {
 
     #[test]
     fn words_stand_outside_of_strings() {
-        assert_eq!(
-            words("a-b1 + \"c \\\" d\" + ä_e.f 3g"),
-            ["a", "b1", "ä_e", "f", "g"]
-        );
+        assert_eq!(words("a-b1 + \"c \\\" d\" + ä_e.f 3g"), ["a", "b1", "ä_e", "f", "g"]);
         assert!(contains("string   length(x)", "string length"));
         assert!(is_word("amount_2") && !is_word("first-name") && !is_word("2a"));
     }

@@ -40,9 +40,7 @@ pub(super) fn is_plain(decision: &Decision, model: &Model) -> bool {
         let inputs = decision.inputs.iter().filter_map(|id| model.inputs.get(id));
         !decision.needs_knowledge
             && matches!(decision.logic, Logic::Table(_) | Logic::Literal(_))
-            && inputs
-                .chain([&decision.variable])
-                .all(|named| named.kind().is_some())
+            && inputs.chain([&decision.variable]).all(|named| named.kind().is_some())
     };
     let mut open = vec![decision];
     let mut seen = Vec::new();
@@ -54,28 +52,17 @@ pub(super) fn is_plain(decision: &Decision, model: &Model) -> bool {
         if !own(decision) {
             return false;
         }
-        open.extend(
-            model
-                .decisions
-                .iter()
-                .filter(|other| decision.decisions.contains(&other.id)),
-        );
+        open.extend(model.decisions.iter().filter(|other| decision.decisions.contains(&other.id)));
     }
     true
 }
 
 impl Plain {
     pub(super) fn prepare(model: &Model, found: &mut Findings) -> Plain {
-        let plain = model
-            .decisions
-            .iter()
-            .filter(|decision| is_plain(decision, model));
+        let plain = model.decisions.iter().filter(|decision| is_plain(decision, model));
         let decisions = plain.filter_map(|decision| {
             let logic = logic(decision, model, found)?;
-            let inputs = decision
-                .inputs
-                .iter()
-                .filter_map(|id| model.inputs.get(id).cloned());
+            let inputs = decision.inputs.iter().filter_map(|id| model.inputs.get(id).cloned());
             let prepared = Prepared {
                 variable: decision.variable.clone(),
                 inputs: inputs.collect(),
@@ -84,9 +71,7 @@ impl Plain {
             };
             Some((decision.id.clone(), prepared))
         });
-        Plain {
-            decisions: decisions.collect(),
-        }
+        Plain { decisions: decisions.collect() }
     }
 }
 
@@ -121,11 +106,7 @@ fn declared(decision: &Decision, model: &Model) -> FeelContext {
     for input in decision.inputs.iter().filter_map(|id| model.inputs.get(id)) {
         known.set_null(Name::from(input.name.as_str()));
     }
-    for required in model
-        .decisions
-        .iter()
-        .filter(|other| decision.decisions.contains(&other.id))
-    {
+    for required in model.decisions.iter().filter(|other| decision.decisions.contains(&other.id)) {
         known.set_null(Name::from(required.variable.name.as_str()));
         if let Logic::Table(source) = &required.logic {
             for output in &source.outputs {
@@ -143,16 +124,9 @@ impl Decisions for Plain {
         variables: &BTreeMap<String, Value>,
         now: Timestamp,
     ) -> Result<DecisionResult, DecisionError> {
-        let run = Run {
-            decisions: &self.decisions,
-            variables: value::context(variables),
-            now,
-        };
+        let run = Run { decisions: &self.decisions, variables: value::context(variables), now };
         let hits = run.decide(id, &mut BTreeMap::new())?;
-        Ok(DecisionResult {
-            rows: hits.rows,
-            rules: hits.rules,
-        })
+        Ok(DecisionResult { rows: hits.rows, rules: hits.rules })
     }
 }
 
@@ -171,15 +145,8 @@ struct Decided {
 
 impl Run<'_> {
     /// Recursion is bounded: requirements make no circle, and their number has a limit.
-    fn decide(
-        &self,
-        id: &str,
-        decided: &mut BTreeMap<String, Decided>,
-    ) -> Result<Hits, DecisionError> {
-        let decision = self
-            .decisions
-            .get(id)
-            .ok_or_else(|| DecisionError::Unknown(id.into()))?;
+    fn decide(&self, id: &str, decided: &mut BTreeMap<String, Decided>) -> Result<Hits, DecisionError> {
+        let decision = self.decisions.get(id).ok_or_else(|| DecisionError::Unknown(id.into()))?;
         for required in &decision.requires {
             if !decided.contains_key(required) {
                 let hits = self.decide(required, decided)?;
@@ -187,13 +154,7 @@ impl Run<'_> {
                     [row] => Some(row.clone()),
                     _ => None,
                 };
-                decided.insert(
-                    required.clone(),
-                    Decided {
-                        value: hits.value,
-                        row,
-                    },
-                );
+                decided.insert(required.clone(), Decided { value: hits.value, row });
             }
         }
         let scope = value::scope(self.now, self.variables.clone())?;
@@ -211,15 +172,8 @@ impl Run<'_> {
         for input in &decision.inputs {
             let name = Name::from(input.name.as_str());
             // A declared input without a value is null, as the standard has it.
-            let value = self
-                .variables
-                .get_entry(&name)
-                .cloned()
-                .unwrap_or(Feel::Null(None));
-            context.set_entry(
-                &name,
-                value::typed(value, input.kind().unwrap_or(Kind::Any)),
-            );
+            let value = self.variables.get_entry(&name).cloned().unwrap_or(Feel::Null(None));
+            context.set_entry(&name, value::typed(value, input.kind().unwrap_or(Kind::Any)));
         }
         for id in &decision.requires {
             let (Some(prepared), Some(result)) = (self.decisions.get(id), decided.get(id)) else {
@@ -228,10 +182,7 @@ impl Run<'_> {
             for (name, value) in result.row.iter().flatten() {
                 context.set_entry(&Name::from(name.as_str()), value::from_json(value));
             }
-            context.set_entry(
-                &Name::from(prepared.variable.name.as_str()),
-                result.value.clone(),
-            );
+            context.set_entry(&Name::from(prepared.variable.name.as_str()), result.value.clone());
         }
         context
     }
@@ -239,35 +190,21 @@ impl Run<'_> {
 
 fn literal(value: Feel, variable: &Named) -> Result<Hits, DecisionError> {
     let row = Row::from([(variable.name.clone(), value::to_json(&value)?)]);
-    Ok(Hits {
-        rows: vec![row],
-        rules: vec![],
-        value,
-    })
+    Ok(Hits { rows: vec![row], rules: vec![], value })
 }
 
 /// A result of another type than the declared one is an error; the standard would make it null.
 fn checked(value: Feel, variable: &Named) -> Result<Feel, DecisionError> {
     let named = Kind::standard_name(&variable.type_ref);
-    if value.is_null()
-        || variable
-            .kind()
-            .is_none_or(|kind| matches!(kind, Kind::Any | Kind::Duration))
-    {
+    if value.is_null() || variable.kind().is_none_or(|kind| matches!(kind, Kind::Any | Kind::Duration)) {
         return Ok(value);
     }
-    let Ok(wanted) = FeelType::from_str(if named == "dateTime" {
-        "date and time"
-    } else {
-        named
-    }) else {
+    let Ok(wanted) = FeelType::from_str(if named == "dateTime" { "date and time" } else { named }) else {
         return Ok(value);
     };
     // A table may give several values of the type.
     let list = FeelType::List(Box::new(wanted.clone()));
-    let fits = value.is_conformant(&wanted)
-        || value.is_conformant(&list)
-        || !value.coerced(&wanted).is_null();
+    let fits = value.is_conformant(&wanted) || value.is_conformant(&list) || !value.coerced(&wanted).is_null();
     match fits {
         true => Ok(value),
         false => Err(DecisionError::Failed(format!(

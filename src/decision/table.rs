@@ -55,23 +55,10 @@ pub(super) enum Aggregation {
 impl Source {
     /// Every text in FEEL.
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
-        let inputs = self
-            .inputs
-            .iter()
-            .flat_map(|input| [Some(&input.expression), input.allowed.as_ref()]);
-        let outputs = self
-            .outputs
-            .iter()
-            .flat_map(|output| [output.values.as_ref(), output.default.as_ref()]);
-        let rules = self
-            .rules
-            .iter()
-            .flat_map(|rule| rule.inputs.iter().chain(&rule.outputs));
-        inputs
-            .chain(outputs)
-            .flatten()
-            .chain(rules)
-            .map(|cell| cell.text.as_str())
+        let inputs = self.inputs.iter().flat_map(|input| [Some(&input.expression), input.allowed.as_ref()]);
+        let outputs = self.outputs.iter().flat_map(|output| [output.values.as_ref(), output.default.as_ref()]);
+        let rules = self.rules.iter().flat_map(|rule| rule.inputs.iter().chain(&rule.outputs));
+        inputs.chain(outputs).flatten().chain(rules).map(|cell| cell.text.as_str())
     }
 }
 
@@ -142,79 +129,28 @@ pub(super) struct Hits {
 
 impl Table {
     /// Reads every cell; reports all that cannot be read.
-    pub(super) fn prepare(
-        source: &Source,
-        scope: &FeelScope,
-        mut report: impl FnMut(&Cell, FeelError),
-    ) -> Option<Table> {
-        let mut failed = false;
-        let mut attempt =
-            |cell: &Cell, read: &dyn Fn() -> Result<Option<Evaluator>, FeelError>| match read() {
-                Ok(read) => read,
-                Err(error) => {
-                    failed = true;
-                    report(cell, error);
-                    None
-                }
-            };
-        let expression = |cell: &Cell| {
-            let text = cell.text.trim();
-            match text.is_empty() {
-                true => Ok(None),
-                false => feel::prepare(scope, text).map(Some),
-            }
-        };
+    pub(super) fn prepare(source: &Source, scope: &FeelScope, report: impl FnMut(&Cell, FeelError)) -> Option<Table> {
+        let mut cells = Cells { scope, report, failed: false };
         let inputs = source.inputs.iter().map(|clause| Input {
-            expression: attempt(&clause.expression, &|| expression(&clause.expression))
-                .unwrap_or_else(nothing),
-            text: clause
-                .expression
-                .text
-                .trim()
-                .trim_start_matches('=')
-                .trim()
-                .to_owned(),
+            expression: cells.expression(&clause.expression).unwrap_or_else(nothing),
+            text: clause.expression.text.trim().trim_start_matches('=').trim().to_owned(),
             kind: clause.kind,
-            allowed: clause
-                .allowed
-                .as_ref()
-                .and_then(|cell| test(cell, scope, &mut attempt)),
+            allowed: clause.allowed.as_ref().and_then(|cell| cells.test(cell)),
         });
         let inputs = inputs.collect();
         let outputs = source.outputs.iter().map(|output| Column {
             name: output.name.clone(),
-            values: output.values.as_ref().and_then(|cell| {
-                attempt(cell, &|| {
-                    Ok(Some(dsntk_feel_evaluator::prepare(&feel::tests(
-                        scope, &cell.text,
-                    )?)))
-                })
-            }),
-            default: output
-                .default
-                .as_ref()
-                .and_then(|cell| attempt(cell, &|| expression(cell))),
+            values: output.values.as_ref().and_then(|cell| cells.values(cell)),
+            default: output.default.as_ref().and_then(|cell| cells.expression(cell)),
         });
         let outputs = outputs.collect();
         let rules = source.rules.iter().map(|rule| PreparedRule {
-            tests: rule
-                .inputs
-                .iter()
-                .map(|cell| test(cell, scope, &mut attempt))
-                .collect(),
-            outputs: rule
-                .outputs
-                .iter()
-                .map(|cell| attempt(cell, &|| expression(cell)))
-                .collect(),
+            tests: rule.inputs.iter().map(|cell| cells.test(cell)).collect(),
+            outputs: rule.outputs.iter().map(|cell| cells.expression(cell)).collect(),
         });
         let rules = rules.collect();
-        (!failed).then_some(Table {
-            policy: source.policy,
-            inputs,
-            outputs,
-            rules,
-        })
+        let table = Table { policy: source.policy, inputs, outputs, rules };
+        (!cells.failed).then_some(table)
     }
 
     pub(super) fn evaluate(&self, scope: &FeelScope) -> Result<Hits, DecisionError> {
@@ -235,10 +171,7 @@ impl Table {
         let inputs = self.inputs.iter().map(|input| {
             // A lone name that nobody has set is a slip of the pen, not a null.
             let name = Name::from(input.text.as_str());
-            if super::names::is_word(&input.text)
-                && input.text != "null"
-                && scope.get_value(&name).is_none()
-            {
+            if super::names::is_word(&input.text) && input.text != "null" && scope.get_value(&name).is_none() {
                 let constant = ["true", "false"].contains(&input.text.as_str());
                 if !constant {
                     return Err(DecisionError::MissingVariable(input.text.clone()));
@@ -247,10 +180,7 @@ impl Table {
             let value = value::typed((input.expression)(scope), input.kind);
             match &input.allowed {
                 Some(allowed) if !value.is_null() && !allowed.holds(&value, scope) => {
-                    Err(DecisionError::Failed(format!(
-                        "{value} is not among the allowed values of \"{}\"",
-                        input.text
-                    )))
+                    Err(DecisionError::Failed(format!("{value} is not among the allowed values of \"{}\"", input.text)))
                 }
                 _ => Ok(value),
             }
@@ -258,11 +188,7 @@ impl Table {
         inputs.collect()
     }
 
-    fn decide(
-        &self,
-        matched: Vec<(usize, Vec<Feel>)>,
-        scope: &FeelScope,
-    ) -> Result<Hits, DecisionError> {
+    fn decide(&self, matched: Vec<(usize, Vec<Feel>)>, scope: &FeelScope) -> Result<Hits, DecisionError> {
         if matched.is_empty() {
             return self.default_row(scope);
         }
@@ -272,12 +198,9 @@ impl Table {
                 "hit policy UNIQUE: the rules {} match at once; make them disjoint, or take another policy",
                 listed(&rules)
             ))),
-            Policy::Any if matched.iter().any(|(_, outputs)| *outputs != matched[0].1) => {
-                Err(DecisionError::Failed(format!(
-                    "hit policy ANY: the rules {} match with different results; they must agree",
-                    listed(&rules)
-                )))
-            }
+            Policy::Any if matched.iter().any(|(_, outputs)| *outputs != matched[0].1) => Err(DecisionError::Failed(
+                format!("hit policy ANY: the rules {} match with different results; they must agree", listed(&rules)),
+            )),
             Policy::Unique | Policy::First | Policy::Any => self.single(&matched[0].1, rules),
             Policy::Priority => {
                 let first = self.by_priority(matched, scope).swap_remove(0);
@@ -290,25 +213,13 @@ impl Table {
     }
 
     fn single(&self, outputs: &[Feel], rules: Vec<usize>) -> Result<Hits, DecisionError> {
-        Ok(Hits {
-            rows: vec![self.row(outputs)?],
-            rules,
-            value: self.value(outputs),
-        })
+        Ok(Hits { rows: vec![self.row(outputs)?], rules, value: self.value(outputs) })
     }
 
     fn list(&self, matched: Vec<(usize, Vec<Feel>)>) -> Result<Hits, DecisionError> {
         Ok(Hits {
-            rows: matched
-                .iter()
-                .map(|(_, outputs)| self.row(outputs))
-                .collect::<Result<_, _>>()?,
-            value: Feel::List(
-                matched
-                    .iter()
-                    .map(|(_, outputs)| self.value(outputs))
-                    .collect(),
-            ),
+            rows: matched.iter().map(|(_, outputs)| self.row(outputs)).collect::<Result<_, _>>()?,
+            value: Feel::List(matched.iter().map(|(_, outputs)| self.value(outputs)).collect()),
             rules: matched.into_iter().map(|(rule, _)| rule).collect(),
         })
     }
@@ -319,9 +230,7 @@ impl Table {
         matched: Vec<(usize, Vec<Feel>)>,
         rules: Vec<usize>,
     ) -> Result<Hits, DecisionError> {
-        let values = matched
-            .into_iter()
-            .filter_map(|(_, outputs)| outputs.into_iter().next());
+        let values = matched.into_iter().filter_map(|(_, outputs)| outputs.into_iter().next());
         let values: Vec<Feel> = values.collect();
         let result = match aggregation {
             Aggregation::Count => Feel::Number(values.len().into()),
@@ -331,20 +240,14 @@ impl Table {
             Aggregation::List => Feel::List(values),
         };
         if let Feel::Null(Some(reason)) = &result {
-            return Err(DecisionError::Failed(format!(
-                "COLLECT cannot aggregate these outputs: {reason}"
-            )));
+            return Err(DecisionError::Failed(format!("COLLECT cannot aggregate these outputs: {reason}")));
         }
         self.single(std::slice::from_ref(&result), rules)
     }
 
     fn default_row(&self, scope: &FeelScope) -> Result<Hits, DecisionError> {
         if self.outputs.iter().all(|column| column.default.is_none()) {
-            return Ok(Hits {
-                rows: vec![],
-                rules: vec![],
-                value: Feel::Null(None),
-            });
+            return Ok(Hits { rows: vec![], rules: vec![], value: Feel::Null(None) });
         }
         let outputs = self.outputs.iter().map(|column| match &column.default {
             Some(default) => default(scope),
@@ -353,34 +256,23 @@ impl Table {
         let outputs: Vec<Feel> = outputs.collect();
         match self.policy {
             Policy::RuleOrder | Policy::OutputOrder | Policy::Collect(Aggregation::List) => {
-                Ok(Hits {
-                    value: Feel::List(vec![self.value(&outputs)]),
-                    ..self.single(&outputs, vec![])?
-                })
+                Ok(Hits { value: Feel::List(vec![self.value(&outputs)]), ..self.single(&outputs, vec![])? })
             }
             _ => self.single(&outputs, vec![]),
         }
     }
 
     /// Rules in the order that the lists of output values give, the first column first.
-    fn by_priority(
-        &self,
-        mut matched: Vec<(usize, Vec<Feel>)>,
-        scope: &FeelScope,
-    ) -> Vec<(usize, Vec<Feel>)> {
-        let orders = self.outputs.iter().map(|column| {
-            match column.values.as_ref().map(|values| values(scope)) {
-                Some(Feel::ExpressionList(values) | Feel::List(values)) => values,
-                Some(single) => vec![single],
-                None => vec![],
-            }
+    fn by_priority(&self, mut matched: Vec<(usize, Vec<Feel>)>, scope: &FeelScope) -> Vec<(usize, Vec<Feel>)> {
+        let orders = self.outputs.iter().map(|column| match column.values.as_ref().map(|values| values(scope)) {
+            Some(Feel::ExpressionList(values) | Feel::List(values)) => values,
+            Some(single) => vec![single],
+            None => vec![],
         });
         let orders: Vec<Vec<Feel>> = orders.collect();
         let place = |outputs: &[Feel]| -> Vec<usize> {
             let places = outputs.iter().zip(&orders);
-            places
-                .map(|(value, order)| order.iter().position(|v| v == value).unwrap_or(usize::MAX))
-                .collect()
+            places.map(|(value, order)| order.iter().position(|v| v == value).unwrap_or(usize::MAX)).collect()
         };
         matched.sort_by_key(|(_, outputs)| place(outputs));
         matched
@@ -388,9 +280,7 @@ impl Table {
 
     fn row(&self, outputs: &[Feel]) -> Result<Row, DecisionError> {
         let entries = self.outputs.iter().zip(outputs);
-        entries
-            .map(|(column, value)| Ok((column.name.clone(), value::to_json(value)?)))
-            .collect()
+        entries.map(|(column, value)| Ok((column.name.clone(), value::to_json(value)?))).collect()
     }
 
     /// What other decisions see: the value of a single output, else a context.
@@ -416,13 +306,7 @@ impl PreparedRule {
 
     fn outputs(&self, scope: &FeelScope) -> Vec<Feel> {
         let outputs = self.outputs.iter();
-        outputs
-            .map(|output| {
-                output
-                    .as_ref()
-                    .map_or(Feel::Null(None), |output| output(scope))
-            })
-            .collect()
+        outputs.map(|output| output.as_ref().map_or(Feel::Null(None), |output| output(scope))).collect()
     }
 }
 
@@ -440,35 +324,57 @@ impl Test {
     }
 }
 
-/// A cell of tests; an empty one, or `-`, holds always.
-fn test(
-    cell: &Cell,
-    scope: &FeelScope,
-    attempt: &mut impl FnMut(
-        &Cell,
-        &dyn Fn() -> Result<Option<Evaluator>, FeelError>,
-    ) -> Option<Evaluator>,
-) -> Option<Test> {
-    let text = cell.text.trim();
-    if text.is_empty() || text == "-" {
-        return None;
+/// Reads the cells of one table.
+struct Cells<'a, R> {
+    scope: &'a FeelScope,
+    report: R,
+    failed: bool,
+}
+
+impl<R: FnMut(&Cell, FeelError)> Cells<'_, R> {
+    /// An empty cell gives nothing.
+    fn expression(&mut self, cell: &Cell) -> Option<Evaluator> {
+        let text = cell.text.trim();
+        match text.is_empty() {
+            true => None,
+            false => self.keep(cell, feel::prepare(self.scope, text)),
+        }
     }
-    let asks = asks_about_itself(text);
-    let holds = attempt(cell, &|| {
-        let tests = feel::tests(scope, text)?;
+
+    /// A cell of tests; an empty one, or `-`, holds always.
+    fn test(&mut self, cell: &Cell) -> Option<Test> {
+        let text = cell.text.trim();
+        if text.is_empty() || text == "-" {
+            return None;
+        }
+        let asks = asks_about_itself(text);
+        let tests = self.keep(cell, feel::tests(self.scope, text))?;
         let tests = match asks {
             true => tests,
             false => AstNode::In(Box::new(AstNode::Name(Name::from("?"))), Box::new(tests)),
         };
-        Ok(Some(dsntk_feel_evaluator::prepare(&tests)))
-    })?;
-    Some(Test { holds, asks })
+        Some(Test { holds: dsntk_feel_evaluator::prepare(&tests), asks })
+    }
+
+    fn values(&mut self, cell: &Cell) -> Option<Evaluator> {
+        let tests = self.keep(cell, feel::tests(self.scope, &cell.text))?;
+        Some(dsntk_feel_evaluator::prepare(&tests))
+    }
+
+    fn keep<T>(&mut self, cell: &Cell, read: Result<T, FeelError>) -> Option<T> {
+        match read {
+            Ok(read) => Some(read),
+            Err(error) => {
+                self.failed = true;
+                (self.report)(cell, error);
+                None
+            }
+        }
+    }
 }
 
 fn asks_about_itself(text: &str) -> bool {
-    text.split('"')
-        .step_by(2)
-        .any(|outside| outside.contains('?'))
+    text.split('"').step_by(2).any(|outside| outside.contains('?'))
 }
 
 fn nothing() -> Evaluator {
@@ -476,9 +382,5 @@ fn nothing() -> Evaluator {
 }
 
 fn listed(rules: &[usize]) -> String {
-    rules
-        .iter()
-        .map(usize::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    rules.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -62,9 +62,9 @@ pub(super) fn run<T: Send + 'static>(
             give_back(worker);
             Ok(value)
         }
-        Some(Word::Done(Err(_)) | Word::Begun) => Err(FeelError::Failed(
-            "the evaluator has failed on this expression: write it otherwise".into(),
-        )),
+        Some(Word::Done(Err(_)) | Word::Begun) => {
+            Err(FeelError::Failed("the evaluator has failed on this expression: write it otherwise".into()))
+        }
         None => {
             if !settled.swap(true, Ordering::SeqCst) {
                 ABANDONED.fetch_add(1, Ordering::SeqCst);
@@ -87,9 +87,7 @@ fn begin(work: Work) -> Result<mpsc::Sender<Work>, FeelError> {
         }
     }
     let (worker, jobs) = mpsc::channel::<Work>();
-    let thread = thread::Builder::new()
-        .name("feel".into())
-        .stack_size(STACK_BYTES);
+    let thread = thread::Builder::new().name("feel".into()).stack_size(STACK_BYTES);
     let spawned = thread.spawn(move || {
         while let Ok(job) = jobs.recv() {
             job();
@@ -98,9 +96,7 @@ fn begin(work: Work) -> Result<mpsc::Sender<Work>, FeelError> {
     let sent = spawned.is_ok() && worker.send(work).is_ok();
     match sent {
         true => Ok(worker),
-        false => Err(FeelError::Limit(
-            "no thread can be had for FEEL: the machine is out of memory".into(),
-        )),
+        false => Err(FeelError::Limit("no thread can be had for FEEL: the machine is out of memory".into())),
     }
 }
 
@@ -110,8 +106,7 @@ fn give_back(worker: mpsc::Sender<Work>) {
 
 fn idle() -> std::sync::MutexGuard<'static, Vec<mpsc::Sender<Work>>> {
     // Nothing can panic while the lock is held, and a list of senders is never half made.
-    IDLE.lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    IDLE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -122,17 +117,13 @@ mod tests {
     #[test]
     fn work_is_done_elsewhere() {
         assert_eq!(run(Duration::from_secs(5), || 1 + 1), Ok(2));
-        let name = run(Duration::from_secs(5), || {
-            thread::current().name().map(str::to_owned)
-        });
+        let name = run(Duration::from_secs(5), || thread::current().name().map(str::to_owned));
         assert_eq!(name, Ok(Some("feel".into())));
     }
 
     #[test]
     fn a_panic_is_an_error() {
-        let outcome = run(Duration::from_secs(5), || {
-            assert!(std::hint::black_box(false), "on purpose")
-        });
+        let outcome = run(Duration::from_secs(5), || assert!(std::hint::black_box(false), "on purpose"));
         assert!(matches!(outcome, Err(FeelError::Failed(_))));
     }
 
@@ -145,10 +136,6 @@ mod tests {
         assert!(begun.elapsed() < Duration::from_secs(3));
         assert!(ABANDONED.load(Ordering::SeqCst) >= 1);
         drop(end);
-        assert_eq!(
-            run(Duration::from_secs(5), || 3),
-            Ok(3),
-            "one overdue thread does not stop others"
-        );
+        assert_eq!(run(Duration::from_secs(5), || 3), Ok(3), "one overdue thread does not stop others");
     }
 }

@@ -44,9 +44,7 @@ pub(super) fn context(variables: &BTreeMap<String, Value>) -> FeelContext {
 /// A value of a declared type: texts are read where the type is one of time.
 pub(super) fn typed(value: Feel, kind: Kind) -> Feel {
     let read = match (&value, kind) {
-        (Feel::String(text), Kind::Date) => {
-            Feel::try_from_xsd_date(text.get(..10).unwrap_or(text)).ok()
-        }
+        (Feel::String(text), Kind::Date) => Feel::try_from_xsd_date(text.get(..10).unwrap_or(text)).ok(),
         (Feel::String(text), Kind::Time) => Feel::try_from_xsd_time(text).ok(),
         (Feel::String(text), Kind::DateTime) => instant(text),
         (Feel::String(text), Kind::Duration) => Feel::try_from_xsd_duration(text).ok(),
@@ -116,9 +114,7 @@ pub(super) fn to_json(value: &Feel) -> Result<Value, FeelError> {
         Feel::String(text) => Ok(Value::String(text.clone())),
         Feel::List(list) | Feel::ExpressionList(list) => list.iter().map(to_json).collect(),
         Feel::Context(context) => {
-            let entries = context
-                .iter()
-                .map(|(name, value)| Ok((name.to_string(), to_json(value)?)));
+            let entries = context.iter().map(|(name, value)| Ok((name.to_string(), to_json(value)?)));
             Ok(Value::Object(entries.collect::<Result<_, FeelError>>()?))
         }
         Feel::Date(_)
@@ -127,10 +123,7 @@ pub(super) fn to_json(value: &Feel) -> Result<Value, FeelError> {
         | Feel::DaysAndTimeDuration(_)
         | Feel::YearsAndMonthsDuration(_)
         | Feel::Range(..) => Ok(Value::String(value.to_string())),
-        other => Err(FeelError::Failed(format!(
-            "the result is a {}, which is no value",
-            other.type_of()
-        ))),
+        other => Err(FeelError::Failed(format!("the result is a {}, which is no value", other.type_of()))),
     }
 }
 
@@ -192,12 +185,5 @@ fn time(now: Timestamp) -> Result<FeelContext, FeelError> {
 fn constant(value: Feel) -> Feel {
     let evaluator: Evaluator = Box::new(move |_| value.clone());
     let body = FunctionBody::LiteralExpression(Arc::new(evaluator));
-    Feel::FunctionDefinition(
-        vec![],
-        body,
-        false,
-        Closure::default(),
-        FeelContext::default(),
-        FeelType::Any,
-    )
+    Feel::FunctionDefinition(vec![], body, false, Closure::default(), FeelContext::default(), FeelType::Any)
 }

@@ -12,10 +12,7 @@ pub(crate) struct Changes<'a> {
 
 impl<'a> Changes<'a> {
     pub(crate) fn new(around: &'a mut dyn Surroundings) -> Self {
-        Self {
-            around,
-            made: BTreeMap::new(),
-        }
+        Self { around, made: BTreeMap::new() }
     }
 
     pub(crate) fn variable(&self, name: &str) -> Option<Value> {

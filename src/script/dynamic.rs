@@ -13,11 +13,9 @@ pub(super) fn from_json(value: Value) -> Dynamic {
         Value::Number(number) => from_number(&number),
         Value::String(text) => text.into(),
         Value::Array(list) => Dynamic::from_array(list.into_iter().map(from_json).collect()),
-        Value::Object(map) => Dynamic::from_map(
-            map.into_iter()
-                .map(|(key, value)| (key.into(), from_json(value)))
-                .collect(),
-        ),
+        Value::Object(map) => {
+            Dynamic::from_map(map.into_iter().map(|(key, value)| (key.into(), from_json(value))).collect())
+        }
     }
 }
 
@@ -36,27 +34,15 @@ pub(super) fn is_same(before: &Value, after: &Dynamic) -> bool {
         Value::Bool(holds) => after.as_bool() == Ok(*holds),
         Value::Number(number) => match number.as_i64() {
             Some(whole) => after.as_int() == Ok(whole),
-            None => after
-                .as_float()
-                .is_ok_and(|after| Some(after) == number.as_f64()),
+            None => after.as_float().is_ok_and(|after| Some(after) == number.as_f64()),
         },
-        Value::String(text) => after
-            .read_lock::<ImmutableString>()
-            .is_some_and(|after| after.as_str() == text),
+        Value::String(text) => after.read_lock::<ImmutableString>().is_some_and(|after| after.as_str() == text),
         Value::Array(list) => after.read_lock::<Array>().is_some_and(|after| {
-            after.len() == list.len()
-                && list
-                    .iter()
-                    .zip(after.iter())
-                    .all(|(before, after)| is_same(before, after))
+            after.len() == list.len() && list.iter().zip(after.iter()).all(|(before, after)| is_same(before, after))
         }),
         Value::Object(map) => after.read_lock::<Map>().is_some_and(|after| {
             after.len() == map.len()
-                && map.iter().all(|(key, before)| {
-                    after
-                        .get(key.as_str())
-                        .is_some_and(|after| is_same(before, after))
-                })
+                && map.iter().all(|(key, before)| after.get(key.as_str()).is_some_and(|after| is_same(before, after)))
         }),
     }
 }
@@ -74,9 +60,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new() -> Self {
-        Self {
-            bytes_left: SCOPE_BYTES_MAX,
-        }
+        Self { bytes_left: SCOPE_BYTES_MAX }
     }
 
     pub(super) fn write(&mut self, value: &Dynamic) -> Result<Value, NotJson> {
@@ -103,9 +87,7 @@ impl Writer {
         if let Ok(fraction) = value.as_float() {
             return match Number::from_f64(fraction) {
                 Some(number) => Ok(number.into()),
-                None => Err(NotJson::Kind(format!(
-                    "{fraction} cannot be stored as a number"
-                ))),
+                None => Err(NotJson::Kind(format!("{fraction} cannot be stored as a number"))),
             };
         }
         if let Ok(character) = value.as_char() {
@@ -135,10 +117,7 @@ impl Writer {
     }
 
     fn spend(&mut self, bytes: usize) -> Result<(), NotJson> {
-        self.bytes_left = self
-            .bytes_left
-            .checked_sub(bytes)
-            .ok_or(NotJson::TooLarge)?;
+        self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or(NotJson::TooLarge)?;
         Ok(())
     }
 }
@@ -190,9 +169,6 @@ mod tests {
         let long = Dynamic::from("x".repeat(100_000));
         let many = Dynamic::from_array(vec![long; 20]);
         assert_eq!(Writer::new().write(&many), Err(NotJson::TooLarge));
-        assert!(matches!(
-            Writer::new().write(&f64::NAN.into()),
-            Err(NotJson::Kind(_))
-        ));
+        assert!(matches!(Writer::new().write(&f64::NAN.into()), Err(NotJson::Kind(_))));
     }
 }

@@ -15,13 +15,8 @@ pub fn install_feel(feel: Arc<dyn Feel>) {
 
 pub(super) fn compile(text: &str) -> Result<Arc<dyn FeelExpression>, CompileError> {
     match FEEL.get() {
-        Some(feel) => feel
-            .compile(text)
-            .map_err(|error| CompileError::new(error.to_string(), None)),
-        None => Err(CompileError::new(
-            "FEEL is not available here: write the expression as ${…} or in Rhai",
-            None,
-        )),
+        Some(feel) => feel.compile(text).map_err(|error| CompileError::new(error.to_string(), None)),
+        None => Err(CompileError::new("FEEL is not available here: write the expression as ${…} or in Rhai", None)),
     }
 }
 
@@ -31,15 +26,10 @@ pub(super) fn evaluate(
     text: &str,
     around: &dyn Surroundings,
 ) -> Result<Value, EvaluationError> {
-    let named = around
-        .names()
-        .into_iter()
-        .filter(|name| text.contains(name.as_str()));
+    let named = around.names().into_iter().filter(|name| text.contains(name.as_str()));
     let variables = named.filter_map(|name| around.variable(&name).map(|value| (name, value)));
-    expression
-        .evaluate(&variables.collect(), around.now())
-        .map_err(|error| match error {
-            FeelError::Limit(what) => EvaluationError::Budget(what),
-            FeelError::Syntax(what) | FeelError::Failed(what) => EvaluationError::Failed(what),
-        })
+    expression.evaluate(&variables.collect(), around.now()).map_err(|error| match error {
+        FeelError::Limit(what) => EvaluationError::Budget(what),
+        FeelError::Syntax(what) | FeelError::Failed(what) => EvaluationError::Failed(what),
+    })
 }

@@ -87,19 +87,14 @@ pub struct CompileError {
 
 impl CompileError {
     pub fn new(message: impl Into<String>, offset: Option<usize>) -> Self {
-        Self {
-            message: message.into(),
-            offset,
-        }
+        Self { message: message.into(), offset }
     }
 }
 
 /// Why an expression gives no value; the text says what to do.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum EvaluationError {
-    #[error(
-        "there is no variable \"{0}\" here: set it before, or ask with execution.hasVariable('{0}')"
-    )]
+    #[error("there is no variable \"{0}\" here: set it before, or ask with execution.hasVariable('{0}')")]
     UnknownVariable(String),
     #[error("{0}")]
     Type(String),
@@ -166,9 +161,7 @@ impl Compiled {
             Program::Literal(text) => Ok(Value::String(text.clone())),
             Program::Juel(template) => template.evaluate(around),
             Program::Rhai(program) => Ok(program.run(Budget::Inline, around)?),
-            Program::Feel(expression) => {
-                feel::evaluate(expression.as_ref(), &self.0.source, around)
-            }
+            Program::Feel(expression) => feel::evaluate(expression.as_ref(), &self.0.source, around),
         }
     }
 
@@ -184,10 +177,7 @@ impl Compiled {
     }
 
     fn new(source: &str, program: Program) -> Self {
-        Self(Arc::new(Inner {
-            source: source.to_owned(),
-            program,
-        }))
+        Self(Arc::new(Inner { source: source.to_owned(), program }))
     }
 }
 
@@ -222,13 +212,8 @@ pub(crate) mod testing {
 
     impl Fixed {
         pub(crate) fn new(variables: Value) -> Self {
-            let Value::Object(map) = variables else {
-                panic!("variables are an object")
-            };
-            Self {
-                variables: map.into_iter().collect(),
-                in_task: false,
-            }
+            let Value::Object(map) = variables else { panic!("variables are an object") };
+            Self { variables: map.into_iter().collect(), in_task: false }
         }
     }
 
@@ -278,36 +263,18 @@ mod tests {
     fn a_text_without_expression_is_itself() {
         let text = Compiled::compile(Language::Juel, "PT5M $x # 100 %").unwrap();
         assert_eq!(text.is_literal(), Some("PT5M $x # 100 %"));
-        assert_eq!(
-            text.evaluate(&mut Fixed::new(json!({}))),
-            Ok(json!("PT5M $x # 100 %"))
-        );
+        assert_eq!(text.evaluate(&mut Fixed::new(json!({}))), Ok(json!("PT5M $x # 100 %")));
     }
 
     #[test]
     fn a_condition_must_be_a_boolean() {
         let condition = Compiled::compile(Language::Juel, "${x}").unwrap();
-        assert_eq!(
-            condition.condition(&mut Fixed::new(json!({"x": true}))),
-            Ok(true)
-        );
-        let error = condition
-            .condition(&mut Fixed::new(json!({"x": "true"})))
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "a condition must give true or false, this one gave the text \"true\""
-        );
-        assert!(
-            condition
-                .condition(&mut Fixed::new(json!({"x": null})))
-                .is_err()
-        );
+        assert_eq!(condition.condition(&mut Fixed::new(json!({"x": true}))), Ok(true));
+        let error = condition.condition(&mut Fixed::new(json!({"x": "true"}))).unwrap_err();
+        assert_eq!(error.to_string(), "a condition must give true or false, this one gave the text \"true\"");
+        assert!(condition.condition(&mut Fixed::new(json!({"x": null}))).is_err());
         let rhai = Compiled::compile(Language::Rhai, "x > 3 && y == ()").unwrap();
-        assert_eq!(
-            rhai.condition(&mut Fixed::new(json!({"x": 4, "y": null}))),
-            Ok(true)
-        );
+        assert_eq!(rhai.condition(&mut Fixed::new(json!({"x": 4, "y": null}))), Ok(true));
     }
 
     #[test]

@@ -10,14 +10,13 @@ use super::change::Changes;
 use super::dynamic::{self, NotJson, Writer};
 use super::{CompileError, EvaluationError, Fact, Surroundings};
 use crate::base::limits::{
-    SCRIPT_ARRAY_MAX, SCRIPT_BYTES_MAX, SCRIPT_DEADLINE_MS, SCRIPT_INLINE_ARRAY_MAX,
-    SCRIPT_INLINE_OPERATIONS_MAX, SCRIPT_INLINE_STRING_MAX, SCRIPT_MAP_MAX, SCRIPT_OPERATIONS_MAX,
-    SCRIPT_STRING_MAX,
+    SCRIPT_ARRAY_MAX, SCRIPT_BYTES_MAX, SCRIPT_DEADLINE_MS, SCRIPT_INLINE_ARRAY_MAX, SCRIPT_INLINE_OPERATIONS_MAX,
+    SCRIPT_INLINE_STRING_MAX, SCRIPT_MAP_MAX, SCRIPT_OPERATIONS_MAX, SCRIPT_STRING_MAX,
 };
 use functions::{BpmnError, Running};
 use rhai::packages::{
-    ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
-    BasicStringPackage, LogicPackage, Package,
+    ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage,
+    LogicPackage, Package,
 };
 use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Position, Scope};
 use serde_json::{Value, json};
@@ -51,10 +50,7 @@ pub(super) struct Program {
 /// Why a run gives no value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum RunError {
-    Bpmn {
-        code: String,
-        message: Option<String>,
-    },
+    Bpmn { code: String, message: Option<String> },
     OverBudget(String),
     UnknownVariable(String),
     Failed(String),
@@ -64,16 +60,13 @@ impl Program {
     pub(super) fn compile(text: &str) -> Result<Program, CompileError> {
         if text.len() > SCRIPT_BYTES_MAX {
             return Err(CompileError::new(
-                format!(
-                    "a script may have {SCRIPT_BYTES_MAX} bytes, this one has {}",
-                    text.len()
-                ),
+                format!("a script may have {SCRIPT_BYTES_MAX} bytes, this one has {}", text.len()),
                 None,
             ));
         }
-        let ast = engine(Budget::Full).compile(text).map_err(|error| {
-            CompileError::new(error.err_type().to_string(), offset(text, error.position()))
-        })?;
+        let ast = engine(Budget::Full)
+            .compile(text)
+            .map_err(|error| CompileError::new(error.err_type().to_string(), offset(text, error.position())))?;
         Ok(Program {
             ast,
             words: words(text).map(|(word, _)| word.to_owned()).collect(),
@@ -82,15 +75,9 @@ impl Program {
     }
 
     /// Runs on a copy of the variables that the text names; changes are applied when all has gone well.
-    pub(super) fn run(
-        &self,
-        budget: Budget,
-        around: &mut dyn Surroundings,
-    ) -> Result<Value, RunError> {
+    pub(super) fn run(&self, budget: Budget, around: &mut dyn Surroundings) -> Result<Value, RunError> {
         if budget == Budget::Inline && self.takes_callbacks {
-            return Err(RunError::OverBudget(
-                "it calls functions that take callbacks".into(),
-            ));
+            return Err(RunError::OverBudget("it calls functions that take callbacks".into()));
         }
         let before = self.variables(around);
         if budget == Budget::Inline {
@@ -104,12 +91,7 @@ impl Program {
         for (name, value) in &before {
             scope.push_dynamic(name.as_str(), dynamic::from_json(value.clone()));
         }
-        let running = Running::begin(
-            self.snapshot(around),
-            around.now(),
-            deadline(budget),
-            native_work(budget),
-        );
+        let running = Running::begin(self.snapshot(around), around.now(), deadline(budget), native_work(budget));
         let outcome = engine(budget).eval_ast_with_scope::<Dynamic>(&mut scope, &self.ast);
         let written = running.end();
         let result = outcome.map_err(|error| failure(&error))?;
@@ -132,27 +114,17 @@ impl Program {
     }
 
     fn variables(&self, around: &dyn Surroundings) -> BTreeMap<String, Value> {
-        let named = self
-            .words
-            .iter()
-            .filter(|word| word.as_str() != "execution");
-        named
-            .filter_map(|name| Some((name.clone(), around.variable(name)?)))
-            .collect()
+        let named = self.words.iter().filter(|word| word.as_str() != "execution");
+        named.filter_map(|name| Some((name.clone(), around.variable(name)?))).collect()
     }
 
     /// All variables, if the script may ask for them by a name that it makes up.
     fn snapshot(&self, around: &dyn Surroundings) -> BTreeMap<String, Value> {
-        if !["get_variable", "has_variable"]
-            .iter()
-            .any(|asks| self.words.contains(*asks))
-        {
+        if !["get_variable", "has_variable"].iter().any(|asks| self.words.contains(*asks)) {
             return BTreeMap::new();
         }
         let names = around.names().into_iter();
-        names
-            .filter_map(|name| around.variable(&name).map(|value| (name, value)))
-            .collect()
+        names.filter_map(|name| around.variable(&name).map(|value| (name, value))).collect()
     }
 }
 
@@ -160,13 +132,8 @@ impl Program {
 fn fits_inline(variables: &BTreeMap<String, Value>) -> Result<(), RunError> {
     for (name, value) in variables {
         let (texts, elements, entries) = dynamic::sizes(value);
-        if texts > SCRIPT_INLINE_STRING_MAX
-            || elements > SCRIPT_INLINE_ARRAY_MAX
-            || entries > SCRIPT_MAP_MAX
-        {
-            return Err(RunError::OverBudget(format!(
-                "the variable {name} is large"
-            )));
+        if texts > SCRIPT_INLINE_STRING_MAX || elements > SCRIPT_INLINE_ARRAY_MAX || entries > SCRIPT_MAP_MAX {
+            return Err(RunError::OverBudget(format!("the variable {name} is large")));
         }
     }
     Ok(())
@@ -256,18 +223,10 @@ fn build(budget: Budget) -> Engine {
 
 fn failure(error: &EvalAltResult) -> RunError {
     match error.unwrap_inner() {
-        EvalAltResult::ErrorTooManyOperations(_) => {
-            RunError::OverBudget("too many operations".into())
-        }
-        EvalAltResult::ErrorDataTooLarge(what, _) => {
-            RunError::OverBudget(format!("{what} is too large"))
-        }
-        EvalAltResult::ErrorTerminated(_, _) => {
-            RunError::OverBudget(format!("more than {SCRIPT_DEADLINE_MS} ms"))
-        }
-        EvalAltResult::ErrorStackOverflow(_) => {
-            RunError::OverBudget("functions call too deep".into())
-        }
+        EvalAltResult::ErrorTooManyOperations(_) => RunError::OverBudget("too many operations".into()),
+        EvalAltResult::ErrorDataTooLarge(what, _) => RunError::OverBudget(format!("{what} is too large")),
+        EvalAltResult::ErrorTerminated(_, _) => RunError::OverBudget(format!("more than {SCRIPT_DEADLINE_MS} ms")),
+        EvalAltResult::ErrorStackOverflow(_) => RunError::OverBudget("functions call too deep".into()),
         EvalAltResult::ErrorVariableNotFound(name, _) => RunError::UnknownVariable(name.clone()),
         EvalAltResult::ErrorRuntime(thrown, _) => match thrown.read_lock::<BpmnError>() {
             Some(error) => RunError::Bpmn {
@@ -283,9 +242,7 @@ fn failure(error: &EvalAltResult) -> RunError {
 impl From<NotJson> for RunError {
     fn from(error: NotJson) -> Self {
         match error {
-            NotJson::TooLarge => {
-                RunError::OverBudget("a value is too large or nests too deep".into())
-            }
+            NotJson::TooLarge => RunError::OverBudget("a value is too large or nests too deep".into()),
             NotJson::Kind(what) => RunError::Failed(what),
         }
     }
@@ -294,9 +251,9 @@ impl From<NotJson> for RunError {
 impl From<RunError> for EvaluationError {
     fn from(error: RunError) -> Self {
         match error {
-            RunError::Bpmn { code, .. } => EvaluationError::Failed(format!(
-                "the expression throws the BPMN error {code}: only a script task can"
-            )),
+            RunError::Bpmn { code, .. } => {
+                EvaluationError::Failed(format!("the expression throws the BPMN error {code}: only a script task can"))
+            }
             RunError::OverBudget(what) => EvaluationError::Budget(what),
             RunError::UnknownVariable(name) => EvaluationError::UnknownVariable(name),
             RunError::Failed(what) => EvaluationError::Failed(what),
@@ -333,9 +290,7 @@ fn takes_callbacks(text: &str) -> bool {
         let mut rest = text[behind..].trim_start().chars();
         match rest.next() {
             Some('(') if word == "dedup" => true,
-            Some('(') => {
-                !rest.as_str().trim_start().starts_with(')') && CALLBACK_TAKERS.contains(&word)
-            }
+            Some('(') => !rest.as_str().trim_start().starts_with(')') && CALLBACK_TAKERS.contains(&word),
             Some('/') => CALLBACK_TAKERS.contains(&word),
             _ => false,
         }
@@ -345,20 +300,14 @@ fn takes_callbacks(text: &str) -> bool {
 /// The words of a text, with where each ends; more than its names, but all of these.
 fn words(text: &str) -> impl Iterator<Item = (&str, usize)> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    text.split(move |c| !is_word(c))
-        .filter(|word| !word.is_empty())
-        .map(move |word| {
-            let begin = word.as_ptr() as usize - text.as_ptr() as usize;
-            (word, begin + word.len())
-        })
+    text.split(move |c| !is_word(c)).filter(|word| !word.is_empty()).map(move |word| {
+        let begin = word.as_ptr() as usize - text.as_ptr() as usize;
+        (word, begin + word.len())
+    })
 }
 
 fn offset(text: &str, at: Position) -> Option<usize> {
     let line = at.line()?;
-    let before: usize = text
-        .split_inclusive('\n')
-        .take(line - 1)
-        .map(|line| line.chars().count())
-        .sum();
+    let before: usize = text.split_inclusive('\n').take(line - 1).map(|line| line.chars().count()).sum();
     Some(before + at.position().map_or(0, |column| column - 1))
 }

@@ -21,14 +21,9 @@ pub struct Script {
 pub enum ScriptError {
     /// The script threw it: a word of the model, not a failure.
     #[error("BPMN error {code}{}", .message.as_ref().map(|message| format!(": {message}")).unwrap_or_default())]
-    Bpmn {
-        code: String,
-        message: Option<String>,
-    },
+    Bpmn { code: String, message: Option<String> },
     /// Inline: run it with the full budget. In full: it does too much.
-    #[error(
-        "the script exceeds its budget of operations, time or memory: split it, or do the work in a handler"
-    )]
+    #[error("the script exceeds its budget of operations, time or memory: split it, or do the work in a handler")]
     OverBudget,
     #[error("{0}")]
     Failed(String),
@@ -39,16 +34,11 @@ impl Script {
     pub fn compile(format: &str, text: &str) -> Result<Script, CompileError> {
         if !format.trim().eq_ignore_ascii_case("rhai") {
             return Err(CompileError::new(
-                format!(
-                    "scripts of format \"{format}\" do not run here: write scriptFormat=\"rhai\""
-                ),
+                format!("scripts of format \"{format}\" do not run here: write scriptFormat=\"rhai\""),
                 None,
             ));
         }
-        Ok(Script {
-            program: Arc::new(Program::compile(text)?),
-            source: text.into(),
-        })
+        Ok(Script { program: Arc::new(Program::compile(text)?), source: text.into() })
     }
 
     pub fn source(&self) -> &str {
@@ -74,12 +64,8 @@ mod tests {
     use serde_json::json;
 
     fn run(text: &str, around: &mut Fixed) -> Result<Value, ScriptError> {
-        let script =
-            Script::compile("rhai", text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        let mut copy = Fixed {
-            variables: around.variables.clone(),
-            in_task: around.in_task,
-        };
+        let script = Script::compile("rhai", text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let mut copy = Fixed { variables: around.variables.clone(), in_task: around.in_task };
         let inline = script.run(Budget::Inline, &mut copy);
         let full = script.run(Budget::Full, around);
         if inline != Err(ScriptError::OverBudget) {
@@ -98,54 +84,31 @@ mod tests {
     #[test]
     fn variables_are_read_and_assigned() {
         let mut here = around();
-        let result = run(
-            "n += 1; server.gb *= 2; list.push(n); nul = server.name; n",
-            &mut here,
-        );
+        let result = run("n += 1; server.gb *= 2; list.push(n); nul = server.name; n", &mut here);
         assert_eq!(result, Ok(json!(4)));
         assert_eq!(here.variables["n"], json!(4));
         assert_eq!(here.variables["server"], json!({"gb": 8, "name": "web"}));
         assert_eq!(here.variables["list"], json!([1, 2, 4]));
         assert_eq!(here.variables["nul"], json!("web"));
         assert_eq!(here.variables["one"], json!(1.0));
-        assert_eq!(
-            here.variables.len(),
-            6,
-            "what the script names for itself stays its own"
-        );
+        assert_eq!(here.variables.len(), 6, "what the script names for itself stays its own");
     }
 
     #[test]
     fn own_names_hide_variables_and_stay_inside() {
         let mut here = around();
-        assert_eq!(
-            run("let n = 10; n += 1; let fresh = n; fresh", &mut here),
-            Ok(json!(11))
-        );
+        assert_eq!(run("let n = 10; n += 1; let fresh = n; fresh", &mut here), Ok(json!(11)));
         assert_eq!(here.variables, around().variables);
     }
 
     #[test]
     fn changes_in_closures_and_blocks_count() {
         let mut here = around();
-        assert_eq!(
-            run(
-                "for i in 0..5 { n += i; } if n > 5 { t = t.to_upper(); } t",
-                &mut here
-            ),
-            Ok(json!("ABC"))
-        );
+        assert_eq!(run("for i in 0..5 { n += i; } if n > 5 { t = t.to_upper(); } t", &mut here), Ok(json!("ABC")));
         assert_eq!(here.variables["n"], json!(13));
         let mut here = around();
-        assert_eq!(
-            run("let add = |x| { n += x; }; add.call(4); n", &mut here),
-            Ok(json!(7))
-        );
-        assert_eq!(
-            here.variables["n"],
-            json!(7),
-            "captured variables are the variables"
-        );
+        assert_eq!(run("let add = |x| { n += x; }; add.call(4); n", &mut here), Ok(json!(7)));
+        assert_eq!(here.variables["n"], json!(7), "captured variables are the variables");
     }
 
     #[test]
@@ -169,29 +132,11 @@ mod tests {
     #[test]
     fn a_bpmn_error_is_thrown() {
         let mut here = around();
-        let thrown = run(
-            "n = 9; if n > 1 { throw bpmn_error(\"LATE\", `after ${n}`); }",
-            &mut here,
-        );
-        assert_eq!(
-            thrown,
-            Err(ScriptError::Bpmn {
-                code: "LATE".into(),
-                message: Some("after 9".into())
-            })
-        );
+        let thrown = run("n = 9; if n > 1 { throw bpmn_error(\"LATE\", `after ${n}`); }", &mut here);
+        assert_eq!(thrown, Err(ScriptError::Bpmn { code: "LATE".into(), message: Some("after 9".into()) }));
         assert_eq!(here.variables, around().variables, "nothing has changed");
-        let inside = run(
-            "fn check(x) { throw bpmn_error(\"X\"); } check(1)",
-            &mut here,
-        );
-        assert_eq!(
-            inside,
-            Err(ScriptError::Bpmn {
-                code: "X".into(),
-                message: None
-            })
-        );
+        let inside = run("fn check(x) { throw bpmn_error(\"X\"); } check(1)", &mut here);
+        assert_eq!(inside, Err(ScriptError::Bpmn { code: "X".into(), message: None }));
         assert_eq!(
             run(
                 "let seen = (); try { throw bpmn_error(\"X\", \"m\"); } catch (e) { seen = e.code + e.message; } seen",
@@ -219,46 +164,26 @@ mod tests {
             assert_eq!(here.variables, around().variables, "{text}");
         }
         let error = run("q = 1;", &mut here).unwrap_err().to_string();
-        assert!(
-            error.contains("make it with set_variable(\"q\", …)"),
-            "{error}"
-        );
+        assert!(error.contains("make it with set_variable(\"q\", …)"), "{error}");
     }
 
     #[test]
     fn functions_that_take_callbacks_need_the_full_budget() {
         let script = Script::compile("rhai", "list.filter(|x| x > 1)").unwrap();
-        assert_eq!(
-            script.run(Budget::Inline, &mut around()),
-            Err(ScriptError::OverBudget)
-        );
+        assert_eq!(script.run(Budget::Inline, &mut around()), Err(ScriptError::OverBudget));
         assert_eq!(script.run(Budget::Full, &mut around()), Ok(json!([2])));
-        let script = Script::compile(
-            "rhai",
-            "let order = #{map: 3}; list.sort(); order.map + order . map",
-        )
-        .unwrap();
-        assert_eq!(
-            script.run(Budget::Inline, &mut around()),
-            Ok(json!(6)),
-            "properties of these names do not count"
-        );
+        let script = Script::compile("rhai", "let order = #{map: 3}; list.sort(); order.map + order . map").unwrap();
+        assert_eq!(script.run(Budget::Inline, &mut around()), Ok(json!(6)), "properties of these names do not count");
     }
 
     #[test]
     fn a_long_run_is_for_the_full_budget() {
-        let script = Script::compile("rhai", "let x = 0; for i in 0..20000 { x += 1; } x").unwrap();
-        assert_eq!(
-            script.run(Budget::Inline, &mut around()),
-            Err(ScriptError::OverBudget)
-        );
-        assert_eq!(script.run(Budget::Full, &mut around()), Ok(json!(20000)));
+        let script = Script::compile("rhai", "let x = 0; for i in 0..8000 { x += 1; } x").unwrap();
+        assert_eq!(script.run(Budget::Inline, &mut around()), Err(ScriptError::OverBudget));
+        assert_eq!(script.run(Budget::Full, &mut around()), Ok(json!(8000)));
         let long = Script::compile("rhai", "text.len()").unwrap();
         let mut here = Fixed::new(json!({"text": "x".repeat(9000)}));
-        assert_eq!(
-            long.run(Budget::Inline, &mut here),
-            Err(ScriptError::OverBudget)
-        );
+        assert_eq!(long.run(Budget::Inline, &mut here), Err(ScriptError::OverBudget));
         assert_eq!(long.run(Budget::Full, &mut here), Ok(json!(9000)));
     }
 
@@ -268,10 +193,7 @@ mod tests {
             ("\"a,b\".split(\",\")", json!(["a", "b"])),
             ("[\"a\", 1].join(\"-\")", json!("a-1")),
             ("let s = \" x \"; s.trim(); s", json!("x")),
-            (
-                "let s = \"a.b\"; s.replace(\".\", \"::\"); s",
-                json!("a::b"),
-            ),
+            ("let s = \"a.b\"; s.replace(\".\", \"::\"); s", json!("a::b")),
             ("\"b\" in \"abc\"", json!(true)),
             ("\"äbc\".len() + \"äbc\".sub_string(1).len", json!(5)),
             ("\"abc\".sub_string(-2, 1)", json!("b")),
@@ -279,18 +201,12 @@ mod tests {
             ("\"n=\" + 1 + \" \" + 2.5 + true + ()", json!("n=1 2.5true")),
             ("1 + \"a\"", json!("1a")),
             ("`${n} ${t} ${list}`", json!("3 abc [1,2]")),
-            (
-                "server.to_string() + [\"a\", 1.0, ()]",
-                json!("{\"gb\":4,\"name\":\"web\"}[\"a\",1.0,null]"),
-            ),
+            ("server.to_string() + [\"a\", 1.0, ()]", json!("{\"gb\":4,\"name\":\"web\"}[\"a\",1.0,null]")),
             (
                 "[list == [1, 2.0], list != [1], 2 in list, [2] in [1, [2]], server == #{gb: 4, name: \"web\"}]",
                 json!([true, true, true, true, true]),
             ),
-            (
-                "[() in [()], 'c' in ['c'], true in [false], \"1\" in [1]]",
-                json!([true, true, false, false]),
-            ),
+            ("[() in [()], 'c' in ['c'], true in [false], \"1\" in [1]]", json!([true, true, false, false])),
             ("execution.to_string().contains(\"wave-1\")", json!(true)),
             ("7 / 2", json!(3)),
             ("n.to_string() + 'c'", json!("3c")),
@@ -306,18 +222,8 @@ mod tests {
     fn what_does_not_compile_is_refused_with_its_place() {
         let error = Script::compile("rhai", "let a = 1;\nlet b = ;").unwrap_err();
         assert_eq!(error.offset, Some(19), "{error}");
-        assert!(
-            Script::compile("groovy", "1")
-                .unwrap_err()
-                .message
-                .contains("scriptFormat=\"rhai\"")
-        );
-        for text in [
-            "eval(\"1\")",
-            "import \"x\" as y;",
-            "Fn(\"filter\")",
-            "export n;",
-        ] {
+        assert!(Script::compile("groovy", "1").unwrap_err().message.contains("scriptFormat=\"rhai\""));
+        for text in ["eval(\"1\")", "import \"x\" as y;", "Fn(\"filter\")", "export n;"] {
             assert!(Script::compile("rhai", text).is_err(), "{text}");
         }
     }

@@ -16,10 +16,7 @@ pub(crate) struct Evaluator<'c, 'a> {
 
 impl<'c, 'a> Evaluator<'c, 'a> {
     pub(crate) fn new(changes: &'c mut Changes<'a>) -> Self {
-        Self {
-            changes,
-            steps_left: EXPRESSION_STEPS_MAX,
-        }
+        Self { changes, steps_left: EXPRESSION_STEPS_MAX }
     }
 
     /// Recursion is bounded by the depth limit of the parser.
@@ -41,11 +38,7 @@ impl<'c, 'a> Evaluator<'c, 'a> {
             Expr::Chain(first, rest) => self.chain(first, rest),
             Expr::Choice(branches) => {
                 let [condition, then, otherwise] = branches.as_ref();
-                let chosen = if self.boolean(condition)? {
-                    then
-                } else {
-                    otherwise
-                };
+                let chosen = if self.boolean(condition)? { then } else { otherwise };
                 self.evaluate(chosen)
             }
         }
@@ -106,20 +99,13 @@ impl<'c, 'a> Evaluator<'c, 'a> {
             (Function::CurrentUser, []) => Ok(self.fact(Fact::User)),
             (Function::CurrentUserGroups, []) => {
                 let groups = self.changes.fact(Fact::Groups).unwrap_or_default();
-                let groups = groups
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|group| !group.is_empty());
+                let groups = groups.split(',').map(str::trim).filter(|group| !group.is_empty());
                 Ok(groups.map(Value::from).collect())
             }
             (Function::Now | Function::DateTime, []) => moment::text(self.changes.now()),
             (Function::Json, [text]) => method::read_json(text),
-            (Function::GetVariable, [name]) => {
-                Ok(self.variable(method::key(name)?)?.unwrap_or(Value::Null))
-            }
-            (Function::HasVariable, [name]) => {
-                Ok(Value::Bool(self.variable(method::key(name)?)?.is_some()))
-            }
+            (Function::GetVariable, [name]) => Ok(self.variable(method::key(name)?)?.unwrap_or(Value::Null)),
+            (Function::HasVariable, [name]) => Ok(Value::Bool(self.variable(method::key(name)?)?.is_some())),
             (Function::SetVariable, [name, value]) => {
                 self.changes.set(method::key(name)?, value.clone());
                 Ok(Value::Null)
@@ -187,9 +173,7 @@ fn weight(value: &Value) -> usize {
         Value::Null | Value::Bool(_) | Value::Number(_) => NODE,
         Value::String(text) => NODE + text.len(),
         Value::Array(list) => NODE + list.iter().map(weight).sum::<usize>(),
-        Value::Object(map) => map
-            .iter()
-            .fold(NODE, |sum, (key, value)| sum + key.len() + weight(value)),
+        Value::Object(map) => map.iter().fold(NODE, |sum, (key, value)| sum + key.len() + weight(value)),
     }
 }
 
@@ -203,10 +187,7 @@ fn property(value: Value, name: &str) -> Outcome {
                 (Value::Array(_), "size" | "length") => "; write size()",
                 _ => "",
             };
-            Err(EvaluationError::Type(format!(
-                "{} has no property \"{name}\"{hint}",
-                describe(&other)
-            )))
+            Err(EvaluationError::Type(format!("{} has no property \"{name}\"{hint}", describe(&other))))
         }
     }
 }
@@ -217,21 +198,16 @@ fn element(value: Value, index: &Value) -> Outcome {
         Value::Null => Ok(Value::Null),
         Value::Array(mut list) => {
             let at = operator::whole(index).ok_or_else(|| {
-                EvaluationError::Type(format!(
-                    "a list is indexed by a whole number, not by {}",
-                    describe(index)
-                ))
+                EvaluationError::Type(format!("a list is indexed by a whole number, not by {}", describe(index)))
             })?;
             match usize::try_from(at) {
                 Ok(at) if at < list.len() => Ok(list.swap_remove(at)),
                 _ => Ok(Value::Null),
             }
         }
-        Value::Object(mut map) => Ok(map
-            .remove(operator::text(index).as_ref())
-            .unwrap_or(Value::Null)),
-        other @ (Value::Bool(_) | Value::Number(_) | Value::String(_)) => Err(
-            EvaluationError::Type(format!("{} cannot be indexed", describe(&other))),
-        ),
+        Value::Object(mut map) => Ok(map.remove(operator::text(index).as_ref()).unwrap_or(Value::Null)),
+        other @ (Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+            Err(EvaluationError::Type(format!("{} cannot be indexed", describe(&other))))
+        }
     }
 }

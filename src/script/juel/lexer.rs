@@ -22,8 +22,7 @@ pub(crate) struct Lexer<'a> {
 
 /// Longer signs first, so that `<=` is not read as `<`.
 const SIGNS: [&str; 22] = [
-    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "+", "-", "*", "/", "%", "?", ":", "(", ")",
-    "[", "]", ".", ",",
+    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "+", "-", "*", "/", "%", "?", ":", "(", ")", "[", "]", ".", ",",
 ];
 
 const WORD_SIGNS: [(&str, &str); 12] = [
@@ -44,11 +43,7 @@ const WORD_SIGNS: [(&str, &str); 12] = [
 impl<'a> Lexer<'a> {
     /// Reads from `at`, the character after `${`.
     pub(crate) fn new(chars: &'a [char], at: usize) -> Self {
-        Self {
-            chars,
-            at,
-            after_dot: false,
-        }
+        Self { chars, at, after_dot: false }
     }
 
     /// The next word and its offset; after `End`, [`Self::position`] is the character behind the `}`.
@@ -59,10 +54,7 @@ impl<'a> Lexer<'a> {
         let start = self.at;
         let token = match self.peek(0) {
             None => {
-                return Err(error(
-                    "the expression is not closed: write } at its end",
-                    start,
-                ));
+                return Err(error("the expression is not closed: write } at its end", start));
             }
             Some('}') => {
                 self.at += 1;
@@ -70,9 +62,7 @@ impl<'a> Lexer<'a> {
             }
             Some(quote @ ('\'' | '"')) => self.text(quote)?,
             Some(c) if c.is_ascii_digit() => self.number()?,
-            Some('.') if self.peek(1).is_some_and(|c| c.is_ascii_digit()) && !self.after_dot => {
-                self.number()?
-            }
+            Some('.') if self.peek(1).is_some_and(|c| c.is_ascii_digit()) && !self.after_dot => self.number()?,
             Some(c) if is_name_start(c) => self.word(),
             Some(c) => self.sign(c)?,
         };
@@ -104,18 +94,12 @@ impl<'a> Lexer<'a> {
             match self.peek(0) {
                 Some(escaped @ ('\\' | '\'' | '"')) => text.push(escaped),
                 _ => {
-                    return Err(error(
-                        "after \\ in a text only \\, ' and \" may follow",
-                        self.at,
-                    ));
+                    return Err(error("after \\ in a text only \\, ' and \" may follow", self.at));
                 }
             }
             self.at += 1;
         }
-        Err(error(
-            format!("the text is not closed: write {quote} at its end"),
-            start,
-        ))
+        Err(error(format!("the text is not closed: write {quote} at its end"), start))
     }
 
     fn number(&mut self) -> Result<Token, CompileError> {
@@ -142,14 +126,9 @@ impl<'a> Lexer<'a> {
         let value = if whole {
             text.parse::<i64>().ok().map(Value::from)
         } else {
-            text.parse::<f64>()
-                .ok()
-                .filter(|f| f.is_finite())
-                .map(Value::from)
+            text.parse::<f64>().ok().filter(|f| f.is_finite()).map(Value::from)
         };
-        value
-            .map(Token::Number)
-            .ok_or_else(|| error(format!("the number {text} is too large"), start))
+        value.map(Token::Number).ok_or_else(|| error(format!("the number {text} is too large"), start))
     }
 
     fn digits(&mut self) {
@@ -160,10 +139,7 @@ impl<'a> Lexer<'a> {
 
     fn word(&mut self) -> Token {
         let start = self.at;
-        while self
-            .peek(0)
-            .is_some_and(|c| is_name_start(c) || c.is_numeric())
-        {
+        while self.peek(0).is_some_and(|c| is_name_start(c) || c.is_numeric()) {
             self.at += 1;
         }
         let word: String = self.chars[start..self.at].iter().collect();
@@ -177,11 +153,7 @@ impl<'a> Lexer<'a> {
 
     fn sign(&mut self, first: char) -> Result<Token, CompileError> {
         for sign in SIGNS {
-            if sign
-                .chars()
-                .enumerate()
-                .all(|(i, c)| self.peek(i) == Some(c))
-            {
+            if sign.chars().enumerate().all(|(i, c)| self.peek(i) == Some(c)) {
                 self.at += sign.len();
                 return Ok(Token::Sign(sign));
             }
@@ -193,10 +165,7 @@ impl<'a> Lexer<'a> {
             '{' => ": lists and maps cannot be written here",
             _ => "",
         };
-        Err(error(
-            format!("\"{first}\" is not known here{advice}"),
-            self.at,
-        ))
+        Err(error(format!("\"{first}\" is not known here{advice}"), self.at))
     }
 }
 

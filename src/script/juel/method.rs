@@ -16,9 +16,7 @@ const PATTERN_BYTES_MAX: usize = 256 * 1024;
 
 pub(super) fn call(method: Method, value: Value, arguments: &[Value]) -> Outcome {
     if value.is_null() {
-        return Err(EvaluationError::Type(
-            "a method of null: ask first, as in ${x != null && x.contains('a')}".into(),
-        ));
+        return Err(EvaluationError::Type("a method of null: ask first, as in ${x != null && x.contains('a')}".into()));
     }
     match method {
         Method::Length
@@ -56,9 +54,7 @@ pub(super) fn call(method: Method, value: Value, arguments: &[Value]) -> Outcome
 
 /// A name of a variable or key.
 pub(super) fn key(value: &Value) -> Result<&str, EvaluationError> {
-    value.as_str().ok_or_else(|| {
-        EvaluationError::Type(format!("a name is expected, not {}", describe(value)))
-    })
+    value.as_str().ok_or_else(|| EvaluationError::Type(format!("a name is expected, not {}", describe(value))))
 }
 
 /// `S(…)` and `JSON(…)`: reads a text; what is JSON already stays.
@@ -66,12 +62,10 @@ pub(super) fn read_json(value: &Value) -> Outcome {
     let Value::String(text) = value else {
         return Ok(value.clone());
     };
-    let read: Value = serde_json::from_str(text)
-        .map_err(|error| EvaluationError::Failed(format!("this is no JSON: {error}")))?;
+    let read: Value =
+        serde_json::from_str(text).map_err(|error| EvaluationError::Failed(format!("this is no JSON: {error}")))?;
     if deeper_than(&read, JSON_DEPTH_MAX) {
-        return Err(EvaluationError::Budget(format!(
-            "the JSON nests deeper than {JSON_DEPTH_MAX}"
-        )));
+        return Err(EvaluationError::Budget(format!("the JSON nests deeper than {JSON_DEPTH_MAX}")));
     }
     Ok(read)
 }
@@ -90,10 +84,7 @@ fn deeper_than(value: &Value, depth: usize) -> bool {
 /// Characters are counted as Unicode scalar values.
 fn of_text(method: Method, value: &Value, arguments: &[Value]) -> Outcome {
     let Value::String(this) = value else {
-        return Err(EvaluationError::Type(format!(
-            "{} is no text",
-            describe(value)
-        )));
+        return Err(EvaluationError::Type(format!("{} is no text", describe(value))));
     };
     let argument = |at: usize| arguments.get(at).map(text).unwrap_or_default();
     Ok(match method {
@@ -121,15 +112,10 @@ fn substring(this: &str, from: i64, to: Option<i64>) -> Outcome {
         None => Some(length),
     };
     match (usize::try_from(from).ok(), end) {
-        (Some(from), Some(end)) if from <= end && end <= length => Ok(this
-            .chars()
-            .skip(from)
-            .take(end - from)
-            .collect::<String>()
-            .into()),
-        _ => Err(EvaluationError::Failed(format!(
-            "substring: the text has {length} characters"
-        ))),
+        (Some(from), Some(end)) if from <= end && end <= length => {
+            Ok(this.chars().skip(from).take(end - from).collect::<String>().into())
+        }
+        _ => Err(EvaluationError::Failed(format!("substring: the text has {length} characters"))),
     }
 }
 
@@ -153,17 +139,13 @@ fn split(this: &str, separator: &str) -> Outcome {
             .map_err(|error| EvaluationError::Failed(format!("split: {error}")))?;
         pattern.splitn(this, SPLIT_PARTS_MAX + 1).collect()
     } else if separator.is_empty() {
-        let ends = this
-            .char_indices()
-            .map(|(at, c)| &this[at..at + c.len_utf8()]);
+        let ends = this.char_indices().map(|(at, c)| &this[at..at + c.len_utf8()]);
         ends.take(SPLIT_PARTS_MAX + 1).collect()
     } else {
         this.splitn(SPLIT_PARTS_MAX + 1, separator).collect()
     };
     if parts.len() > SPLIT_PARTS_MAX {
-        return Err(EvaluationError::Budget(format!(
-            "split gives more than {SPLIT_PARTS_MAX} parts"
-        )));
+        return Err(EvaluationError::Budget(format!("split gives more than {SPLIT_PARTS_MAX} parts")));
     }
     while parts.len() > 1 && parts.last().is_some_and(|part| part.is_empty()) {
         parts.pop();
@@ -192,28 +174,15 @@ fn of_collection(method: Method, value: Value, arguments: &[Value]) -> Outcome {
         (Method::Size, Value::Object(map)) => Ok(map.len().into()),
         (Method::Get, Value::Array(mut list)) => match usize::try_from(count(&arguments[0])?) {
             Ok(at) if at < list.len() => Ok(list.swap_remove(at)),
-            _ => Err(EvaluationError::Failed(format!(
-                "get: the list has {} elements, counted from 0",
-                list.len()
-            ))),
+            _ => Err(EvaluationError::Failed(format!("get: the list has {} elements, counted from 0", list.len()))),
         },
-        (Method::Get, Value::Object(mut map)) => Ok(map
-            .remove(text(&arguments[0]).as_ref())
-            .unwrap_or(Value::Null)),
-        (Method::ContainsKey, Value::Object(map)) => {
-            Ok(map.contains_key(text(&arguments[0]).as_ref()).into())
+        (Method::Get, Value::Object(mut map)) => Ok(map.remove(text(&arguments[0]).as_ref()).unwrap_or(Value::Null)),
+        (Method::ContainsKey, Value::Object(map)) => Ok(map.contains_key(text(&arguments[0]).as_ref()).into()),
+        (Method::KeySet, Value::Object(map)) => Ok(map.keys().map(|key| Value::from(key.as_str())).collect()),
+        (Method::ContainsKey | Method::KeySet, other) => {
+            Err(EvaluationError::Type(format!("{} is no map", describe(&other))))
         }
-        (Method::KeySet, Value::Object(map)) => {
-            Ok(map.keys().map(|key| Value::from(key.as_str())).collect())
-        }
-        (Method::ContainsKey | Method::KeySet, other) => Err(EvaluationError::Type(format!(
-            "{} is no map",
-            describe(&other)
-        ))),
-        (_, other) => Err(EvaluationError::Type(format!(
-            "{} is neither list nor map",
-            describe(&other)
-        ))),
+        (_, other) => Err(EvaluationError::Type(format!("{} is neither list nor map", describe(&other)))),
     }
 }
 
@@ -222,20 +191,15 @@ fn of_json(method: Method, value: Value, arguments: &[Value]) -> Outcome {
     match (method, value) {
         (Method::Prop, Value::Object(mut map)) => {
             let name = key(&arguments[0])?;
-            map.remove(name).ok_or_else(|| {
-                EvaluationError::Failed(format!(
-                    "there is no property \"{name}\": ask with hasProp"
-                ))
-            })
+            map.remove(name)
+                .ok_or_else(|| EvaluationError::Failed(format!("there is no property \"{name}\": ask with hasProp")))
         }
         (Method::HasProp, Value::Object(map)) => Ok(map.contains_key(key(&arguments[0])?).into()),
         (Method::Elements, list @ Value::Array(_))
         | (Method::StringValue, list @ Value::String(_))
         | (Method::NumberValue, list @ Value::Number(_))
         | (Method::BoolValue, list @ Value::Bool(_))
-        | (Method::Value, list @ (Value::String(_) | Value::Number(_) | Value::Bool(_))) => {
-            Ok(list)
-        }
+        | (Method::Value, list @ (Value::String(_) | Value::Number(_) | Value::Bool(_))) => Ok(list),
         (method, other) => {
             let wanted = match method {
                 Method::Prop | Method::HasProp => "map",
@@ -245,19 +209,11 @@ fn of_json(method: Method, value: Value, arguments: &[Value]) -> Outcome {
                 Method::BoolValue => "Boolean",
                 _ => "text, number or Boolean",
             };
-            Err(EvaluationError::Type(format!(
-                "{} is no {wanted}",
-                describe(&other)
-            )))
+            Err(EvaluationError::Type(format!("{} is no {wanted}", describe(&other))))
         }
     }
 }
 
 fn count(value: &Value) -> Result<i64, EvaluationError> {
-    whole(value).ok_or_else(|| {
-        EvaluationError::Type(format!(
-            "a whole number is expected, not {}",
-            describe(value)
-        ))
-    })
+    whole(value).ok_or_else(|| EvaluationError::Type(format!("a whole number is expected, not {}", describe(value))))
 }

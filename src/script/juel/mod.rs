@@ -36,10 +36,7 @@ enum Part {
 pub(crate) fn compile(text: &str) -> Result<Template, CompileError> {
     if text.len() > EXPRESSION_BYTES_MAX && has_expression(text) {
         return Err(CompileError::new(
-            format!(
-                "an expression may have {EXPRESSION_BYTES_MAX} bytes, this one has {}",
-                text.len()
-            ),
+            format!("an expression may have {EXPRESSION_BYTES_MAX} bytes, this one has {}", text.len()),
             None,
         ));
     }
@@ -67,23 +64,14 @@ pub(crate) fn compile(text: &str) -> Result<Template, CompileError> {
     if !plain.is_empty() || parts.is_empty() {
         parts.push(Part::Text(plain));
     }
-    Ok(Template {
-        parts: without_margin(parts),
-    })
+    Ok(Template { parts: without_margin(parts) })
 }
 
 /// Pretty-printed models put line breaks around a lone expression; they do not make it a text.
 fn without_margin(parts: Vec<Part>) -> Vec<Part> {
     let is_margin = |part: &Part| matches!(part, Part::Text(text) if text.trim().is_empty());
-    let expressions = parts
-        .iter()
-        .filter(|part| matches!(part, Part::Expression(_)))
-        .count();
-    if expressions != 1
-        || parts
-            .iter()
-            .any(|part| matches!(part, Part::Text(_)) && !is_margin(part))
-    {
+    let expressions = parts.iter().filter(|part| matches!(part, Part::Expression(_))).count();
+    if expressions != 1 || parts.iter().any(|part| matches!(part, Part::Text(_)) && !is_margin(part)) {
         return parts;
     }
     parts.into_iter().filter(|part| !is_margin(part)).collect()
@@ -118,9 +106,7 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Text(text) => whole.push_str(text),
-                Part::Expression(expr) => {
-                    whole.push_str(&operator::text(&evaluator.evaluate(expr)?))
-                }
+                Part::Expression(expr) => whole.push_str(&operator::text(&evaluator.evaluate(expr)?)),
             }
             if whole.len() > VARIABLE_BYTES_MAX {
                 return Err(too_long());

@@ -26,16 +26,9 @@ pub(super) fn text(at: Timestamp) -> Result<Value, EvaluationError> {
 }
 
 /// A method of time on a text that reads as an instant.
-pub(super) fn call(
-    method: Method,
-    value: &Value,
-    argument: Option<i64>,
-) -> Result<Value, EvaluationError> {
+pub(super) fn call(method: Method, value: &Value, argument: Option<i64>) -> Result<Value, EvaluationError> {
     let at = value.as_str().and_then(read).ok_or_else(|| {
-        EvaluationError::Type(format!(
-            "{} is no date and time, such as 2026-11-22T10:00:00Z",
-            describe(value)
-        ))
+        EvaluationError::Type(format!("{} is no date and time, such as 2026-11-22T10:00:00Z", describe(value)))
     })?;
     if method == Method::ToDate {
         return Ok(written(at));
@@ -46,14 +39,10 @@ pub(super) fn call(
         (Method::StartOfDay, None) => zoned.start_of_day().ok(),
         (Method::HourOfDay, Some(n)) => set(&zoned, |at, n| at.with().hour(n).build().ok(), n),
         (Method::MinuteOfHour, Some(n)) => set(&zoned, |at, n| at.with().minute(n).build().ok(), n),
-        (Method::SecondOfMinute, Some(n)) => {
-            set(&zoned, |at, n| at.with().second(n).build().ok(), n)
-        }
+        (Method::SecondOfMinute, Some(n)) => set(&zoned, |at, n| at.with().second(n).build().ok(), n),
         (method, argument) => unreachable!("no method of time: {method:?} with {argument:?}"),
     };
-    moved
-        .map(|zoned| written(zoned.timestamp()))
-        .ok_or_else(out_of_range)
+    moved.map(|zoned| written(zoned.timestamp())).ok_or_else(out_of_range)
 }
 
 fn shift(at: &Zoned, sign: i64, unit: Unit, n: i64) -> Option<Zoned> {

@@ -37,11 +37,7 @@ impl Number {
         }
         match text.parse::<i128>() {
             Ok(whole) => Some(Number::Whole(whole)),
-            Err(_) => text
-                .parse()
-                .ok()
-                .filter(|f: &f64| f.is_finite())
-                .map(Number::Fraction),
+            Err(_) => text.parse().ok().filter(|f: &f64| f.is_finite()).map(Number::Fraction),
         }
     }
 
@@ -81,9 +77,7 @@ pub(super) fn text(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Null => Cow::Borrowed(""),
         Value::String(text) => Cow::Borrowed(text),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            Cow::Owned(value.to_string())
-        }
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Cow::Owned(value.to_string()),
     }
 }
 
@@ -154,11 +148,9 @@ pub(super) fn apply(op: Operator, left: &Value, right: &Value) -> Result<Value, 
         Operator::LessOrEqual => ordered(left, right, Ordering::is_le),
         Operator::Greater => ordered(left, right, Ordering::is_gt),
         Operator::GreaterOrEqual => ordered(left, right, Ordering::is_ge),
-        Operator::Add
-        | Operator::Subtract
-        | Operator::Multiply
-        | Operator::Divide
-        | Operator::Remainder => arithmetic(op, operand(left)?, operand(right)?),
+        Operator::Add | Operator::Subtract | Operator::Multiply | Operator::Divide | Operator::Remainder => {
+            arithmetic(op, operand(left)?, operand(right)?)
+        }
         Operator::And | Operator::Or => Ok(Value::Bool(boolean(left)? && boolean(right)?)),
     }
 }
@@ -215,25 +207,18 @@ pub(super) fn equal(left: &Value, right: &Value) -> bool {
         (Value::String(text), Value::Bool(holds)) | (Value::Bool(holds), Value::String(text)) => {
             read_boolean(text) == Some(*holds)
         }
-        (Value::String(text), number @ Value::Number(_))
-        | (number @ Value::Number(_), Value::String(text)) => {
+        (Value::String(text), number @ Value::Number(_)) | (number @ Value::Number(_), Value::String(text)) => {
             match (Number::read(text), Number::of(number)) {
                 (Some(left), Some(right)) => left.compare(right) == Some(Ordering::Equal),
                 _ => false,
             }
         }
         (Value::Array(left), Value::Array(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| equal(left, right))
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| equal(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
-                && left
-                    .iter()
-                    .all(|(key, value)| right.get(key).is_some_and(|other| equal(value, other)))
+                && left.iter().all(|(key, value)| right.get(key).is_some_and(|other| equal(value, other)))
         }
         (left, right) => match (Number::of(left), Number::of(right)) {
             (Some(left), Some(right)) => left.compare(right) == Some(Ordering::Equal),
@@ -242,25 +227,18 @@ pub(super) fn equal(left: &Value, right: &Value) -> bool {
     }
 }
 
-fn ordered(
-    left: &Value,
-    right: &Value,
-    holds: fn(Ordering) -> bool,
-) -> Result<Value, EvaluationError> {
+fn ordered(left: &Value, right: &Value, holds: fn(Ordering) -> bool) -> Result<Value, EvaluationError> {
     let order = match (left, right) {
         (Value::Null, _) | (_, Value::Null) => return Ok(Value::Bool(false)),
         (Value::String(left), Value::String(right)) => Some(order_of_texts(left, right)),
-        (Value::Number(_), Value::Number(_) | Value::String(_))
-        | (Value::String(_), Value::Number(_)) => operand(left)?.compare(operand(right)?),
+        (Value::Number(_), Value::Number(_) | Value::String(_)) | (Value::String(_), Value::Number(_)) => {
+            operand(left)?.compare(operand(right)?)
+        }
         _ => None,
     };
     match order {
         Some(order) => Ok(Value::Bool(holds(order))),
-        None => Err(EvaluationError::Type(format!(
-            "{} and {} have no order",
-            describe(left),
-            describe(right)
-        ))),
+        None => Err(EvaluationError::Type(format!("{} and {} have no order", describe(left), describe(right)))),
     }
 }
 

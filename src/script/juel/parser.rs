@@ -4,21 +4,14 @@
 //! paths are lists, so their length is bounded by the length of the text only.
 
 use super::lexer::{Lexer, Token};
-use super::tree::{
-    Access, EXECUTION_FACTS, Expr, FUNCTIONS, METHODS, Operator, SCOPE_METHODS, TASK_FACTS,
-};
+use super::tree::{Access, EXECUTION_FACTS, Expr, FUNCTIONS, METHODS, Operator, SCOPE_METHODS, TASK_FACTS};
 use crate::base::limits::EXPRESSION_DEPTH_MAX;
 use crate::script::{CompileError, Fact};
 use serde_json::Value;
 
 /// Parses one expression from `at`, the character after `${`; gives it and the position behind its `}`.
 pub(crate) fn parse(chars: &[char], at: usize) -> Result<(Expr, usize), CompileError> {
-    let mut parser = Parser {
-        lexer: Lexer::new(chars, at),
-        token: Token::End,
-        at,
-        depth: 0,
-    };
+    let mut parser = Parser { lexer: Lexer::new(chars, at), token: Token::End, at, depth: 0 };
     parser.advance()?;
     if parser.token == Token::End {
         return Err(parser.error("the expression is empty: write something between the braces"));
@@ -58,8 +51,7 @@ impl Parser<'_> {
         // The precedence of the chain that `left` is, if it was begun in this loop.
         let mut chained = None;
         while let Token::Sign(sign) = self.token {
-            let Some((operator, precedence)) = Operator::of(sign).filter(|(_, p)| *p >= least)
-            else {
+            let Some((operator, precedence)) = Operator::of(sign).filter(|(_, p)| *p >= least) else {
                 break;
             };
             self.advance()?;
@@ -299,14 +291,11 @@ impl Parser<'_> {
         Err(self.unexpected(sign))
     }
 
-    fn deeper(
-        &mut self,
-        parse: impl FnOnce(&mut Self) -> Result<Expr, CompileError>,
-    ) -> Result<Expr, CompileError> {
+    fn deeper(&mut self, parse: impl FnOnce(&mut Self) -> Result<Expr, CompileError>) -> Result<Expr, CompileError> {
         if self.depth == EXPRESSION_DEPTH_MAX {
-            return Err(self.error(format!(
-                "the expression nests deeper than {EXPRESSION_DEPTH_MAX}: split it over variables"
-            )));
+            return Err(
+                self.error(format!("the expression nests deeper than {EXPRESSION_DEPTH_MAX}: split it over variables"))
+            );
         }
         self.depth += 1;
         let parsed = parse(self);
@@ -350,40 +339,16 @@ fn getter(facts: &[(&str, Fact)], name: &str) -> Option<Fact> {
     fact(facts, &format!("{first}{}", chars.as_str()))
 }
 
-fn count(
-    at: usize,
-    name: &str,
-    least: usize,
-    most: usize,
-    given: usize,
-) -> Result<(), CompileError> {
+fn count(at: usize, name: &str, least: usize, most: usize, given: usize) -> Result<(), CompileError> {
     if (least..=most).contains(&given) {
         return Ok(());
     }
-    let wanted = if least == most {
-        least.to_string()
-    } else {
-        format!("{least} to {most}")
-    };
-    Err(CompileError::new(
-        format!("{name} takes {wanted} arguments, here are {given}"),
-        Some(at),
-    ))
+    let wanted = if least == most { least.to_string() } else { format!("{least} to {most}") };
+    Err(CompileError::new(format!("{name} takes {wanted} arguments, here are {given}"), Some(at)))
 }
 
-fn refused<'a>(
-    at: usize,
-    kind: &str,
-    name: &str,
-    known: impl Iterator<Item = &'a str>,
-) -> CompileError {
+fn refused<'a>(at: usize, kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> CompileError {
     // Each plusX has its minusX.
     let known: Vec<&str> = known.filter(|name| !name.starts_with("minus")).collect();
-    CompileError::new(
-        format!(
-            "there is no {kind} \"{name}\"; there are: {}",
-            known.join(", ")
-        ),
-        Some(at),
-    )
+    CompileError::new(format!("there is no {kind} \"{name}\"; there are: {}", known.join(", ")), Some(at))
 }

@@ -85,10 +85,7 @@ fn arithmetic() {
         ("2 - -1", json!(3)),
     ]);
     fails(&[
-        (
-            "s + 1",
-            "the text \"abc\" is no number; to join texts write them side by side",
-        ),
+        ("s + 1", "the text \"abc\" is no number; to join texts write them side by side"),
         ("s + s", "is no number"),
         ("flag + 1", "the Boolean true is no number"),
         ("list + 1", "a list of 3 is no number"),
@@ -154,14 +151,8 @@ fn logic_and_choice() {
         ("false && missing || true", json!(true)),
         ("yes && true", json!(true)),
         ("!nul", json!(true)),
-        (
-            "empty nul && empty blank && empty none && empty nothing",
-            json!(true),
-        ),
-        (
-            "empty list || empty s || empty 0 || empty false",
-            json!(false),
-        ),
+        ("empty nul && empty blank && empty none && empty nothing", json!(true)),
+        ("empty list || empty s || empty 0 || empty false", json!(false)),
         ("not empty list", json!(true)),
         ("x > 2 ? 'many' : 'few'", json!("many")),
         ("x > 9 ? missing : x > 2 ? 'b' : 'c'", json!("b")),
@@ -220,10 +211,7 @@ fn methods() {
         ("s.equals('abc')", json!(true)),
         ("list.size()", json!(3)),
         ("map.size()", json!(2)),
-        (
-            "none.isEmpty() && blank.isEmpty() && nothing.isEmpty()",
-            json!(true),
-        ),
+        ("none.isEmpty() && blank.isEmpty() && nothing.isEmpty()", json!(true)),
         ("list.contains(2) && !list.contains(9)", json!(true)),
         ("map.contains('a')", json!(true)),
         ("list.get(2)", json!(3)),
@@ -233,10 +221,7 @@ fn methods() {
         ("map.keySet()", json!(["a", "k"])),
         ("map.keySet().contains('a')", json!(true)),
         ("S(json).prop('name').stringValue()", json!("n")),
-        (
-            "JSON(json).prop('list').elements().get(0).numberValue()",
-            json!(1),
-        ),
+        ("JSON(json).prop('list').elements().get(0).numberValue()", json!(1)),
         ("S(json).prop('ok').boolValue()", json!(true)),
         ("S(json).hasProp('zzz')", json!(false)),
         ("JSON(map).prop('k').value()", json!("v")),
@@ -249,10 +234,7 @@ fn methods() {
         ("s.size()", "neither list nor map"),
         ("list.keySet()", "is no map"),
         ("S('{')", "this is no JSON"),
-        (
-            "S(json).prop('zzz')",
-            "there is no property \"zzz\": ask with hasProp",
-        ),
+        ("S(json).prop('zzz')", "there is no property \"zzz\": ask with hasProp"),
         ("S(json).prop('name').numberValue()", "is no number"),
         (r"s.split('[')", "split: "),
     ]);
@@ -270,10 +252,7 @@ fn who_and_where() {
         ("execution.tenantId", json!(null)),
         ("execution.getVariable('x')", json!(3)),
         ("execution.getVariable('zzz')", json!(null)),
-        (
-            "execution.hasVariable('x') && !execution.hasVariable('zzz')",
-            json!(true),
-        ),
+        ("execution.hasVariable('x') && !execution.hasVariable('zzz')", json!(true)),
         ("currentUser()", json!("demo")),
         ("authenticatedUserId", json!("demo")),
         ("currentUserGroups()", json!(["leads", "staff"])),
@@ -285,19 +264,10 @@ fn who_and_where() {
 fn a_task_in_user_tasks_and_a_variable_elsewhere() {
     let mut inside = around();
     inside.in_task = true;
-    assert_eq!(
-        eval_in(&mut inside, "${task.name} ${task.assignee} ${task.getId()}"),
-        Ok(json!("Check it mary 17:9"))
-    );
+    assert_eq!(eval_in(&mut inside, "${task.name} ${task.assignee} ${task.getId()}"), Ok(json!("Check it mary 17:9")));
     let mut outside = Fixed::new(json!({"task": {"name": "a", "gb": 4}}));
-    assert_eq!(
-        eval_in(&mut outside, "${task.name}-${task.gb}"),
-        Ok(json!("a-4"))
-    );
-    fails(&[
-        ("task.name", "known in user tasks only"),
-        ("task.zzz", "a task has no property \"zzz\""),
-    ]);
+    assert_eq!(eval_in(&mut outside, "${task.name}-${task.gb}"), Ok(json!("a-4")));
+    fails(&[("task.name", "known in user tasks only"), ("task.zzz", "a task has no property \"zzz\"")]);
 }
 
 #[test]
@@ -307,38 +277,19 @@ fn set_variable_takes_effect_at_the_end_or_not_at_all() {
     assert_eq!(eval_in(&mut here, text), Ok(json!("7")));
     assert_eq!(here.variables["x"], json!(7));
     assert!(eval_in(&mut here, "${execution.setVariable('x', 8)}${missing}").is_err());
-    assert_eq!(
-        here.variables["x"],
-        json!(7),
-        "the failed evaluation has changed nothing"
-    );
+    assert_eq!(here.variables["x"], json!(7), "the failed evaluation has changed nothing");
 }
 
 #[test]
 fn time_is_the_engines() {
     check(&[
         ("now()", json!("2026-11-22T10:00:00.000Z")),
-        (
-            "dateTime().plusDays(1).toDate()",
-            json!("2026-11-23T10:00:00.000Z"),
-        ),
-        (
-            "dateTime().plusMonths(1).minusYears(1).plusWeeks(-1)",
-            json!("2025-12-15T10:00:00.000Z"),
-        ),
-        (
-            "dateTime().plusHours(x).plusMinutes(5).minusSeconds(1).plusMillis(7)",
-            json!("2026-11-22T13:04:59.007Z"),
-        ),
-        (
-            "dateTime().withTimeAtStartOfDay().withHourOfDay(8).withMinuteOfHour(30)",
-            json!("2026-11-22T08:30:00.000Z"),
-        ),
+        ("dateTime().plusDays(1).toDate()", json!("2026-11-23T10:00:00.000Z")),
+        ("dateTime().plusMonths(1).minusYears(1).plusWeeks(-1)", json!("2025-12-15T10:00:00.000Z")),
+        ("dateTime().plusHours(x).plusMinutes(5).minusSeconds(1).plusMillis(7)", json!("2026-11-22T13:04:59.007Z")),
+        ("dateTime().withTimeAtStartOfDay().withHourOfDay(8).withMinuteOfHour(30)", json!("2026-11-22T08:30:00.000Z")),
         ("due.plusHours(1)", json!("2026-11-22T10:00:00.000Z")),
-        (
-            "'2026-11-22T10:00:00.000+0000'.toDate()",
-            json!("2026-11-22T10:00:00.000Z"),
-        ),
+        ("'2026-11-22T10:00:00.000+0000'.toDate()", json!("2026-11-22T10:00:00.000Z")),
     ]);
     fails(&[
         ("s.plusDays(1)", "is no date and time"),
@@ -354,15 +305,8 @@ fn text_around_makes_a_text() {
     assert_eq!(eval("wave-${x}"), Ok(json!("wave-3")));
     assert_eq!(eval("#{s}${y}"), Ok(json!("abc2.5")));
     assert_eq!(eval("[${nul}]"), Ok(json!("[]")));
-    assert_eq!(
-        eval("${map.a} and ${list}"),
-        Ok(json!("{\"b\":[10,20]} and [1,2,3]"))
-    );
-    assert_eq!(
-        eval("\n   ${x}\n  "),
-        Ok(json!(3)),
-        "line breaks of a pretty printer are no text"
-    );
+    assert_eq!(eval("${map.a} and ${list}"), Ok(json!("{\"b\":[10,20]} and [1,2,3]")));
+    assert_eq!(eval("\n   ${x}\n  "), Ok(json!(3)), "line breaks of a pretty printer are no text");
     assert_eq!(eval(" ${x} ${x} "), Ok(json!(" 3 3 ")));
     assert_eq!(eval(r"\${x} is ${x}"), Ok(json!("${x} is 3")));
     assert_eq!(eval("ä ${s}"), Ok(json!("ä abc")));
@@ -374,43 +318,19 @@ fn text_around_makes_a_text() {
 fn what_is_not_known_is_refused_with_its_place() {
     refused("${foo(1)}", 2, "there is no function \"foo\"");
     refused("ä ${x.getClass()}", 6, "there is no method \"getClass\"");
-    refused(
-        "${execution.zzz}",
-        12,
-        "there is no property of execution \"zzz\"",
-    );
-    refused(
-        "${execution.getEngineServices()}",
-        12,
-        "there is no method of execution",
-    );
+    refused("${execution.zzz}", 12, "there is no property of execution \"zzz\"");
+    refused("${execution.getEngineServices()}", 12, "there is no method of execution");
     refused("${execution}", 2, "execution is no value by itself");
     refused("${externalTask.id}", 2, "externalTask is not known here");
     refused("${x = 3}", 4, "write == to compare");
-    refused(
-        "${x +}",
-        5,
-        "the end of the expression stands where a value is expected",
-    );
-    refused(
-        "${x y}",
-        4,
-        "\"y\" stands where an operator or } is expected",
-    );
+    refused("${x +}", 5, "the end of the expression stands where a value is expected");
+    refused("${x y}", 4, "\"y\" stands where an operator or } is expected");
     refused("${x", 3, "the expression is not closed");
     refused("a ${}", 4, "the expression is empty");
     refused("${'abc}", 2, "the text is not closed");
     refused("${(x}", 4, "stands where ) is expected");
-    refused(
-        "${s.contains()}",
-        4,
-        "contains takes 1 arguments, here are 0",
-    );
-    refused(
-        "${s.substring(1,2,3)}",
-        4,
-        "takes 1 to 2 arguments, here are 3",
-    );
+    refused("${s.contains()}", 4, "contains takes 1 arguments, here are 0");
+    refused("${s.substring(1,2,3)}", 4, "takes 1 to 2 arguments, here are 3");
     refused("${x & y}", 4, "write && or and");
     refused("${'a\\n'}", 5, "only \\, ' and \" may follow");
     refused("${99999999999999999999}", 2, "is too large");
@@ -425,10 +345,7 @@ fn limits() {
     let deep = |n: usize| format!("${{{}1{}}}", "(".repeat(n), ")".repeat(n));
     assert_eq!(eval(&deep(63)), Ok(json!(1)));
     let error = Compiled::compile(Language::Juel, &deep(64)).unwrap_err();
-    assert_eq!(
-        (error.offset, error.message.contains("deeper than 64")),
-        (Some(2 + 64), true)
-    );
+    assert_eq!((error.offset, error.message.contains("deeper than 64")), (Some(2 + 64), true));
     for prefix in ["!", "- ", "empty ", "list[", "x ? 1 : ", "s.contains("] {
         let text = format!("${{{}", prefix.repeat(500));
         let error = Compiled::compile(Language::Juel, &text).unwrap_err();
@@ -439,44 +356,21 @@ fn limits() {
     let path = format!("${{nul{}}}", ".a".repeat(1500));
     assert_eq!(eval(&path), Ok(json!(null)));
     let too_long = format!("${{{}1}}", "1+".repeat(5000));
-    assert!(
-        Compiled::compile(Language::Juel, &too_long)
-            .unwrap_err()
-            .message
-            .contains("8192 bytes")
-    );
-    assert!(
-        Compiled::compile(Language::Juel, &"x".repeat(20_000)).is_ok(),
-        "a text is no expression"
-    );
+    assert!(Compiled::compile(Language::Juel, &too_long).unwrap_err().message.contains("8192 bytes"));
+    assert!(Compiled::compile(Language::Juel, &"x".repeat(20_000)).is_ok(), "a text is no expression");
 }
 
 #[test]
 fn work_on_large_variables_is_bounded() {
     let mut here = Fixed::new(json!({"t": "x".repeat(1_000_000)}));
     let many = format!("${{{}false}}", "t == 'a' || ".repeat(500));
-    assert!(matches!(
-        eval_in(&mut here, &many),
-        Err(EvaluationError::Budget(_))
-    ));
-    assert!(matches!(
-        eval_in(&mut here, "${t.replace('x', t)}"),
-        Err(EvaluationError::Budget(_))
-    ));
-    assert!(matches!(
-        eval_in(&mut here, "${t}${t}"),
-        Err(EvaluationError::Budget(_))
-    ));
-    assert!(matches!(
-        eval_in(&mut here, "${t.split('')}"),
-        Err(EvaluationError::Budget(_))
-    ));
+    assert!(matches!(eval_in(&mut here, &many), Err(EvaluationError::Budget(_))));
+    assert!(matches!(eval_in(&mut here, "${t.replace('x', t)}"), Err(EvaluationError::Budget(_))));
+    assert!(matches!(eval_in(&mut here, "${t}${t}"), Err(EvaluationError::Budget(_))));
+    assert!(matches!(eval_in(&mut here, "${t.split('')}"), Err(EvaluationError::Budget(_))));
     let nested = format!("{}{}", "[".repeat(100), "]".repeat(100));
     let mut here = Fixed::new(json!({ "nested": nested }));
-    assert!(matches!(
-        eval_in(&mut here, "${S(nested)}"),
-        Err(EvaluationError::Budget(_))
-    ));
+    assert!(matches!(eval_in(&mut here, "${S(nested)}"), Err(EvaluationError::Budget(_))));
 }
 
 mod properties {

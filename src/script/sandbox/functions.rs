@@ -3,9 +3,7 @@
 
 use crate::base::time::Timestamp;
 use crate::script::dynamic::{self, NotJson, Writer};
-use rhai::{
-    Array, Dynamic, Engine, EvalAltResult, INT, ImmutableString, NativeCallContext, Position,
-};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, INT, ImmutableString, NativeCallContext, Position};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -48,23 +46,14 @@ impl Running {
         deadline: Option<Instant>,
         work: usize,
     ) -> Self {
-        let run = Run {
-            variables,
-            written: BTreeMap::new(),
-            writer: Writer::new(),
-            now,
-            deadline,
-            work_left: work,
-        };
+        let run = Run { variables, written: BTreeMap::new(), writer: Writer::new(), now, deadline, work_left: work };
         RUN.with(|current| *current.borrow_mut() = Some(run));
         Self(())
     }
 
     /// What `set_variable` has written.
     pub(super) fn end(self) -> BTreeMap<String, Value> {
-        RUN.with(|current| current.borrow_mut().take())
-            .map(|run| run.written)
-            .unwrap_or_default()
+        RUN.with(|current| current.borrow_mut().take()).map(|run| run.written).unwrap_or_default()
     }
 }
 
@@ -147,51 +136,33 @@ fn errors(engine: &mut Engine) {
     engine
         .register_type_with_name::<BpmnError>("BpmnError")
         .register_get("code", |error: &mut BpmnError| error.code.clone())
-        .register_get("message", |error: &mut BpmnError| {
-            error.message.clone().map_or(Dynamic::UNIT, Dynamic::from)
-        })
-        .register_fn("bpmn_error", |code: ImmutableString| BpmnError {
+        .register_get("message", |error: &mut BpmnError| error.message.clone().map_or(Dynamic::UNIT, Dynamic::from))
+        .register_fn("bpmn_error", |code: ImmutableString| BpmnError { code, message: None })
+        .register_fn("bpmn_error", |code: ImmutableString, message: ImmutableString| BpmnError {
             code,
-            message: None,
-        })
-        .register_fn(
-            "bpmn_error",
-            |code: ImmutableString, message: ImmutableString| BpmnError {
-                code,
-                message: Some(message),
-            },
-        );
+            message: Some(message),
+        });
 }
 
 fn texts(engine: &mut Engine) {
     engine
         .register_fn("len", |this: &str| count(this.chars().count()))
-        .register_get("len", |this: &mut ImmutableString| {
-            count(this.chars().count())
-        })
+        .register_get("len", |this: &mut ImmutableString| count(this.chars().count()))
         .register_fn("is_empty", |this: &str| this.is_empty())
         .register_fn("contains", |this: &str, part: &str| this.contains(part))
         .register_fn("contains", |this: &str, part: char| this.contains(part))
-        .register_fn("starts_with", |this: &str, part: &str| {
-            this.starts_with(part)
-        })
+        .register_fn("starts_with", |this: &str, part: &str| this.starts_with(part))
         .register_fn("ends_with", |this: &str, part: &str| this.ends_with(part))
         .register_fn("to_upper", |this: &str| this.to_uppercase())
         .register_fn("to_lower", |this: &str| this.to_lowercase())
-        .register_fn("trim", |this: &mut ImmutableString| {
-            *this = this.trim().into()
-        })
+        .register_fn("trim", |this: &mut ImmutableString| *this = this.trim().into())
         .register_fn("index_of", |this: &str, part: &str| match this.find(part) {
             Some(at) => count(this[..at].chars().count()),
             None => -1,
         })
         .register_fn(
             "replace",
-            |context: NativeCallContext,
-             this: &mut ImmutableString,
-             old: &str,
-             new: &str|
-             -> Answer<()> {
+            |context: NativeCallContext, this: &mut ImmutableString, old: &str, new: &str| -> Answer<()> {
                 let occurrences = this.matches(old).count();
                 spend(occurrences + this.len() / 16)?;
                 let length = this.len() + occurrences.saturating_mul(new.len());
@@ -207,42 +178,27 @@ fn texts(engine: &mut Engine) {
 
 fn parts_of_texts(engine: &mut Engine) {
     engine
-        .register_fn("sub_string", |this: &str, start: INT| {
-            part(this, start, INT::MAX)
-        })
+        .register_fn("sub_string", |this: &str, start: INT| part(this, start, INT::MAX))
         .register_fn("sub_string", part)
-        .register_fn(
-            "split",
-            |context: NativeCallContext, this: &str, separator: &str| -> Answer<Array> {
-                let most = context.engine().max_array_size();
-                let parts: Array = if separator.is_empty() {
-                    this.chars()
-                        .take(most + 1)
-                        .map(|c| c.to_string().into())
-                        .collect()
-                } else {
-                    this.split(separator)
-                        .take(most + 1)
-                        .map(|part| part.to_owned().into())
-                        .collect()
-                };
-                spend(parts.len() + this.len() / 16)?;
-                match parts.len() > most {
-                    true => Err(too_large("Size of array")),
-                    false => Ok(parts),
-                }
-            },
-        );
+        .register_fn("split", |context: NativeCallContext, this: &str, separator: &str| -> Answer<Array> {
+            let most = context.engine().max_array_size();
+            let parts: Array = if separator.is_empty() {
+                this.chars().take(most + 1).map(|c| c.to_string().into()).collect()
+            } else {
+                this.split(separator).take(most + 1).map(|part| part.to_owned().into()).collect()
+            };
+            spend(parts.len() + this.len() / 16)?;
+            match parts.len() > most {
+                true => Err(too_large("Size of array")),
+                false => Ok(parts),
+            }
+        });
 }
 
 /// As Rhai: a negative start counts from the end, and what lies outside is cut.
 fn part(this: &str, start: INT, length: INT) -> String {
     let all = count(this.chars().count());
-    let start = if start < 0 {
-        all.saturating_add(start)
-    } else {
-        start
-    };
+    let start = if start < 0 { all.saturating_add(start) } else { start };
     let start = usize::try_from(start).unwrap_or(0);
     let length = usize::try_from(length).unwrap_or(0);
     this.chars().skip(start).take(length).collect()

@@ -11,184 +11,77 @@ fn hostile() -> Vec<(&'static str, String)> {
     let own = |text: &str| text.to_owned();
     vec![
         ("loop", own("loop {}")),
-        (
-            "nested while",
-            own("let x=0; while true { while true { x+=1; } }"),
-        ),
+        ("nested while", own("let x=0; while true { while true { x+=1; } }")),
         ("string doubling", own("let s=\"x\"; loop { s += s; }")),
-        (
-            "string by template",
-            own("let s=\"x\"; loop { s = `${s}${s}`; }"),
-        ),
-        (
-            "string join",
-            own("let a=[\"xxxxxxxxxxxxxxxx\"]; loop { a = [a.join(\"\"), a.join(\"\")]; }"),
-        ),
+        ("string by template", own("let s=\"x\"; loop { s = `${s}${s}`; }")),
+        ("string join", own("let a=[\"xxxxxxxxxxxxxxxx\"]; loop { a = [a.join(\"\"), a.join(\"\")]; }")),
         ("array doubling", own("let a=[1]; loop { a += a; }")),
         ("array pad", own("let a=[]; a.pad(2000000000, 0); a")),
         ("blob", own("let b = blob(2000000000, 0); b")),
         ("nested pairs", own("let a=[0]; loop { a=[a,a]; }")),
         ("nested lists", own("let a=[0]; loop { a=[a]; }")),
         ("nested maps", own("let a=#{}; loop { a=#{a: a}; }")),
-        (
-            "nested by push",
-            own("let a=[]; loop { let b=[]; b.push(a); a=b; }"),
-        ),
-        (
-            "map growth",
-            own("let m=#{}; let i=0; loop { m[i.to_string()]=i; i+=1; }"),
-        ),
+        ("nested by push", own("let a=[]; loop { let b=[]; b.push(a); a=b; }")),
+        ("map growth", own("let m=#{}; let i=0; loop { m[i.to_string()]=i; i+=1; }")),
         ("recursion", own("fn f(n){ f(n+1) } f(0)")),
-        (
-            "deep recursion in arguments",
-            own("fn f(n){ [[[[f(n+1)]]]] } f(0)"),
-        ),
-        (
-            "fork recursion",
-            own("fn f(n){ if n>25 {1} else {f(n+1)+f(n+1)} } f(0)"),
-        ),
-        (
-            "closure recursion",
-            own("let f = |f, n| f.call(f, n+1); f.call(f, 0)"),
-        ),
-        (
-            "range collect",
-            own("let a=[]; for i in 0..1000000000000 { a.push(i); } a"),
-        ),
-        (
-            "deep brackets",
-            format!("{}1{}", "(".repeat(30_000), ")".repeat(30_000)),
-        ),
-        (
-            "deep lists",
-            format!("{}{}", "[".repeat(30_000), "]".repeat(30_000)),
-        ),
+        ("deep recursion in arguments", own("fn f(n){ [[[[f(n+1)]]]] } f(0)")),
+        ("fork recursion", own("fn f(n){ if n>25 {1} else {f(n+1)+f(n+1)} } f(0)")),
+        ("closure recursion", own("let f = |f, n| f.call(f, n+1); f.call(f, 0)")),
+        ("range collect", own("let a=[]; for i in 0..1000000000000 { a.push(i); } a")),
+        ("deep brackets", format!("{}1{}", "(".repeat(30_000), ")".repeat(30_000))),
+        ("deep lists", format!("{}{}", "[".repeat(30_000), "]".repeat(30_000))),
         ("deep negation", format!("{}1", "-".repeat(30_000))),
-        (
-            "deep blocks",
-            format!("{}{}", "{".repeat(30_000), "}".repeat(30_000)),
-        ),
+        ("deep blocks", format!("{}{}", "{".repeat(30_000), "}".repeat(30_000))),
         ("long sum", format!("{}1", "1+".repeat(30_000))),
-        (
-            "long path",
-            format!("let a = #{{}}; a{}", ".a".repeat(30_000)),
-        ),
+        ("long path", format!("let a = #{{}}; a{}", ".a".repeat(30_000))),
         ("eval", own("eval(\"1+1\")")),
         ("import", own("import \"/etc/passwd\" as p; 1")),
         ("overflow", own("let x = 9223372036854775807; x + 1")),
         ("division", own("1 / 0")),
-        (
-            "split",
-            own(
-                "let s=\"\"; for i in 0..4000 { s += \"a\"; } let r=[]; loop { r.push(s.split(\"\")); }",
-            ),
-        ),
-        (
-            "split and drop",
-            own("let s=\"\"; for i in 0..900 { s += \"a\"; } loop { s.split(\"\"); }"),
-        ),
-        (
-            "sort closure",
-            own("let a=[]; a.pad(9000,1); loop { a.sort(|x,y| 0); }"),
-        ),
-        (
-            "sort",
-            own(
-                "let a=[]; for i in 0..900 { a.push((i*7919)%997); } loop { let b = a; b.sort(); }",
-            ),
-        ),
+        ("split", own("let s=\"\"; for i in 0..4000 { s += \"a\"; } let r=[]; loop { r.push(s.split(\"\")); }")),
+        ("split and drop", own("let s=\"\"; for i in 0..900 { s += \"a\"; } loop { s.split(\"\"); }")),
+        ("sort closure", own("let a=[]; a.pad(9000,1); loop { a.sort(|x,y| 0); }")),
+        ("sort", own("let a=[]; for i in 0..900 { a.push((i*7919)%997); } loop { let b = a; b.sort(); }")),
         (
             "sort without order",
             own(
                 "let b=[]; for k in 0..900 { b.push((k*7919)%4999); } b.sort(|x,y| if (x*y)%3==0 {1} else {-1}); b.len()",
             ),
         ),
-        (
-            "filter",
-            own("let a=[]; a.pad(9000,1); loop { a.filter(|x| true); }"),
-        ),
+        ("filter", own("let a=[]; a.pad(9000,1); loop { a.filter(|x| true); }")),
         (
             "nested filter",
-            own(
-                "let a=[]; a.pad(9000,1); a.filter(|x| a.filter(|y| a.filter(|z| true).len() > 0).len() > 0)",
-            ),
+            own("let a=[]; a.pad(9000,1); a.filter(|x| a.filter(|y| a.filter(|z| true).len() > 0).len() > 0)"),
         ),
-        (
-            "reduce",
-            own("let a=[]; a.pad(9000,1); loop { a.reduce(|s,x| 0, 0); }"),
-        ),
-        (
-            "replace",
-            own("let s=\"\"; for i in 0..4000 { s += \"a\"; } loop { s.replace(\"a\", s); }"),
-        ),
-        (
-            "compare",
-            own("let a=[]; a.pad(900,[1]); let b=[]; b.pad(900,[1]); loop { a == b }"),
-        ),
+        ("reduce", own("let a=[]; a.pad(9000,1); loop { a.reduce(|s,x| 0, 0); }")),
+        ("replace", own("let s=\"\"; for i in 0..4000 { s += \"a\"; } loop { s.replace(\"a\", s); }")),
+        ("compare", own("let a=[]; a.pad(900,[1]); let b=[]; b.pad(900,[1]); loop { a == b }")),
         (
             "compare short",
-            own(
-                "let a=[]; a.pad(400,1); let b=[]; b.pad(400,1); let n = 0; loop { if a == b { n += 1; } }",
-            ),
+            own("let a=[]; a.pad(400,1); let b=[]; b.pad(400,1); let n = 0; loop { if a == b { n += 1; } }"),
         ),
-        (
-            "member",
-            own("let a=[]; a.pad(900,1); let n = 0; loop { if 2 in a { n += 1; } }"),
-        ),
-        (
-            "dedup",
-            own("let a=[]; a.pad(900,1); loop { let b = a; b.dedup(); }"),
-        ),
-        (
-            "template of a list",
-            own("let a=[]; a.pad(900,1); loop { `${a}` }"),
-        ),
-        (
-            "print a list",
-            own("let a=[]; a.pad(900,1); loop { print(a) }"),
-        ),
+        ("member", own("let a=[]; a.pad(900,1); let n = 0; loop { if 2 in a { n += 1; } }")),
+        ("dedup", own("let a=[]; a.pad(900,1); loop { let b = a; b.dedup(); }")),
+        ("template of a list", own("let a=[]; a.pad(900,1); loop { `${a}` }")),
+        ("print a list", own("let a=[]; a.pad(900,1); loop { print(a) }")),
         (
             "read a variable",
             own(
                 "let a=\"\"; for i in 0..900 { a += i; } set_variable(\"v\", a.split(\"\")); loop { get_variable(\"v\") }",
             ),
         ),
-        (
-            "to_string",
-            own("let a=[]; a.pad(900,1); loop { a.to_string() }"),
-        ),
-        (
-            "reverse",
-            own("let a=[]; a.pad(900,1); loop { a.reverse(); }"),
-        ),
-        (
-            "copy",
-            own("let a=[]; a.pad(900,1); loop { let b = a; b.push(1); }"),
-        ),
+        ("to_string", own("let a=[]; a.pad(900,1); loop { a.to_string() }")),
+        ("reverse", own("let a=[]; a.pad(900,1); loop { a.reverse(); }")),
+        ("copy", own("let a=[]; a.pad(900,1); loop { let b = a; b.push(1); }")),
         ("power", own("2 ** 9223372036854775807")),
         ("shift", own("1 << 9223372036854775807")),
         ("timestamp", own("let t = timestamp(); t")),
         ("sleep", own("sleep(3600); 1")),
-        (
-            "big literal",
-            format!("let s = \"{}\"; s.len()", "x".repeat(60_000)),
-        ),
-        (
-            "many variables",
-            own("let i = 0; loop { i += 1; set_variable(`v${i}`, i); }"),
-        ),
-        (
-            "large variables",
-            own("let a=[]; a.pad(900,1); let i = 0; loop { i += 1; set_variable(`v${i}`, a); }"),
-        ),
-        (
-            "own functions",
-            (0..100).map(|i| format!("fn f{i}() {{}} ")).collect(),
-        ),
-        (
-            "own variables",
-            (0..1000).map(|i| format!("let v{i} = 1; ")).collect(),
-        ),
+        ("big literal", format!("let s = \"{}\"; s.len()", "x".repeat(60_000))),
+        ("many variables", own("let i = 0; loop { i += 1; set_variable(`v${i}`, i); }")),
+        ("large variables", own("let a=[]; a.pad(900,1); let i = 0; loop { i += 1; set_variable(`v${i}`, a); }")),
+        ("own functions", (0..100).map(|i| format!("fn f{i}() {{}} ")).collect()),
+        ("own variables", (0..1000).map(|i| format!("let v{i} = 1; ")).collect()),
         ("print", own("loop { print(\"x\"); }")),
     ]
 }
@@ -197,21 +90,12 @@ fn ends(budget: Budget) {
     for (name, text) in hostile() {
         let begun = Instant::now();
         let run = move || match Program::compile(&text) {
-            Ok(program) => program
-                .run(budget, &mut Fixed::new(json!({})))
-                .map(|value| value.to_string().len()),
+            Ok(program) => program.run(budget, &mut Fixed::new(json!({}))).map(|value| value.to_string().len()),
             Err(error) => Err(RunError::Failed(error.message)),
         };
-        let thread = std::thread::Builder::new()
-            .stack_size(STACK_BYTES)
-            .spawn(run)
-            .unwrap();
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run).unwrap();
         let outcome = thread.join();
-        println!(
-            "{budget:?} {name:28} {:>6} ms {:?}",
-            begun.elapsed().as_millis(),
-            outcome.as_ref().ok()
-        );
+        println!("{budget:?} {name:28} {:>6} ms {:?}", begun.elapsed().as_millis(), outcome.as_ref().ok());
         assert!(outcome.is_ok(), "{name} panicked");
         // Generous, because tests run unoptimised and beside others; the point is that it ends.
         assert!(begun.elapsed() < Duration::from_secs(30), "{name}");
@@ -235,20 +119,14 @@ fn callable(budget: Budget) -> BTreeSet<String> {
         let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic());
         is_name.then(|| format!("{name}/{}", info.metadata.num_params))
     };
-    engine(budget)
-        .collect_fn_metadata(None, named, true)
-        .into_iter()
-        .collect()
+    engine(budget).collect_fn_metadata(None, named, true).into_iter().collect()
 }
 
 #[test]
 fn what_scripts_can_call_is_a_known_list() {
     assert_eq!(callable(Budget::Inline), callable(Budget::Full));
     let found: Vec<String> = callable(Budget::Full).into_iter().collect();
-    assert_eq!(
-        found.join(" "),
-        CALLABLE.split_whitespace().collect::<Vec<_>>().join(" ")
-    );
+    assert_eq!(found.join(" "), CALLABLE.split_whitespace().collect::<Vec<_>>().join(" "));
 }
 
 /// No clock, no sleep, no files, no `eval`; of what takes long, see above.
@@ -281,12 +159,6 @@ fn natives_that_take_callbacks_are_known_by_name() {
         let takes = info.metadata.param_types.contains(&callback) && !own.contains(&name.as_str());
         takes.then_some(name)
     };
-    let found: BTreeSet<String> = engine(Budget::Inline)
-        .collect_fn_metadata(None, takers, true)
-        .into_iter()
-        .collect();
-    assert_eq!(
-        found,
-        CALLBACK_TAKERS.iter().map(ToString::to_string).collect()
-    );
+    let found: BTreeSet<String> = engine(Budget::Inline).collect_fn_metadata(None, takers, true).into_iter().collect();
+    assert_eq!(found, CALLBACK_TAKERS.iter().map(ToString::to_string).collect());
 }

@@ -10,21 +10,12 @@ use rhai::{Array, Dynamic, Engine, FuncRegistration, ImmutableString, Map, Nativ
 pub(super) fn register(engine: &mut Engine) {
     // Pure: they may be called on constants.
     let pure = |name: &str| FuncRegistration::new(name).with_purity(true);
-    pure("==").register_into_engine(engine, |a: &mut Array, b: Array| {
-        same_lists(a, &b, JSON_DEPTH_MAX)
-    });
-    pure("!=").register_into_engine(engine, |a: &mut Array, b: Array| {
-        same_lists(a, &b, JSON_DEPTH_MAX).map(|same| !same)
-    });
-    pure("==").register_into_engine(engine, |a: &mut Map, b: Map| {
-        same_maps(a, &b, JSON_DEPTH_MAX)
-    });
-    pure("!=").register_into_engine(engine, |a: &mut Map, b: Map| {
-        same_maps(a, &b, JSON_DEPTH_MAX).map(|same| !same)
-    });
-    pure("contains").register_into_engine(engine, |list: &mut Array, wanted: Dynamic| {
-        contains(list, &wanted)
-    });
+    pure("==").register_into_engine(engine, |a: &mut Array, b: Array| same_lists(a, &b, JSON_DEPTH_MAX));
+    pure("!=")
+        .register_into_engine(engine, |a: &mut Array, b: Array| same_lists(a, &b, JSON_DEPTH_MAX).map(|same| !same));
+    pure("==").register_into_engine(engine, |a: &mut Map, b: Map| same_maps(a, &b, JSON_DEPTH_MAX));
+    pure("!=").register_into_engine(engine, |a: &mut Map, b: Map| same_maps(a, &b, JSON_DEPTH_MAX).map(|same| !same));
+    pure("contains").register_into_engine(engine, |list: &mut Array, wanted: Dynamic| contains(list, &wanted));
     for name in ["to_string", "to_debug", "print", "debug"] {
         pure(name).register_into_engine(engine, |context: NativeCallContext, list: &mut Array| {
             let mut text = Text::new(&context);
@@ -38,18 +29,8 @@ pub(super) fn register(engine: &mut Engine) {
     pure("join").register_into_engine(engine, join);
     // Texts with other kinds; text with text and text with character are built in.
     engine
-        .register_fn(
-            "+",
-            |context: NativeCallContext, a: ImmutableString, b: Dynamic| {
-                joined(&context, &a.into(), &b)
-            },
-        )
-        .register_fn(
-            "+",
-            |context: NativeCallContext, a: Dynamic, b: ImmutableString| {
-                joined(&context, &a, &b.into())
-            },
-        );
+        .register_fn("+", |context: NativeCallContext, a: ImmutableString, b: Dynamic| joined(&context, &a.into(), &b))
+        .register_fn("+", |context: NativeCallContext, a: Dynamic, b: ImmutableString| joined(&context, &a, &b.into()));
 }
 
 fn joined(context: &NativeCallContext, a: &Dynamic, b: &Dynamic) -> Answer<String> {
@@ -104,10 +85,7 @@ fn same(a: &Dynamic, b: &Dynamic, depth: usize) -> Answer<bool> {
     if let (Some(a), Some(b)) = (number(a), number(b)) {
         return Ok(a == b);
     }
-    if let (Some(a), Some(b)) = (
-        a.read_lock::<ImmutableString>(),
-        b.read_lock::<ImmutableString>(),
-    ) {
+    if let (Some(a), Some(b)) = (a.read_lock::<ImmutableString>(), b.read_lock::<ImmutableString>()) {
         spend(a.len().min(b.len()) / 16)?;
         return Ok(*a == *b);
     }
@@ -150,10 +128,7 @@ struct Text {
 
 impl Text {
     fn new(context: &NativeCallContext) -> Self {
-        Self {
-            whole: String::new(),
-            most: context.engine().max_string_size(),
-        }
+        Self { whole: String::new(), most: context.engine().max_string_size() }
     }
 
     fn push(&mut self, part: &str) -> Answer<()> {
