@@ -2,7 +2,7 @@
 
 import { useQueryClient } from '@tanstack/preact-query';
 import { useEffect, useState } from 'preact/hooks';
-import { lazy, Route, Router, useLocation } from 'preact-iso';
+import { ErrorBoundary, lazy, Route, Router, useLocation } from 'preact-iso';
 import { reachable, signInWanted } from './api/client';
 import { follow } from './api/live';
 import { arrive, info, session } from './api/session';
@@ -12,9 +12,14 @@ import { Page } from './ui/page';
 import { Loading, Failed } from './ui/states';
 import { Announcements } from './ui/toast';
 
+const DemoBanner = lazy(() => import('./programme/demo').then((module) => module.DemoBanner));
 const Home = lazy(() => import('./programme/home').then((module) => module.Home));
+const ProgrammePage = lazy(() => import('./programme/programme').then((module) => module.ProgrammePage));
 const Instances = lazy(() => import('./console/instances').then((module) => module.Instances));
+const InstancePage = lazy(() => import('./console/instance').then((module) => module.InstancePage));
 const Inbox = lazy(() => import('./portal/inbox').then((module) => module.Inbox));
+const TaskPage = lazy(() => import('./portal/task').then((module) => module.TaskPage));
+const Start = lazy(() => import('./portal/start').then((module) => module.Start));
 
 export function App() {
   const [arrival, setArrival] = useState<'asked' | 'here' | Error>('asked');
@@ -50,6 +55,11 @@ function Frame() {
         Skip to content
       </a>
       <Header />
+      {info.value?.demo && (
+        <ErrorBoundary>
+          <DemoBanner />
+        </ErrorBoundary>
+      )}
       {!reachable.value && (
         <div class="banner banner-bad" role="alert">
           <strong>The server does not answer.</strong> What you see may be old; what you typed is kept. Trying again.
@@ -58,8 +68,12 @@ function Frame() {
       <div id="content" tabIndex={-1}>
         <Router>
           <Route path="/" component={Home} />
+          <Route path="/programme/:id" component={ProgrammePage} />
           <Route path="/console" component={Instances} />
+          <Route path="/console/instances/:id" component={InstancePage} />
           <Route path="/portal" component={Inbox} />
+          <Route path="/portal/tasks/:id" component={TaskPage} />
+          <Route path="/portal/start/:process?" component={Start} />
           <Route default component={() => <NotFound url={url} />} />
         </Router>
       </div>

@@ -1,12 +1,14 @@
 // Sign-in and first set-up.
 
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { Refused } from './api/client';
 import { session, setUp, signIn } from './api/session';
 import { Dialog } from './ui/dialog';
 import { Mark } from './ui/mark';
+import { enterFromSignIn } from './ui/page';
 
 export function SignInPage() {
+  useEffect(enterFromSignIn, []);
   return (
     <main class="entrance">
       <Brand />
@@ -49,6 +51,7 @@ function SignInForm({ user: known }: { user: string }) {
 }
 
 export function SetUpPage() {
+  useEffect(enterFromSignIn, []);
   const [token, setToken] = useState(() => new URL(location.href).searchParams.get('token') ?? '');
   const [user, setUser] = useState('');
   const [password, setPassword] = useState('');

@@ -131,8 +131,10 @@ class Rounds {
 
 function concerns(news: News[], follows: Follows | undefined): boolean {
   return news.some(({ topic, instance }) => {
+    // What follows nothing never changes, or lies below the hands of who fills in a form.
+    if (!follows) return false;
     if (topic === 'reset') return true;
-    if (!follows?.topics.includes(topic)) return false;
+    if (!follows.topics.includes(topic)) return false;
     return !follows.instance || !instance || follows.instance === instance;
   });
 }

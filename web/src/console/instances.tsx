@@ -2,7 +2,6 @@
 
 import { useDefinitions, useIncidents, useInstances, type InstanceFilter, type InstanceState } from '../api/queries';
 import type { HistoricInstance } from '../api/types';
-import { Badge } from '../ui/badge';
 import { Choice } from '../ui/choice';
 import { useParameters } from '../ui/location';
 import { Page } from '../ui/page';
@@ -10,7 +9,7 @@ import { Pager } from '../ui/pager';
 import { Search } from '../ui/search';
 import { Answer, Empty } from '../ui/states';
 import { Time } from '../ui/time';
-import { stateOf } from './state';
+import { InstanceBadge } from './instance-badge';
 import './console.css';
 
 const STATES = [
@@ -90,7 +89,7 @@ function Nothing({ filter }: { filter: InstanceFilter }) {
   return <Empty title="No instances yet">Deploy a model and start it; the readme shows how.</Empty>;
 }
 
-export function InstanceTable({ instances }: { instances: HistoricInstance[] }) {
+function InstanceTable({ instances }: { instances: HistoricInstance[] }) {
   const incidents = useIncidents();
   const failed = new Map<string, number>();
   for (const incident of incidents.data ?? []) failed.set(incident.processInstanceId, (failed.get(incident.processInstanceId) ?? 0) + 1);
@@ -135,9 +134,4 @@ export function InstanceTable({ instances }: { instances: HistoricInstance[] }) 
       </table>
     </div>
   );
-}
-
-export function InstanceBadge({ instance, incidents }: { instance: HistoricInstance; incidents: number }) {
-  const [state, text] = stateOf(instance, incidents);
-  return <Badge state={state}>{text}</Badge>;
 }

@@ -92,7 +92,7 @@ function TaskTable({ tasks }: { tasks: Task[] }) {
           <tr>
             <th scope="col">Task</th>
             <th scope="col">Process</th>
-            <th scope="col">For</th>
+            <th scope="col">Business key</th>
             <th scope="col">Since</th>
             <th scope="col">Due</th>
             <th scope="col">Assignee</th>
@@ -114,13 +114,15 @@ function TaskTable({ tasks }: { tasks: Task[] }) {
                   {task.priority > 50 && <span class="priority"> high priority</span>}
                 </th>
                 <td data-label="Process">{processOf(task)}</td>
-                <td data-label="For">{keys.data?.get(task.processInstanceId) ?? <span class="muted">–</span>}</td>
+                <td data-label="Business key">{keys.data?.get(task.processInstanceId) ?? <span class="muted">–</span>}</td>
                 <td data-label="Since" class="nowrap">
                   <Time at={task.created} />
                 </td>
                 <td data-label="Due" class="nowrap">
-                  {kind === 'overdue' && <span aria-hidden="true">▲ </span>}
-                  <Time at={task.due} />
+                  <span>
+                    {kind === 'overdue' && <span aria-hidden="true">▲ </span>}
+                    <Time at={task.due} />
+                  </span>
                 </td>
                 <td data-label="Assignee">
                   <Assignee task={task} />

@@ -13,8 +13,12 @@ interface PageProps {
   children: ComponentChildren;
 }
 
-/** The first screen after loading leaves the focus where the browser put it. */
+/** The first screen after loading leaves the focus where the browser put it; the one after a sign-in takes it. */
 let first = true;
+
+export function enterFromSignIn() {
+  first = false;
+}
 
 export function Page({ title, trail, badge, actions, children }: PageProps) {
   const heading = useRef<HTMLHeadingElement>(null);

@@ -35,3 +35,10 @@ export function span(seconds: number): string {
 export function between(from: Instant, to: Instant): string {
   return span((milliseconds(to) - milliseconds(from)) / 1000);
 }
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+
+/** A moment of this machine's clock, today. */
+export function clock(at: number): string {
+  return CLOCK.format(at);
+}

@@ -1,7 +1,15 @@
-import type { CellState, HistoricInstance } from '../api/types';
+// The state of an instance in the words and colours of the screens.
 
-/** The state of an instance in the words and colours of the screens. An open incident outweighs all but the end. */
-export function stateOf(instance: Pick<HistoricInstance, 'state'>, incidents: number): [CellState, string] {
+import type { CellState, HistoricInstance } from '../api/types';
+import { Badge } from '../ui/badge';
+
+export function InstanceBadge({ instance, incidents }: { instance: HistoricInstance; incidents: number }) {
+  const [state, text] = stateOf(instance, incidents);
+  return <Badge state={state}>{text}</Badge>;
+}
+
+/** An open incident outweighs all but the end. */
+function stateOf(instance: Pick<HistoricInstance, 'state'>, incidents: number): [CellState, string] {
   switch (instance.state) {
     case 'COMPLETED':
       return ['done', 'Completed'];
