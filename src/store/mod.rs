@@ -4,9 +4,22 @@
 //! each: `commit` interprets a transaction, `load` answers a partition. `queries` are the reads of people and programs:
 //! written once, each takes the [`Access`](crate::base::access::Access) of who asks.
 
+/// Calls the database that it is, whichever.
+macro_rules! on {
+    ($store:expr, $database:ident => $call:expr) => {
+        match $store {
+            Store::Sqlite($database) => $call,
+            Store::Postgres($database) => $call,
+        }
+    };
+}
+
+use on;
+
 mod code;
 mod error;
 mod postgres;
+pub mod queries;
 mod schema;
 mod sqlite;
 mod table;
@@ -32,16 +45,6 @@ pub enum Store {
     Postgres(Arc<postgres::shared::Database>),
 }
 
-/// Calls the database that it is, whichever.
-macro_rules! on {
-    ($store:expr, $database:ident => $call:expr) => {
-        match $store {
-            Store::Sqlite($database) => $call,
-            Store::Postgres($database) => $call,
-        }
-    };
-}
-
 /// Where a partition goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Begin {
@@ -53,7 +56,7 @@ struct Begin {
 
 /// A value bound to a parameter of a read.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Bind {
+pub enum Bind {
     Int(i64),
     Real(f64),
     Text(String),

@@ -46,6 +46,8 @@ pub(super) fn options(address: &str) -> Result<Options, StoreError> {
         .statement_cache_capacity(500)
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         .pragma("cache_size", CACHE)
+        // as PostgreSQL has it
+        .pragma("case_sensitive_like", "ON")
         .disable_statement_logging())
 }
 

@@ -5,8 +5,8 @@ mod commit;
 mod load;
 mod plan;
 mod schedule;
-
 mod tx;
+mod write;
 
 use super::{Arguments, Conn, Db, Options, Pool};
 use crate::store::Bind;

@@ -1,0 +1,299 @@
+//! Who asks: Basic credentials or a session's cookie, resolved once and passed to every read (`rest.md` 10).
+//!
+//! A session may change things only with the token that a foreign page cannot read, and from this server's own pages.
+//! Basic needs neither: no browser sends it by itself.
+
+mod password;
+
+use super::error::ApiError;
+use crate::base::access::Access;
+use crate::base::time::Timestamp;
+use crate::runtime::clock::{Clock, SystemClock};
+use crate::store::Store;
+use crate::store::queries::account::{Account, Session};
+use axum::http::Method;
+use axum::http::header::{self, HeaderMap, HeaderValue};
+use data_encoding::BASE64;
+use password::{Passwords, digest_of, random_token};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+/// A session lasts a working day, whatever happens in it.
+const SESSION_MS: i64 = 12 * 60 * 60 * 1_000;
+/// A token that signs in once is meant for the next minutes.
+const ONE_TIME_MS: i64 = 60 * 60 * 1_000;
+const ONE_TIME_MAX: usize = 100;
+const NAME_BYTES_MAX: usize = 255;
+const COOKIE: &str = "TRANSHUME-SESSION";
+const GUARD_COOKIE: &str = "XSRF-TOKEN";
+const GUARD_HEADER: &str = "x-xsrf-token";
+
+/// Who has signed in for this request.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) user: String,
+    pub(crate) access: Access,
+    pub(crate) groups: BTreeSet<String>,
+}
+
+impl Caller {
+    fn of(account: Account) -> Self {
+        let access = Access {
+            user: Some(account.name.clone()),
+            groups: account.groups.clone(),
+            tenants: account.tenants.clone(),
+            admin: account.admin,
+        };
+        Self { user: account.name, access, groups: account.groups }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct SignIn {
+    store: Store,
+    passwords: Passwords,
+    /// Digest of the token that makes the first administrator.
+    setup: Mutex<Option<String>>,
+    /// Digest to user and end.
+    one_time: Mutex<BTreeMap<String, (String, Timestamp)>>,
+    /// The page is served over TLS, by us or by a proxy before us.
+    secure: bool,
+}
+
+/// Cookies of a session that begins or ends.
+pub(crate) type Cookies = [HeaderValue; 2];
+
+impl SignIn {
+    pub(crate) fn new(store: Store, setup: Option<&str>, secure: bool) -> Self {
+        let setup = Mutex::new(setup.map(digest_of));
+        Self { store, passwords: Passwords::default(), setup, one_time: Mutex::default(), secure }
+    }
+
+    /// The caller, `None` without any credentials; wrong ones are an error.
+    pub(crate) async fn caller(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        address: Option<&str>,
+    ) -> Result<Option<Caller>, ApiError> {
+        if let Some((user, password)) = basic(headers)? {
+            return self.verify(&user, &password, address).await?.map(Some).ok_or_else(ApiError::unauthenticated);
+        }
+        let Some(token) = self.cookie(headers, COOKIE) else {
+            return Ok(None);
+        };
+        let Some(session) = self.store.session(&digest_of(&token), now()).await? else {
+            return Ok(None);
+        };
+        if !method.is_safe() {
+            self.check_origin(headers, &session)?;
+        }
+        Ok(self.store.account(&session.account).await?.map(Caller::of))
+    }
+
+    /// The account behind a name and password; slow for who has failed before.
+    pub(crate) async fn verify(
+        &self,
+        user: &str,
+        password: &str,
+        address: Option<&str>,
+    ) -> Result<Option<Caller>, ApiError> {
+        if user.is_empty() || user.len() > NAME_BYTES_MAX {
+            return Ok(None);
+        }
+        let names: Vec<String> =
+            [Some(user.to_owned()), address.map(|address| format!("@{address}"))].into_iter().flatten().collect();
+        tokio::time::sleep(self.passwords.wait(&names, now())).await;
+        let account = self.store.account(user).await?;
+        let hash = account.as_ref().map(|account| account.hash.as_str());
+        if self.passwords.verify(hash, password, now()).await {
+            self.passwords.succeeded(user);
+            return Ok(account.map(Caller::of));
+        }
+        self.passwords.failed(&names, now());
+        tracing::info!(user.name = user, "sign-in refused");
+        Ok(None)
+    }
+
+    pub(crate) async fn setup_needed(&self) -> Result<bool, ApiError> {
+        Ok(!self.store.has_accounts().await?)
+    }
+
+    /// Makes the first administrator and signs him in.
+    pub(crate) async fn set_up(&self, token: &str, user: &str, password: String) -> Result<Cookies, ApiError> {
+        let wanted = self.setup.lock().expect("no panic under it").clone();
+        if wanted != Some(digest_of(token)) {
+            let words = "This is not the set-up token: the server printed it at its first start.";
+            return Err(ApiError::forbidden(words).because("wrong-token"));
+        }
+        self.add_account(user, password, BTreeSet::new(), None, true, true).await?;
+        *self.setup.lock().expect("no panic under it") = None;
+        self.begin(user).await
+    }
+
+    /// Adds an account; with `first` only while there is none.
+    pub(crate) async fn add_account(
+        &self,
+        user: &str,
+        password: String,
+        groups: BTreeSet<String>,
+        tenants: Option<BTreeSet<String>>,
+        admin: bool,
+        first: bool,
+    ) -> Result<(), ApiError> {
+        let plain =
+            !user.is_empty() && user.len() <= NAME_BYTES_MAX && !user.contains([':', '\0']) && user.trim() == user;
+        if !plain {
+            return Err(ApiError::invalid("A user's name has 1 to 255 characters, without colon."));
+        }
+        if password.is_empty() || password.len() > password::PASSWORD_BYTES_MAX {
+            return Err(ApiError::invalid("A password has 1 to 1024 bytes."));
+        }
+        let hash = password::hash(password).await;
+        let account = Account { name: user.to_owned(), hash, groups, tenants, admin, created_at: now() };
+        if self.store.add_account(&account, first).await? {
+            return Ok(());
+        }
+        let words = if first { "An administrator exists already: sign in." } else { "There is such a user already." };
+        Err(ApiError::refused("InvalidRequestException", words).because("exists"))
+    }
+
+    /// A token that signs this user in once.
+    pub(crate) fn one_time_token(&self, user: &str) -> String {
+        let token = random_token();
+        let mut open = self.one_time.lock().expect("no panic under it");
+        open.retain(|_, (_, end)| *end > now());
+        if open.len() < ONE_TIME_MAX {
+            open.insert(digest_of(&token), (user.to_owned(), now().plus_ms(ONE_TIME_MS)));
+        }
+        token
+    }
+
+    /// The user of a one-time token, which is used up.
+    pub(crate) async fn redeem(&self, token: &str) -> Result<Option<Caller>, ApiError> {
+        let found = self.one_time.lock().expect("no panic under it").remove(&digest_of(token));
+        match found {
+            Some((user, end)) if end > now() => Ok(self.store.account(&user).await?.map(Caller::of)),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Begins a session.
+    pub(crate) async fn begin(&self, user: &str) -> Result<Cookies, ApiError> {
+        let (token, guard) = (random_token(), random_token());
+        let session = Session {
+            token: digest_of(&token),
+            account: user.to_owned(),
+            guard: digest_of(&guard),
+            created_at: now(),
+            expires_at: now().plus_ms(SESSION_MS),
+        };
+        self.store.add_session(&session).await?;
+        let seconds = SESSION_MS / 1_000;
+        Ok([self.set(COOKIE, &token, seconds, true), self.set(GUARD_COOKIE, &guard, seconds, false)])
+    }
+
+    /// Ends the session of this request, if it has one.
+    pub(crate) async fn end(&self, headers: &HeaderMap) -> Result<Cookies, ApiError> {
+        if let Some(token) = self.cookie(headers, COOKIE) {
+            self.store.remove_session(&digest_of(&token)).await?;
+        }
+        Ok([self.set(COOKIE, "", 0, true), self.set(GUARD_COOKIE, "", 0, false)])
+    }
+
+    fn set(&self, name: &str, value: &str, seconds: i64, hidden: bool) -> HeaderValue {
+        let name = self.cookie_name(name);
+        let hidden = if hidden { "; HttpOnly" } else { "" };
+        let secure = if self.secure { "; Secure" } else { "" };
+        let text = format!("{name}={value}; Path=/; Max-Age={seconds}; SameSite=Strict{hidden}{secure}");
+        HeaderValue::from_str(&text).expect("plain letters")
+    }
+
+    /// Browsers keep a name with this prefix for this host alone, and take it over TLS only.
+    fn cookie_name(&self, name: &str) -> String {
+        if self.secure { format!("__Host-{name}") } else { name.to_owned() }
+    }
+
+    fn cookie(&self, headers: &HeaderMap, name: &str) -> Option<String> {
+        let wanted = self.cookie_name(name);
+        let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+        let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value.to_owned())
+    }
+
+    /// A call that changes something comes from our own page, which alone can read the guard's cookie.
+    pub(crate) fn check_origin(&self, headers: &HeaderMap, session: &Session) -> Result<(), ApiError> {
+        let guard = headers.get(GUARD_HEADER).and_then(|guard| guard.to_str().ok());
+        let cookie = self.cookie(headers, GUARD_COOKIE);
+        let told = guard.is_some_and(|guard| digest_of(guard) == session.guard && cookie.as_deref() == Some(guard));
+        if told && is_own_origin(headers) {
+            return Ok(());
+        }
+        let words = "A session changes things only from its own page: send the cookie XSRF-TOKEN back as X-XSRF-TOKEN.";
+        Err(ApiError::forbidden(words).because("forged"))
+    }
+}
+
+/// An `Origin`, where the browser tells one, is this server's.
+pub(crate) fn is_own_origin(headers: &HeaderMap) -> bool {
+    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(origin) = text(header::ORIGIN) else {
+        return true;
+    };
+    let host = origin.split_once("://").map(|(_, host)| host);
+    host.is_some() && host == text(header::HOST)
+}
+
+/// Name and password of an `Authorization: Basic`; another scheme is refused.
+fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, ApiError> {
+    let Some(line) = headers.get(header::AUTHORIZATION) else {
+        return Ok(None);
+    };
+    let pair = line.to_str().ok().and_then(|line| {
+        let (scheme, word) = line.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let plain = String::from_utf8(BASE64.decode(word.trim().as_bytes()).ok()?).ok()?;
+        let (user, password) = plain.split_once(':')?;
+        Some((user.to_owned(), password.to_owned()))
+    });
+    pair.map(Some).ok_or_else(ApiError::unauthenticated)
+}
+
+/// Sessions live in real time, whatever clock the engine has.
+fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &str)| {
+            (header::HeaderName::from_static(name), HeaderValue::from_str(value).expect("plain"))
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn basic_credentials_are_read() {
+        let line = format!("Basic {}", BASE64.encode("ada:a:b".as_bytes()));
+        let read = basic(&headers(&[("authorization", &line)])).expect("read");
+        assert_eq!(read, Some(("ada".to_owned(), "a:b".to_owned())));
+        assert_eq!(basic(&HeaderMap::new()).expect("read"), None);
+        for wrong in ["Basic", "Basic %%", "Bearer x", "Basic YWRh"] {
+            assert!(basic(&headers(&[("authorization", wrong)])).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_our_own_pages_count() {
+        assert!(is_own_origin(&headers(&[("host", "a:1")])));
+        assert!(is_own_origin(&headers(&[("host", "a:1"), ("origin", "http://a:1")])));
+        for foreign in ["http://b:1", "http://a:2", "null", "http://a:1.evil"] {
+            assert!(!is_own_origin(&headers(&[("host", "a:1"), ("origin", foreign)])), "{foreign}");
+        }
+    }
+}

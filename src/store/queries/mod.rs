@@ -1,0 +1,61 @@
+//! The reads of people and programs: written once for both databases, each with the [`Access`] of who asks.
+//!
+//! [`select`] makes the text of a list from conditions that are values; [`record`] says what a row of each list holds.
+
+pub mod account;
+pub mod record;
+pub mod select;
+
+use super::error::StoreError;
+use super::{Bind, Store, on};
+use crate::base::access::Access;
+use crate::base::id::InstanceId;
+use record::Record;
+use select::{Column, Condition, Select, Text};
+
+impl Store {
+    /// A page of a list.
+    pub async fn list<R: Record>(&self, access: &Access, select: &Select) -> Result<Vec<R>, StoreError> {
+        let Text { sql, binds } = select::rows(&R::SOURCE, access, select);
+        self.fetch(sql, binds).await
+    }
+
+    pub async fn count<R: Record>(&self, access: &Access, conditions: &[Condition]) -> Result<i64, StoreError> {
+        let Text { sql, binds } = select::count(&R::SOURCE, access, conditions);
+        let rows: Vec<(i64,)> = self.fetch(sql, binds).await?;
+        Ok(rows.first().map_or(0, |(count,)| *count))
+    }
+
+    /// How many rows of a list share these two values. A number leaves as its text.
+    pub async fn tally<R: Record>(
+        &self,
+        access: &Access,
+        by: [Column; 2],
+        conditions: &[Condition],
+    ) -> Result<Vec<(String, String, i64)>, StoreError> {
+        let Text { sql, binds } = select::groups(&R::SOURCE, access, by, conditions);
+        self.fetch(sql, binds).await
+    }
+
+    /// Takes an ended instance out of the lists; false: it runs, or is not there.
+    pub async fn remove_past(&self, instance: InstanceId) -> Result<bool, StoreError> {
+        let of = |text: &str| (text.to_owned(), vec![Bind::Int(instance.0)]);
+        let parts = ["past_activity", "past_task", "past_variable", "past_incident"].map(|table| {
+            of(&format!(
+                "DELETE FROM {table} WHERE instance = $1 AND EXISTS \
+                 (SELECT 1 FROM process_instance WHERE id = $1 AND ended_at IS NOT NULL)"
+            ))
+        });
+        // Its log rows stay: positions have no gap.
+        let head = of("DELETE FROM process_instance WHERE id = $1 AND ended_at IS NOT NULL");
+        Ok(self.write(parts.into_iter().chain([head]).collect()).await? > 0)
+    }
+
+    /// One transaction beside the partitions' commits; gives the rows that its last statement touched.
+    pub(in crate::store) async fn write(&self, statements: Vec<(String, Vec<Bind>)>) -> Result<u64, StoreError> {
+        on!(self, database => database.write(statements).await)
+    }
+}
+
+#[cfg(test)]
+mod tests;
