@@ -11,6 +11,7 @@ pub use crate::engine::index::{
     Common, IncidentRow, IndexKey, IndexRow, JobRow, SubscriptionRow, TimerRow, UserTaskRow, VariableRow,
 };
 pub use crate::engine::instance::{Caller, Delegation, Head, InstanceState, UserTask};
+pub use crate::engine::job::Binding;
 pub use crate::engine::job::JobKind;
 use std::sync::Arc;
 

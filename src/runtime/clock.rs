@@ -25,12 +25,12 @@ pub trait Clock: Send + Sync + fmt::Debug {
 /// Held while something is being done.
 #[derive(Default)]
 pub struct Guard {
-    released: Option<Box<dyn FnOnce() + Send>>,
+    released: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
 
 impl Guard {
     /// Calls `release` when it is dropped.
-    pub fn new(release: impl FnOnce() + Send + 'static) -> Self {
+    pub fn new(release: impl FnOnce() + Send + Sync + 'static) -> Self {
         Self { released: Some(Box::new(release)) }
     }
 }

@@ -1,3 +1,17 @@
-//! Floor 6: where time passes. [`clock`] says what time it is; tokio tasks interpret what the sans-IO floors below say.
+//! Floor 6: where time passes. tokio tasks interpret what the sans-IO floors below say.
+//!
+//! [`clock`] says what time it is; [`node`] is what everything above talks to; `driver` runs the partition on the store;
+//! `executor` does the jobs that this process takes; [`correlate`] finds who waits for a message; [`waiters`] are parked
+//! requests for jobs.
 
 pub mod clock;
+pub mod correlate;
+mod decide;
+mod driver;
+mod executor;
+mod internal;
+pub mod node;
+pub mod waiters;
+
+#[cfg(test)]
+mod tests;

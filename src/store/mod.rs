@@ -24,10 +24,10 @@ mod schema;
 mod sqlite;
 mod table;
 
-use crate::base::id::{DefinitionId, DeploymentId, InstanceId, PartitionId, TokenId};
+use crate::base::id::{DefinitionId, DeploymentId, InstanceId, LocalId, PartitionId, TokenId};
 use crate::base::time::Timestamp;
 use crate::partition::transaction::{
-    CommandKey, DefinitionKind, Event, ProcessDefinition, StoredInstance, Transaction,
+    Binding, CommandKey, DefinitionKind, DefinitionRow, Event, ProcessDefinition, StartRow, StoredInstance, Transaction,
 };
 use crate::partition::{CommitError, Input, Output, compiled, lease_outcome};
 use sqlx::FromRow;
@@ -60,6 +60,14 @@ pub enum Bind {
     Int(i64),
     Real(f64),
     Text(String),
+}
+
+/// An event that waits for a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageWaiter {
+    pub instance: InstanceId,
+    pub subscription: LocalId,
+    pub tenant: String,
 }
 
 impl Store {
@@ -171,6 +179,36 @@ impl Store {
         T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
         on!(self, database => database.fetch(text, binds).await)
+    }
+
+    /// Jobs leased to this holder: instance, token, lease number.
+    pub async fn held_jobs(&self, holder: &str) -> Result<Vec<(InstanceId, TokenId, i64)>, StoreError> {
+        on!(self, database => database.held_jobs(holder).await)
+    }
+
+    /// Armed message events of this name, oldest first; with a key only those of its instances.
+    pub async fn message_waiters(
+        &self,
+        name: &str,
+        business_key: Option<&str>,
+    ) -> Result<Vec<MessageWaiter>, StoreError> {
+        on!(self, database => database.message_waiters(name, business_key).await)
+    }
+
+    /// Start events that wait for this message.
+    pub async fn message_starts(&self, name: &str) -> Result<Vec<StartRow>, StoreError> {
+        on!(self, database => database.message_starts(name).await)
+    }
+
+    /// The version of a decision that a binding means; of a tenant, else of none.
+    pub async fn decision(
+        &self,
+        key: &str,
+        tenant: &str,
+        binding: &Binding,
+        deployment: DeploymentId,
+    ) -> Result<Option<DefinitionRow>, StoreError> {
+        on!(self, database => database.decision(key, tenant, binding, deployment).await)
     }
 
     /// Statements of the last commit, by table.

@@ -14,9 +14,12 @@ use std::collections::BTreeMap;
 /// The rows of a query, decoded; `sqlx` says what does not fit.
 type Rows<T> = Result<Vec<T>, StoreError>;
 
-type DefinitionColumns =
+pub(super) type DefinitionColumns =
     (i64, i16, i64, String, String, i64, Option<String>, Option<String>, String, i16, i16, Option<i64>, Option<String>);
 type StartColumns = (i64, String, String, String, Option<String>, Option<i64>, Option<String>);
+
+pub(super) const DEFINITION_COLUMNS: &str = "SELECT id, kind, deployment, tenant, key, version, version_tag, name, resource, \
+                                             suspended, startable, history_ttl_days, documentation FROM definition";
 
 impl Database {
     /// Takes the partition: whoever had it before can no longer write.
@@ -95,11 +98,9 @@ impl Database {
 
     /// All definitions, or the one with this id.
     pub(in crate::store) async fn definitions(&self, id: Option<DefinitionId>) -> Rows<DefinitionRow> {
-        const COLUMNS: &str = "SELECT id, kind, deployment, tenant, key, version, version_tag, name, resource, \
-                               suspended, startable, history_ttl_days, documentation FROM definition";
         let rows: Vec<DefinitionColumns> = match id {
-            Some(id) => self.fetch(format!("{COLUMNS} WHERE id = $1"), vec![Bind::Int(id.0)]).await?,
-            None => self.fetch(format!("{COLUMNS} ORDER BY id"), vec![]).await?,
+            Some(id) => self.fetch(format!("{DEFINITION_COLUMNS} WHERE id = $1"), vec![Bind::Int(id.0)]).await?,
+            None => self.fetch(format!("{DEFINITION_COLUMNS} ORDER BY id"), vec![]).await?,
         };
         rows.into_iter().map(definition).collect()
     }
@@ -138,7 +139,7 @@ fn keys(ids: &[InstanceId]) -> Vec<Bind> {
     ids.iter().map(|id| id.0).chain(std::iter::repeat_n(last, fill)).map(Bind::Int).collect()
 }
 
-fn definition(row: DefinitionColumns) -> Result<DefinitionRow, StoreError> {
+pub(super) fn definition(row: DefinitionColumns) -> Result<DefinitionRow, StoreError> {
     let (id, kind, deployment, tenant, key, version, version_tag, name, resource, suspended, startable, ttl, words) =
         row;
     Ok(DefinitionRow {

@@ -3,6 +3,7 @@
 mod bind;
 mod commit;
 mod load;
+mod lookup;
 mod plan;
 mod schedule;
 mod tx;

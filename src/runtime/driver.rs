@@ -1,0 +1,187 @@
+//! The driver: interprets a partition's words with the store. One task owns the partition; no disconnect cancels it.
+//!
+//! Wait for one input, take all that wait, let the partition run, write what it asks for, repeat: a lone command commits
+//! at once, load makes batches grow. The database being away is waited for here; callers see "away" meanwhile.
+
+use crate::base::id::PartitionId;
+use crate::base::limits::BATCH_COMMANDS_MAX;
+use crate::base::time::Timestamp;
+use crate::engine::command::Rejection;
+use crate::partition::{CommitError, Input, Notice, Offer, Output, Partition, Reply, Request, RequestId, Work};
+use crate::runtime::clock::{Clock, Guard};
+use crate::store::Store;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// The store is asked again after this pause while it is away.
+const AWAY_PAUSE: Duration = Duration::from_millis(250);
+
+/// The only partition of this milestone's databases.
+pub(super) const PARTITION: PartitionId = PartitionId(0);
+
+pub(super) type Answer = Result<Reply, Rejection>;
+
+pub(super) enum Message {
+    Submit(Submission),
+    Offer(Offer, Guard),
+}
+
+pub(super) struct Submission {
+    pub(super) work: Work,
+    pub(super) key: Option<(crate::partition::transaction::CommandKey, String)>,
+    pub(super) user: Option<String>,
+    pub(super) reply: oneshot::Sender<Answer>,
+    pub(super) guard: Guard,
+}
+
+/// Takes what leaves the partition after a commit; each notice comes with a guard of its own.
+pub(super) type Outlet = Box<dyn Fn(Notice, Guard) + Send + Sync>;
+
+pub(super) struct Driver {
+    partition: Partition,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    inbox: mpsc::Receiver<Message>,
+    outlet: Outlet,
+    replies: BTreeMap<RequestId, oneshot::Sender<Answer>>,
+    next_request: RequestId,
+    wake_at: Option<Timestamp>,
+    /// Held from an input to its last output.
+    guards: Vec<Guard>,
+    stepped_down: bool,
+}
+
+impl Driver {
+    pub(super) fn new(store: Store, clock: Arc<dyn Clock>, inbox: mpsc::Receiver<Message>, outlet: Outlet) -> Self {
+        Self {
+            partition: Partition::new(PARTITION),
+            store,
+            clock,
+            inbox,
+            outlet,
+            replies: BTreeMap::new(),
+            next_request: 0,
+            wake_at: None,
+            guards: Vec::new(),
+            stepped_down: false,
+        }
+    }
+
+    /// Runs until every sender is gone, or another owner has taken the partition.
+    pub(super) async fn run(mut self, opened: Input) {
+        self.guards.push(self.clock.guard());
+        self.partition.handle(opened, self.clock.now());
+        self.pump().await;
+        while !self.stepped_down {
+            let due = self.wake_at;
+            let clock = Arc::clone(&self.clock);
+            let wake = async move {
+                match due {
+                    Some(at) => clock.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                message = self.inbox.recv() => match message {
+                    Some(message) => self.take_all(message),
+                    None => return,
+                },
+                guard = wake => {
+                    self.wake_at = None;
+                    self.guards.push(guard);
+                    self.partition.handle(Input::Wake, self.clock.now());
+                }
+            }
+            self.pump().await;
+        }
+    }
+
+    /// One input has come: take every other that waits, up to a batch.
+    fn take_all(&mut self, first: Message) {
+        self.take(first);
+        for _ in 1..BATCH_COMMANDS_MAX {
+            match self.inbox.try_recv() {
+                Ok(message) => self.take(message),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        let now = self.clock.now();
+        match message {
+            Message::Submit(Submission { work, key, user, reply, guard }) => {
+                self.guards.push(guard);
+                self.next_request += 1;
+                let id = self.next_request;
+                self.replies.insert(id, reply);
+                self.partition.handle(Input::Submit(Request { id, key, user, work }), now);
+            }
+            Message::Offer(offer, guard) => {
+                self.guards.push(guard);
+                self.partition.handle(Input::Offer(offer), now);
+            }
+        }
+    }
+
+    async fn pump(&mut self) {
+        while let Some(output) = self.partition.poll() {
+            self.interpret(output).await;
+        }
+        self.guards.clear();
+    }
+
+    async fn interpret(&mut self, output: Output) {
+        match output {
+            asked @ (Output::Load { .. }
+            | Output::LoadDefinition(_)
+            | Output::LoadClosed { .. }
+            | Output::LoadSchedule { .. }) => {
+                if let Some(answer) = self.ask(&asked).await {
+                    self.partition.handle(answer, self.clock.now());
+                }
+            }
+            Output::Commit(transaction) => {
+                let batch = transaction.fence.batch;
+                let input = match self.store.commit(&transaction).await {
+                    Ok(()) => Input::Committed { batch },
+                    Err(error) => {
+                        if error == CommitError::Failed {
+                            tracing::warn!("a commit failed; it runs again");
+                            tokio::time::sleep(AWAY_PAUSE).await;
+                        }
+                        Input::CommitFailed { batch, error }
+                    }
+                };
+                self.partition.handle(input, self.clock.now());
+            }
+            Output::Reply { request, result } => {
+                if let Some(reply) = self.replies.remove(&request) {
+                    // Whoever asked may have gone; the command stands all the same.
+                    let _gone = reply.send(result);
+                }
+            }
+            Output::Effect(notice) => (self.outlet)(notice, self.clock.guard()),
+            Output::WakeAt(at) => self.wake_at = Some(at),
+            Output::StepDown => {
+                tracing::error!("another process has taken this database: this one stops");
+                self.stepped_down = true;
+            }
+        }
+    }
+
+    /// Asks until the store answers.
+    async fn ask(&self, question: &Output) -> Option<Input> {
+        loop {
+            match self.store.answer(PARTITION, question).await {
+                Ok(answer) => return answer,
+                Err(error) => {
+                    tracing::warn!("the store does not answer: {error}");
+                    tokio::time::sleep(AWAY_PAUSE).await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The executor: does the jobs that this process takes. Handlers by topic, decisions, scripts beyond their inline budget,
+//! continuations. Bounded slots, a heartbeat for every lease, one result for every run.
+
+use crate::base::id::{InstanceId, TokenId};
+use crate::base::limits::LEASE_DEFAULT_MS;
+use crate::base::variable::Variables;
+use crate::engine::command::{Command, Failure};
+use crate::engine::job::{Claim, JobKind};
+use crate::handlers::{Job, Outcome, Registry, job};
+use crate::partition::view::JobView;
+use crate::partition::{Notice, Offer, Work};
+use crate::runtime::clock::{Clock, Guard};
+use crate::runtime::internal;
+use crate::runtime::node::{Node, SubmitError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Jobs of one topic at a time.
+const SLOTS_PER_TOPIC: usize = 64;
+/// Jobs of all topics at a time; a leased job waits for its turn with its lease alive.
+const SLOTS: usize = 128;
+/// Pause before a result is submitted again that the engine could not take yet.
+const AGAIN: Duration = Duration::from_millis(200);
+/// Topics of the engine's own work.
+const OWN_TOPICS: [&str; 3] = ["continuation", "dmn", "rhai"];
+
+type Running = (InstanceId, TokenId, i64);
+
+pub(super) struct Executor {
+    registry: Arc<Registry>,
+    installation: String,
+    holder: String,
+    clock: Arc<dyn Clock>,
+    slots: Arc<Semaphore>,
+    running: Mutex<BTreeMap<Running, (String, CancellationToken)>>,
+    tasks: TaskTracker,
+}
+
+impl Executor {
+    pub(super) fn new(registry: Arc<Registry>, installation: String, holder: String, clock: Arc<dyn Clock>) -> Self {
+        let (slots, tasks) = (Arc::new(Semaphore::new(SLOTS)), TaskTracker::new());
+        Self { registry, installation, holder, clock, slots, running: Mutex::default(), tasks }
+    }
+
+    /// What this process takes at all.
+    pub(super) fn offers(&self) -> Vec<Offer> {
+        let topics = self.registry.topics().chain(OWN_TOPICS);
+        topics.map(|topic| self.offer(topic)).collect()
+    }
+
+    fn offer(&self, topic: &str) -> Offer {
+        let busy = self.lock().values().filter(|(running, _)| running == topic).count();
+        let slots = SLOTS_PER_TOPIC.saturating_sub(busy);
+        Offer { holder: self.holder.clone(), topic: topic.to_owned(), slots, lease_ms: LEASE_DEFAULT_MS }
+    }
+
+    /// A job was leased to this process.
+    pub(super) fn start(self: &Arc<Self>, node: Node, notice: Notice, guard: Guard) {
+        let Notice::Run { instance, token, lease_no, topic, view, .. } = notice else { return };
+        let cancelled = CancellationToken::new();
+        self.lock().insert((instance, token, lease_no), (topic.clone(), cancelled.clone()));
+        let executor = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let held = guard;
+            let command = executor.work(&node, instance, token, *view, cancelled).await;
+            if let Some(command) = command {
+                submit(&node, instance, command).await;
+            }
+            executor.lock().remove(&(instance, token, lease_no));
+            node.offer(executor.offer(&topic)).await;
+            drop(held);
+        });
+    }
+
+    pub(super) fn abort(&self, instance: InstanceId, token: TokenId, lease_no: i64) {
+        if let Some((_, cancelled)) = self.lock().get(&(instance, token, lease_no)) {
+            cancelled.cancel();
+        }
+    }
+
+    /// Stops what runs and waits for it; leases are given back by the node.
+    pub(super) async fn shutdown(&self) {
+        for (_, cancelled) in self.lock().values() {
+            cancelled.cancel();
+        }
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Does one job; none: it was cancelled, and nobody waits for its result.
+    async fn work(
+        &self,
+        node: &Node,
+        instance: InstanceId,
+        token: TokenId,
+        view: JobView,
+        cancelled: CancellationToken,
+    ) -> Option<Command> {
+        let claim = Claim { holder: self.holder.clone(), lease_no: Some(view.lease_no) };
+        if view.kind != JobKind::External {
+            return Some(internal::run(node, token, claim, view, self.clock.now()).await);
+        }
+        let Ok(_slot) = self.slots.acquire().await else { return None };
+        let Some(handler) = self.registry.get(&view.topic) else { return None };
+        let clock = Arc::clone(&self.clock);
+        let cx = self.registry.cx(Arc::new(move || clock.now()), cancelled.clone());
+        let at_most_once = view.properties.get("transhume.policy").is_some_and(|policy| policy == "at_most_once");
+        let maps_outputs = view.maps_outputs;
+        let work = handler.run(self.job(instance, token, view), cx);
+        let outcome = tokio::select! {
+            outcome = work => outcome,
+            () = self.heartbeat(node, instance, token, &claim) => Outcome::Fail("the lease was lost".into()),
+        };
+        if cancelled.is_cancelled() && !at_most_once && !matches!(outcome, Outcome::Complete(_)) {
+            return Some(Command::ReleaseJob { token, claim: Some(claim) });
+        }
+        Some(command(token, claim, outcome, maps_outputs))
+    }
+
+    /// Keeps the lease alive; ends when it is lost. Leases run by real time for those who hold them.
+    async fn heartbeat(&self, node: &Node, instance: InstanceId, token: TokenId, claim: &Claim) {
+        let beat = Duration::from_millis(u64::try_from(LEASE_DEFAULT_MS / 3).unwrap_or(20_000));
+        loop {
+            tokio::time::sleep(beat).await;
+            let until = self.clock.now().plus_ms(LEASE_DEFAULT_MS);
+            let command = Command::ExtendLease { token, claim: claim.clone(), until };
+            if let Err(SubmitError::Rejected(_)) = node.submit(Work::Instance { instance, command }, None, None).await {
+                return;
+            }
+        }
+    }
+
+    fn job(&self, instance: InstanceId, token: TokenId, view: JobView) -> Job {
+        let key = job::key(&self.installation, &view.tenant, instance, token, &view.element);
+        Job {
+            instance,
+            token,
+            element: view.element,
+            topic: view.topic,
+            tenant: view.tenant,
+            process_key: view.definition.key.clone(),
+            business_key: view.business_key,
+            lease_no: view.lease_no,
+            attempt: view.attempt,
+            key,
+            variables: view.variables,
+            properties: view.properties,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Running, (String, CancellationToken)>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A handler's outcome in the engine's words.
+fn command(token: TokenId, claim: Claim, outcome: Outcome, maps_outputs: bool) -> Command {
+    let failed = |message: String, retries, after_ms, unknown_outcome| Failure {
+        message,
+        details: None,
+        retries,
+        after_ms,
+        by_handler: true,
+        unknown_outcome,
+    };
+    match outcome {
+        Outcome::Complete(results) if maps_outputs => {
+            Command::CompleteJob { token, claim, variables: Variables::new(), local: results }
+        }
+        Outcome::Complete(results) => {
+            Command::CompleteJob { token, claim, variables: results, local: Variables::new() }
+        }
+        Outcome::Error(error) => Command::ThrowError {
+            token,
+            claim: Some(claim),
+            code: error.code,
+            message: error.message,
+            variables: error.variables,
+        },
+        Outcome::Retry { after, reason } => {
+            let after = after.and_then(|after| i64::try_from(after.as_millis()).ok());
+            Command::FailJob { token, claim, failure: failed(reason, None, after, false) }
+        }
+        Outcome::Fail(reason) => Command::FailJob { token, claim, failure: failed(reason, Some(0), None, false) },
+        Outcome::Unknown(reason) => Command::FailJob { token, claim, failure: failed(reason, None, None, true) },
+    }
+}
+
+/// A result is submitted until the engine has taken or refused it.
+async fn submit(node: &Node, instance: InstanceId, command: Command) {
+    loop {
+        match node.submit(Work::Instance { instance, command: command.clone() }, None, None).await {
+            Ok(_) => return,
+            Err(SubmitError::Rejected(rejection)) => {
+                tracing::debug!(instance.id = instance.0, "a job's result was refused: {rejection}");
+                return;
+            }
+            Err(SubmitError::Busy | SubmitError::Away) if !node.is_stopped() => tokio::time::sleep(AGAIN).await,
+            Err(SubmitError::Busy | SubmitError::Away) => return,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A node on a real SQLite file: work by handlers, timers by a clock, a restart that finds everything again.
+
+use crate::base::id::InstanceId;
+use crate::base::variable::{Variables, from_json};
+use crate::engine::command::Create;
+use crate::engine::compile::{compile, no_resources};
+use crate::engine::instance::InstanceState;
+use crate::engine::job::Binding;
+use crate::handlers::{Cx, Handler, Job, Outcome, Registry, registry};
+use crate::partition::{Bundle, Reply, Which, Work};
+use crate::runtime::clock::system;
+use crate::runtime::correlate::{Payload, Selector};
+use crate::runtime::node::{Config, Node};
+use crate::store::Store;
+use async_trait::async_trait;
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+struct Adds;
+
+#[async_trait]
+impl Handler for Adds {
+    async fn run(&self, job: Job, _cx: Cx) -> Outcome {
+        let x = job.variables.get("x").and_then(|x| x.value.as_i64()).unwrap_or(0);
+        Outcome::Complete(from_json(json!({"x": x + 1})))
+    }
+}
+
+const MODEL: &str = r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace="t">
+<message id="m" name="go"/>
+<process id="p" isExecutable="true">
+<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="add"/>
+<serviceTask id="add" camunda:type="external" camunda:topic="add" camunda:asyncBefore="true"/><sequenceFlow id="f2" sourceRef="add" targetRef="wait"/>
+<receiveTask id="wait" messageRef="m"/><sequenceFlow id="f3" sourceRef="wait" targetRef="again"/>
+<serviceTask id="again" camunda:type="external" camunda:topic="add"/><sequenceFlow id="f4" sourceRef="again" targetRef="e"/>
+<endEvent id="e"/>
+</process></definitions>"#;
+
+async fn node(folder: &Path) -> Node {
+    let store = Store::open(&format!("sqlite:{}", folder.join("test.db").display())).await.expect("it opens");
+    let mut registry = Registry::new(registry::Config::default());
+    registry.add("add", Arc::new(Adds));
+    let config = Config {
+        store,
+        clock: system(),
+        registry: Arc::new(registry),
+        name: "test".into(),
+        installation: "test".into(),
+    };
+    Node::start(config).await.expect("it starts")
+}
+
+async fn deploy(node: &Node) {
+    let compiled = compile(MODEL.as_bytes(), &no_resources).expect("it compiles");
+    let processes = compiled.processes.into_iter().map(|process| ("p.bpmn".to_owned(), process)).collect();
+    let files = vec![("p.bpmn".to_owned(), Arc::new(MODEL.as_bytes().to_vec()))];
+    let bundle = Bundle { name: None, source: None, tenant: String::new(), files, processes, decisions: Vec::new() };
+    node.submit(Work::Deploy(Box::new(bundle)), None, None).await.expect("it deploys");
+}
+
+async fn start(node: &Node) -> InstanceId {
+    let definition = Which::Key { key: "p".into(), tenant: String::new(), binding: Binding::Latest, deployment: None };
+    let create = Create { variables: from_json(json!({"x": 1})), ..Create::default() };
+    match node.submit(Work::Start { definition, create }, None, None).await.expect("it starts") {
+        Reply::Started(instance) => instance,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Until the instance is as wanted; bounded.
+async fn until(node: &Node, id: InstanceId, wanted: impl Fn(Option<&Variables>, InstanceState) -> bool) {
+    for _ in 0..2_000 {
+        let stored = node.store().instances(&[id]).await.expect("it reads").pop().expect("it is stored");
+        let live = node.instance(id).await.expect("it reads");
+        if wanted(live.as_ref().map(|live| &live.root().variables), stored.state) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    panic!("instance {id} did not get there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handlers_work_messages_arrive_and_a_restart_finds_everything_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = node(folder.path()).await;
+    deploy(&first).await;
+    let id = start(&first).await;
+    let worked = |variables: Option<&Variables>, _| variables.is_some_and(|all| all["x"].value == json!(2));
+    until(&first, id, worked).await;
+    first.shutdown().await;
+
+    let second = node(folder.path()).await;
+    let selector = Selector { name: "go".into(), ..Selector::default() };
+    second.correlate(&selector, Payload::default()).await.expect("it waits for the message");
+    until(&second, id, |_, state| state == InstanceState::Completed).await;
+    let nobody = second.correlate(&selector, Payload::default()).await;
+    assert!(nobody.is_err(), "nobody waits any more");
+    second.shutdown().await;
+}
