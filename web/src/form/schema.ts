@@ -19,13 +19,12 @@ const DEPTH_MAX = 20;
 export function withoutSubmit(schema: FormSchema): { schema: FormSchema; label: string | null } {
   let label: string | null = null;
   const strip = (components: Component[], depth: number): Component[] =>
-    components
-      .filter((component) => {
-        const submits = component.type === 'button' && (component.action ?? 'submit') === 'submit';
-        if (submits) label ??= component.label ?? null;
-        return !submits;
-      })
-      .map((component) => (component.components && depth < DEPTH_MAX ? { ...component, components: strip(component.components, depth + 1) } : component));
+    components.flatMap((component) => {
+      const submits = component.type === 'button' && (component.action ?? 'submit') === 'submit';
+      if (submits) label ??= component.label ?? null;
+      if (submits) return [];
+      return component.components && depth < DEPTH_MAX ? [{ ...component, components: strip(component.components, depth + 1) }] : [component];
+    });
   const components = strip((schema.components ?? []) as Component[], 0);
   return { schema: { ...schema, components }, label };
 }
