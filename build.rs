@@ -221,11 +221,12 @@ fn table(dist: &Path) -> io::Result<String> {
         } else {
             "None".to_owned()
         };
-        rows += &format!(
+        rows.push_str(&format!(
             "    Asset {{ path: {path:?}, raw: include_bytes!({file:?}), brotli: {brotli} }},\n"
-        );
+        ));
     }
-    Ok(rows + "]\n")
+    rows.push_str("]\n");
+    Ok(rows)
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
