@@ -12,15 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What cargo watches. `web/node_modules` is not among it: it follows from the lock file.
-const SOURCES: [&str; 7] = [
-    "src",
-    "public",
-    "index.html",
-    "package.json",
-    "package-lock.json",
-    "tsconfig.json",
-    "vite.config.ts",
-];
+const SOURCES: [&str; 7] =
+    ["src", "public", "index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts"];
 /// Vite refuses an older one.
 const NODE_MIN: (u32, u32) = (20, 19);
 
@@ -40,18 +33,13 @@ fn main() {
             write_substitute(&dist, &why).expect("OUT_DIR can be written");
         }
         Err(Trouble::Broken(output)) => {
-            println!(
-                "cargo::error=the web application does not build; run `npm run build` in web/"
-            );
+            println!("cargo::error=the web application does not build; run `npm run build` in web/");
             eprintln!("{output}");
             std::process::exit(1);
         }
     }
-    fs::write(
-        out.join("assets.rs"),
-        table(&dist).expect("the built files can be listed"),
-    )
-    .expect("OUT_DIR can be written");
+    fs::write(out.join("assets.rs"), table(&dist).expect("the built files can be listed"))
+        .expect("OUT_DIR can be written");
 }
 
 enum Trouble {
@@ -66,22 +54,15 @@ fn build(web: &Path, out: &Path, dist: &Path) -> Result<(), Trouble> {
         return Err(Trouble::Unavailable("SKIP_WEB is set".to_owned()));
     }
     if !web.join("package-lock.json").exists() {
-        return Err(Trouble::Unavailable(
-            "web/package-lock.json is missing".to_owned(),
-        ));
+        return Err(Trouble::Unavailable("web/package-lock.json is missing".to_owned()));
     }
     check_node()?;
-    let (folder, lock) = workplace(web, out)
-        .map_err(|error| Trouble::Unavailable(format!("no folder to build in: {error}")))?;
+    let (folder, lock) =
+        workplace(web, out).map_err(|error| Trouble::Unavailable(format!("no folder to build in: {error}")))?;
     // Held to the end: two builds of one tree share `node_modules`.
-    lock.lock()
-        .map_err(|error| Trouble::Unavailable(format!("{}: {error}", folder.display())))?;
+    lock.lock().map_err(|error| Trouble::Unavailable(format!("{}: {error}", folder.display())))?;
     install(&folder)?;
-    let quality = if env::var("PROFILE").is_ok_and(|profile| profile == "release") {
-        "11"
-    } else {
-        "5"
-    };
+    let quality = if env::var("PROFILE").is_ok_and(|profile| profile == "release") { "11" } else { "5" };
     let run = npm(&["run", "--silent", "build"])
         .current_dir(&folder)
         .env("WEB_OUT", dist)
@@ -89,11 +70,7 @@ fn build(web: &Path, out: &Path, dist: &Path) -> Result<(), Trouble> {
         .output();
     match run {
         Ok(run) if run.status.success() => Ok(()),
-        Ok(run) => Err(Trouble::Broken(format!(
-            "{}{}",
-            text(&run.stdout),
-            text(&run.stderr)
-        ))),
+        Ok(run) => Err(Trouble::Broken(format!("{}{}", text(&run.stdout), text(&run.stderr)))),
         Err(error) => Err(Trouble::Unavailable(format!("npm does not start: {error}"))),
     }
 }
@@ -104,17 +81,10 @@ fn check_node() -> Result<(), Trouble> {
         return Err(Trouble::Unavailable(format!("{needed}, and there is none")));
     };
     let version = text(&run.stdout);
-    let mut parts = version
-        .trim()
-        .trim_start_matches('v')
-        .split('.')
-        .map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut parts = version.trim().trim_start_matches('v').split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     let found = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
     if found < NODE_MIN {
-        return Err(Trouble::Unavailable(format!(
-            "{needed}, this is {}",
-            version.trim()
-        )));
+        return Err(Trouble::Unavailable(format!("{needed}, this is {}", version.trim())));
     }
     Ok(())
 }
@@ -135,51 +105,31 @@ fn workplace(web: &Path, out: &Path) -> io::Result<(PathBuf, File)> {
 /// `npm ci`, unless it already ran for this very lock file. Without scripts: nothing here needs one.
 fn install(folder: &Path) -> Result<(), Trouble> {
     let stamp = folder.join("node_modules/.installed-from");
-    let wanted = fs::read(folder.join("package-lock.json"))
-        .map_err(|error| Trouble::Unavailable(error.to_string()))?;
+    let wanted = fs::read(folder.join("package-lock.json")).map_err(|error| Trouble::Unavailable(error.to_string()))?;
     if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    let run = npm(&[
-        "ci",
-        "--ignore-scripts",
-        "--prefer-offline",
-        "--no-audit",
-        "--no-fund",
-    ])
-    .current_dir(folder)
-    .output();
+    let run =
+        npm(&["ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"]).current_dir(folder).output();
     match run {
         Ok(run) if run.status.success() => {
             fs::write(&stamp, wanted).map_err(|error| Trouble::Unavailable(error.to_string()))
         }
-        Ok(run) => Err(Trouble::Unavailable(format!(
-            "npm ci failed: {}",
-            reason(&text(&run.stderr))
-        ))),
+        Ok(run) => Err(Trouble::Unavailable(format!("npm ci failed: {}", reason(&text(&run.stderr))))),
         Err(error) => Err(Trouble::Unavailable(format!("npm does not start: {error}"))),
     }
 }
 
 fn npm(arguments: &[&str]) -> Command {
     let mut command = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
-    command
-        .args(arguments)
-        .env("npm_config_update_notifier", "false")
-        .env("NO_COLOR", "1");
+    command.args(arguments).env("npm_config_update_notifier", "false").env("NO_COLOR", "1");
     command
 }
 
 /// The lines that name the error, in one line.
 fn reason(stderr: &str) -> String {
-    let lines = stderr
-        .lines()
-        .filter(|line| line.starts_with("npm error"))
-        .take(3);
-    lines
-        .map(|line| line.trim_start_matches("npm error").trim())
-        .collect::<Vec<_>>()
-        .join("; ")
+    let lines = stderr.lines().filter(|line| line.starts_with("npm error")).take(3);
+    lines.map(|line| line.trim_start_matches("npm error").trim()).collect::<Vec<_>>().join("; ")
 }
 
 fn write_substitute(dist: &Path, why: &str) -> io::Result<()> {
@@ -203,12 +153,7 @@ fn write_substitute(dist: &Path, why: &str) -> io::Result<()> {
 fn table(dist: &Path) -> io::Result<String> {
     let mut files = Vec::new();
     walk(dist, &mut files)?;
-    let path = |file: &Path| {
-        file.strip_prefix(dist)
-            .expect("walked below it")
-            .to_string_lossy()
-            .replace('\\', "/")
-    };
+    let path = |file: &Path| file.strip_prefix(dist).expect("walked below it").to_string_lossy().replace('\\', "/");
     files.retain(|file| file.extension() != Some(OsStr::new("br")));
     // As text, not by folder: the server searches it as text.
     files.sort_by_key(|file| path(file));
@@ -216,14 +161,8 @@ fn table(dist: &Path) -> io::Result<String> {
     for file in &files {
         let path = path(file);
         let packed = PathBuf::from(format!("{}.br", file.display()));
-        let brotli = if packed.exists() {
-            format!("Some(include_bytes!({packed:?}))")
-        } else {
-            "None".to_owned()
-        };
-        rows.push_str(&format!(
-            "    Asset {{ path: {path:?}, raw: include_bytes!({file:?}), brotli: {brotli} }},\n"
-        ));
+        let brotli = if packed.exists() { format!("Some(include_bytes!({packed:?}))") } else { "None".to_owned() };
+        rows.push_str(&format!("    Asset {{ path: {path:?}, raw: include_bytes!({file:?}), brotli: {brotli} }},\n"));
     }
     rows.push_str("]\n");
     Ok(rows)
@@ -232,11 +171,7 @@ fn table(dist: &Path) -> io::Result<String> {
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.is_dir() {
-            walk(&path, files)?
-        } else {
-            files.push(path)
-        }
+        if path.is_dir() { walk(&path, files)? } else { files.push(path) }
     }
     Ok(())
 }

@@ -36,38 +36,20 @@ where
 /// The fallback itself, for a router that has routes of its own.
 pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
-    let Some(asset) = find(path).or_else(|| {
-        if is_address(path) {
-            find("index.html")
-        } else {
-            None
-        }
-    }) else {
-        return problem(
-            StatusCode::NOT_FOUND,
-            "NotFoundException",
-            &format!("No resource at {}", uri.path()),
-        );
+    let Some(asset) = find(path).or_else(|| if is_address(path) { find("index.html") } else { None }) else {
+        return problem(StatusCode::NOT_FOUND, "NotFoundException", &format!("No resource at {}", uri.path()));
     };
     if method != Method::GET && method != Method::HEAD {
-        let mut answer = problem(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "NotAllowedException",
-            "Only GET and HEAD are served here",
-        );
-        answer
-            .headers_mut()
-            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        let mut answer =
+            problem(StatusCode::METHOD_NOT_ALLOWED, "NotAllowedException", "Only GET and HEAD are served here");
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return answer;
     }
     answer(asset, accepts_brotli(&headers))
 }
 
 fn find(path: &str) -> Option<&'static Asset> {
-    ASSETS
-        .binary_search_by(|asset| asset.path.cmp(path))
-        .ok()
-        .map(|at| &ASSETS[at])
+    ASSETS.binary_search_by(|asset| asset.path.cmp(path)).ok().map(|at| &ASSETS[at])
 }
 
 /// Whether a path may belong to a screen.
@@ -79,31 +61,15 @@ fn is_address(path: &str) -> bool {
 fn answer(asset: &'static Asset, brotli_accepted: bool) -> Response {
     let packed = asset.brotli.filter(|_| brotli_accepted);
     let mut answer = Response::new(Body::from(packed.unwrap_or(asset.raw)));
-    let kept = if asset.path.starts_with("assets/") {
-        FOREVER
-    } else {
-        ALWAYS_ASK
-    };
+    let kept = if asset.path.starts_with("assets/") { FOREVER } else { ALWAYS_ASK };
     let headers = answer.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(content_type(asset.path)),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(asset.path)));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(POLICY),
-    );
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // The address may carry a one-time token.
-    headers.insert(
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
-    );
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if packed.is_some() {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
     }
@@ -111,19 +77,11 @@ fn answer(asset: &'static Asset, brotli_accepted: bool) -> Response {
 }
 
 fn accepts_brotli(headers: &HeaderMap) -> bool {
-    let lists = headers
-        .get_all(header::ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
+    let lists = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let mut codings = lists.flat_map(|list| list.split(','));
     codings.any(|coding| {
         let mut parts = coding.split(';').map(str::trim);
-        let refused = |weight: &str| {
-            weight
-                .strip_prefix("q=")
-                .and_then(|q| q.parse::<f32>().ok())
-                == Some(0.0)
-        };
+        let refused = |weight: &str| weight.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()) == Some(0.0);
         parts.next() == Some("br") && !parts.any(refused)
     })
 }
@@ -146,10 +104,7 @@ fn problem(status: StatusCode, kind: &str, message: &str) -> Response {
     let body = serde_json::json!({ "type": kind, "message": message, "code": null }).to_string();
     let mut answer = Response::new(Body::from(body));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }
 
@@ -160,23 +115,10 @@ mod tests {
     use tower::ServiceExt;
 
     async fn ask(method: &str, path: &str, accepted: &str) -> (StatusCode, HeaderMap, Vec<u8>) {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("accept-encoding", accepted);
-        let answer = routes::<()>()
-            .oneshot(request.body(Body::empty()).unwrap())
-            .await
-            .unwrap();
+        let request = Request::builder().method(method).uri(path).header("accept-encoding", accepted);
+        let answer = routes::<()>().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let (parts, body) = answer.into_parts();
-        (
-            parts.status,
-            parts.headers,
-            axum::body::to_bytes(body, usize::MAX)
-                .await
-                .unwrap()
-                .to_vec(),
-        )
+        (parts.status, parts.headers, axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec())
     }
 
     #[tokio::test]
@@ -186,23 +128,14 @@ mod tests {
             assert_eq!(status, StatusCode::OK, "{path}");
             assert_eq!(headers["content-type"], "text/html; charset=utf-8");
             assert_eq!(headers["cache-control"], "no-cache");
-            assert!(
-                headers["content-security-policy"]
-                    .to_str()
-                    .unwrap()
-                    .starts_with("default-src 'self'; ")
-            );
+            assert!(headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'self'; "));
             assert!(body.starts_with(b"<!doctype html>"), "{path}");
         }
     }
 
     #[tokio::test]
     async fn an_unknown_path_of_the_services_is_a_404_in_json() {
-        for path in [
-            "/api/nothing",
-            "/engine-rest/nothing",
-            "/assets/gone-12345678.js",
-        ] {
+        for path in ["/api/nothing", "/engine-rest/nothing", "/assets/gone-12345678.js"] {
             let (status, headers, body) = ask("GET", path, "br").await;
             assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
             assert_eq!(headers["content-type"], "application/json");
@@ -213,18 +146,11 @@ mod tests {
 
     #[tokio::test]
     async fn hashed_files_are_kept_for_ever_and_come_in_brotli_on_request() {
-        for asset in ASSETS
-            .iter()
-            .filter(|asset| asset.path.starts_with("assets/"))
-        {
-            let (status, headers, body) =
-                ask("GET", &format!("/{}", asset.path), "gzip, br;q=0.8").await;
+        for asset in ASSETS.iter().filter(|asset| asset.path.starts_with("assets/")) {
+            let (status, headers, body) = ask("GET", &format!("/{}", asset.path), "gzip, br;q=0.8").await;
             assert_eq!(status, StatusCode::OK);
             assert_eq!(headers["cache-control"], FOREVER);
-            assert_eq!(
-                headers.contains_key("content-encoding"),
-                asset.brotli.is_some()
-            );
+            assert_eq!(headers.contains_key("content-encoding"), asset.brotli.is_some());
             assert_eq!(body, asset.brotli.unwrap_or(asset.raw));
             let (_, headers, body) = ask("GET", &format!("/{}", asset.path), "gzip, br;q=0").await;
             assert!(!headers.contains_key("content-encoding"));
