@@ -4,10 +4,12 @@
 use crate::base::id::{InstanceId, TokenId};
 use crate::base::time::{Timestamp, parse_span, span_ms};
 use crate::base::variable::{Variables, from_json};
+use crate::decision::{MapDecisionResult, map_result};
 use crate::engine::command::{Command, Failure};
-use crate::engine::elements::Element;
+use crate::engine::elements::{BusinessRuleTask, Element};
+use crate::engine::expression::{Plain, as_text};
 use crate::engine::instance::{Instance, Wait};
-use crate::engine::job::{Claim, Job, JobKind};
+use crate::engine::job::{Claim, Job, JobKind, MapResult};
 use crate::partition::view::visible;
 use crate::scenario::file::{Mock, OneOrMany};
 use crate::scenario::runner::{Play, element_of, is_internal};
@@ -133,7 +135,7 @@ fn internal(play: &mut Play, instance: &Instance, token: TokenId, job: &Job) -> 
     let claim = play.lease(instance.id(), token, job)??;
     let result = match job.kind {
         JobKind::Continuation | JobKind::External => Ok(Variables::new()),
-        JobKind::Decision => decide(instance, token),
+        JobKind::Decision => decide(play, instance, token),
         JobKind::Script => script(instance, token, play.host.now),
     };
     let command = match result {
@@ -161,9 +163,31 @@ enum Trouble {
     Failed(String),
 }
 
-fn decide(instance: &Instance, token: TokenId) -> Result<Variables, Trouble> {
-    let element = instance.find(token).map(|(_, t)| element_of(instance, t.at)).unwrap_or_default();
-    Err(Trouble::Failed(format!("{element}: decisions are not evaluated by this version")))
+/// The decision of the deployed files that the task names, over the variables it sees.
+fn decide(play: &Play, instance: &Instance, token: TokenId) -> Result<Variables, Trouble> {
+    let failed = |words: String| Trouble::Failed(words);
+    let (_, at) = instance.find(token).ok_or_else(|| failed("the token is gone".into()))?;
+    let element = &instance.definition.process.node(at.at).element;
+    let Element::BusinessRuleTask(BusinessRuleTask::Decision(source)) = element else {
+        return Err(failed("the element asks for no decision".into()));
+    };
+    let (variables, now) = (visible(instance, token), play.host.now);
+    let mut plain = Plain { variables: &variables, definition: Some(&instance.definition), now, token: Some(token) };
+    let id = source.decision.evaluate(&mut plain).map_err(|e| failed(e.to_string()))?;
+    let id = as_text(id).unwrap_or_default();
+    let model = play.decisions.iter().find(|model| model.decisions().iter().any(|decision| decision.id == id));
+    let absent = || failed(format!("there is no decision {id:?}: add its file to `deploy`, or correct the reference"));
+    let model = model.ok_or_else(absent)?;
+    let values = variables.iter().map(|(name, variable)| (name.clone(), variable.value.clone())).collect();
+    let result = model.evaluate(&id, &values, now).map_err(|e| failed(e.to_string()))?;
+    let how = match source.result {
+        MapResult::SingleEntry => MapDecisionResult::SingleEntry,
+        MapResult::SingleResult => MapDecisionResult::SingleResult,
+        MapResult::CollectEntries => MapDecisionResult::CollectEntries,
+        MapResult::ResultList => MapDecisionResult::ResultList,
+    };
+    let value = map_result(&result, how).map_err(|e| failed(e.to_string()))?;
+    Ok(source.result_variable.iter().map(|name| (name.clone(), value.clone().into())).collect())
 }
 
 /// A script beyond its inline budget, under the full one.

@@ -1,14 +1,21 @@
 //! The files of a suite as one deployment.
 
 use crate::base::diagnostic::{Diagnostic, Severity};
+use crate::decision::DecisionModel;
 use crate::engine::compile::compile;
-use crate::partition::Bundle;
+use crate::partition::{Bundle, DecisionEntry};
 use crate::scenario::expect::Names;
 use std::path::Path;
 use std::sync::Arc;
 
+/// A deployment and what its decision files say.
+pub(super) struct Deployable {
+    pub(super) bundle: Bundle,
+    pub(super) decisions: Vec<DecisionModel>,
+}
+
 /// Reads and compiles the files; all errors of all files at once.
-pub(super) fn bundle(folder: &Path, files: &[String]) -> Result<Bundle, String> {
+pub(super) fn bundle(folder: &Path, files: &[String]) -> Result<Deployable, String> {
     let mut errors = Vec::new();
     let mut read = Vec::new();
     for file in files {
@@ -21,11 +28,24 @@ pub(super) fn bundle(folder: &Path, files: &[String]) -> Result<Bundle, String> 
         let named = |file: &str| file == name || file.rsplit('/').next() == Some(name);
         read.iter().find(|(file, _)| named(file)).map(|(_, bytes)| bytes.to_vec())
     };
-    let mut processes = Vec::new();
+    let (mut processes, mut decisions, mut entries) = (Vec::new(), Vec::new(), Vec::new());
     for (file, bytes) in &read {
         if is_bpmn(file) {
             match compile(bytes, &resource) {
                 Ok(compiled) => processes.extend(compiled.processes.into_iter().map(|process| (file.clone(), process))),
+                Err(found) => errors.extend(lines(file, &found)),
+            }
+        } else if file.ends_with(".dmn") {
+            match DecisionModel::parse(bytes) {
+                Ok(model) => {
+                    entries.extend(model.decisions().into_iter().map(|decision| DecisionEntry {
+                        resource: file.clone(),
+                        key: decision.id,
+                        name: Some(decision.name),
+                        version_tag: decision.version_tag,
+                    }));
+                    decisions.push(model);
+                }
                 Err(found) => errors.extend(lines(file, &found)),
             }
         }
@@ -33,7 +53,8 @@ pub(super) fn bundle(folder: &Path, files: &[String]) -> Result<Bundle, String> 
     if !errors.is_empty() {
         return Err(errors.join("\n"));
     }
-    Ok(Bundle { name: None, source: None, tenant: String::new(), files: read, processes, decisions: Vec::new() })
+    let bundle = Bundle { name: None, source: None, tenant: String::new(), files: read, processes, decisions: entries };
+    Ok(Deployable { bundle, decisions })
 }
 
 /// Whether deployment refuses this file.

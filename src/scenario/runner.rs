@@ -3,6 +3,7 @@
 use crate::base::id::{ElementId, InstanceId, LocalId, TokenId};
 use crate::base::time::{Timestamp, parse_span, span_ms};
 use crate::base::variable::{Variables, from_json};
+use crate::decision::DecisionModel;
 use crate::engine::command::{Command, Create, Failure, Rejection};
 use crate::engine::definition::NodeIx;
 use crate::engine::instance::{Instance, InstanceState, Subscription, Trigger, Wait};
@@ -82,13 +83,14 @@ pub(super) struct Play {
     pub(super) host: Host,
     pub(super) names: Names,
     pub(super) mocks: answer::Mocks,
+    pub(super) decisions: Vec<DecisionModel>,
 }
 
 impl Play {
     fn begin(folder: &Path, suite: &Suite, case: &Case, options: &Options) -> Result<Self, Begin> {
         let now = Timestamp::parse(suite.clock.as_deref().unwrap_or(DEFAULT_CLOCK))
             .map_err(|e| Begin::Failed(e.to_string()))?;
-        let bundle = deploy::bundle(folder, &suite.deploy).map_err(Begin::Refused)?;
+        let deploy::Deployable { bundle, decisions } = deploy::bundle(folder, &suite.deploy).map_err(Begin::Refused)?;
         let names = deploy::names(&bundle);
         let database = match &options.store {
             StoreKind::Memory => database::memory(),
@@ -103,7 +105,7 @@ impl Play {
             Err(words) => return Err(Begin::Failed(words)),
         }
         let mocks = answer::Mocks::new(case.mocks.clone());
-        Ok(Self { host, names, mocks })
+        Ok(Self { host, names, mocks, decisions })
     }
 
     fn steps(&mut self, case: &Case, options: &Options) -> Outcome {
