@@ -157,8 +157,17 @@ fn child<'d>(element: ElementRef<'d>, name: &'d str) -> Option<ElementRef<'d>> {
     children(element, name).next()
 }
 
+/// The id of an element of the diagram, else its name.
 fn id(element: ElementRef<'_>) -> Option<String> {
-    element.attribute("id").map(str::to_owned)
+    element.attribute("id").or(element.attribute("name")).map(str::to_owned)
+}
+
+/// The id that a reference leads to: `#id`, or with this file's own namespace before it.
+fn target(reference: ElementRef<'_>) -> Option<String> {
+    let href = reference.attribute("href")?;
+    let own = reference.document().root().attribute("namespace").unwrap_or_default();
+    let local = href.strip_prefix(own).filter(|rest| rest.starts_with('#')).unwrap_or(href);
+    Some(local.trim_start_matches('#').to_owned())
 }
 
 /// The variable of a decision or input: its own element, else the element's name.
@@ -176,8 +185,7 @@ fn decision(element: ElementRef<'_>, found: &mut Findings) -> Option<Decision> {
     };
     let required = |name: &'static str| {
         let requirements = children(element, "informationRequirement");
-        let hrefs = requirements.filter_map(move |requirement| child(requirement, name)?.attribute("href"));
-        hrefs.map(|href| href.trim_start_matches('#').to_owned()).collect()
+        requirements.filter_map(move |requirement| target(child(requirement, name)?)).collect()
     };
     let tag = element.attributes().find(|attribute| attribute.local == "versionTag");
     Some(Decision {
@@ -203,12 +211,11 @@ fn logic(element: ElementRef<'_>, id: &str, found: &mut Findings) -> Logic {
     if let Some(literal) = child(element, "literalExpression") {
         return Logic::Literal(text(literal));
     }
-    if BOXED.iter().any(|kind| child(element, kind).is_some()) {
-        return Logic::Boxed;
+    match BOXED.iter().any(|kind| child(element, kind).is_some()) {
+        true => Logic::Boxed,
+        // A sketch; evaluating it is an error.
+        false => Logic::Nothing,
     }
-    let message = "the decision has no logic: give it a decision table or an expression";
-    found.error(element.position(), Some(id), "dmn-logic", message);
-    Logic::Nothing
 }
 
 fn table(table: ElementRef<'_>, decision: ElementRef<'_>, id: &str, found: &mut Findings) -> Option<Source> {
@@ -309,25 +316,24 @@ fn languages(root: ElementRef<'_>, found: &mut Findings) {
 }
 
 fn is_feel(language: &str) -> bool {
-    let language = language.trim().to_ascii_lowercase();
-    language.is_empty()
-        || language == "feel"
-        || language.trim_end_matches('/').ends_with("/feel")
-        || NAMESPACES.contains(&language.as_str())
+    let language = language.trim();
+    let word = language.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    language.is_empty() || word.eq_ignore_ascii_case("feel") || NAMESPACES.contains(&language)
 }
 
 /// Refuses requirements in a circle: evaluating one would never end.
 fn circles(root: ElementRef<'_>, found: &mut Findings) {
     const REFERENCES: [&str; 4] = ["requiredDecision", "requiredKnowledge", "outputDecision", "encapsulatedDecision"];
-    let elements: Vec<ElementRef<'_>> = root.children().filter(|element| element.attribute("id").is_some()).collect();
+    let elements: Vec<ElementRef<'_>> = root.children().filter(|element| is_dmn(*element)).collect();
+    let places: BTreeMap<String, usize> =
+        elements.iter().enumerate().filter_map(|(at, element)| Some((id(*element)?, at))).collect();
     let mut graph = DiGraph::<usize, ()>::new();
     let nodes: Vec<_> = (0..elements.len()).map(|at| graph.add_node(at)).collect();
     for (at, element) in elements.iter().enumerate() {
         let references = element.descendants().filter(|below| REFERENCES.contains(&below.name()) && is_dmn(*below));
-        for href in references.filter_map(|reference| reference.attribute("href")) {
-            let wanted = href.trim_start_matches('#');
-            if let Some(to) = elements.iter().position(|other| other.attribute("id") == Some(wanted)) {
-                graph.add_edge(nodes[at], nodes[to], ());
+        for wanted in references.filter_map(target) {
+            if let Some(to) = places.get(&wanted) {
+                graph.add_edge(nodes[at], nodes[*to], ());
             }
         }
     }

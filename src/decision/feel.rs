@@ -24,9 +24,8 @@ impl Feel for Dsntk {
         let text = text.to_owned();
         let deadline = Duration::from_millis(FEEL_DEADLINE_MS);
         let expression = thread::run(deadline, move || {
-            let scope = value::library_scope();
-            names::declare(&scope, [text.as_str()]);
-            prepare(&scope, &text).map(|prepared| Expression { text: text.into(), prepared: Arc::new(prepared) })
+            prepare(&value::library_scope(), &text)
+                .map(|prepared| Expression { text: text.into(), prepared: Arc::new(prepared) })
         })??;
         Ok(Arc::new(expression))
     }
@@ -56,7 +55,7 @@ impl FeelExpression for Expression {
         thread::run(deadline, move || {
             let scope = value::scope(now, context)?;
             let result = match reads_anew {
-                true => prepare_with(&scope, &text)?(&scope),
+                true => prepare(&scope, &text)?(&scope),
                 false => prepared(&scope),
             };
             value::to_json(&result)
@@ -80,15 +79,6 @@ fn needs_scope(name: &str, value: &Value, text: &str) -> bool {
     false
 }
 
-/// Reads an expression with the variables of the scope known.
-fn prepare_with(scope: &FeelScope, text: &str) -> Result<Evaluator, FeelError> {
-    names::declare(scope, [text]);
-    let prepared = prepare(scope, text);
-    // The words are known to the parser only: as values they would hide the variables.
-    scope.pop();
-    prepared
-}
-
 /// Reads an expression and makes it ready; to be called on a thread of this module's.
 pub(super) fn prepare(scope: &FeelScope, text: &str) -> Result<Evaluator, FeelError> {
     let tree = expression(scope, text)?;
@@ -99,16 +89,35 @@ pub(super) fn prepare(scope: &FeelScope, text: &str) -> Result<Evaluator, FeelEr
 pub(super) fn expression(scope: &FeelScope, text: &str) -> Result<AstNode, FeelError> {
     let text = text.trim();
     let text = text.strip_prefix('=').unwrap_or(text);
-    guard::text(text)?;
-    let tree = dsntk_feel_parser::parse_expression(scope, text, false).map_err(|error| syntax(text, &error))?;
-    guard::tree(&tree)?;
-    Ok(tree)
+    read(scope, text, |scope| dsntk_feel_parser::parse_expression(scope, text, false).map_err(|e| syntax(text, &e)))
 }
 
 /// Reads the tests of a cell, such as `> 100` or `"a","b"`.
 pub(super) fn tests(scope: &FeelScope, text: &str) -> Result<AstNode, FeelError> {
+    read(scope, text, |scope| dsntk_feel_parser::parse_unary_tests(scope, text, false).map_err(|e| syntax(text, &e)))
+}
+
+/// With the names of the scope first, then with every word of the text taken for a name.
+fn read(
+    scope: &FeelScope,
+    text: &str,
+    parse: impl Fn(&FeelScope) -> Result<AstNode, FeelError>,
+) -> Result<AstNode, FeelError> {
     guard::text(text)?;
-    let tree = dsntk_feel_parser::parse_unary_tests(scope, text, false).map_err(|error| syntax(text, &error))?;
+    let declared = parse(scope);
+    if let Ok(tree) = &declared {
+        guard::tree(tree)?;
+    }
+    let tree = match declared {
+        Ok(tree) if !names::are_doubtful(&tree, scope) => tree,
+        _ => {
+            names::declare(scope, text);
+            let guessed = parse(scope);
+            // The words are known to the parser only: as values they would hide the variables.
+            scope.pop();
+            guessed?
+        }
+    };
     guard::tree(&tree)?;
     Ok(tree)
 }
@@ -157,6 +166,10 @@ mod tests {
             ("sort([3, 1, 2], function(a, b) a < b)", json!([1, 2, 3])),
             ("duration(\"P1DT2H\") + duration(\"PT5M\")", json!("P1DT2H5M")),
             ("date(\"2026-11-22\") + duration(\"P1M\")", json!("2026-12-22")),
+            ("day of year(date(\"2026-02-01\"))", json!(32)),
+            ("round down(n: 5.57, scale: 1)", json!(5.5)),
+            ("amount - list[1] > 3 and status in (\"ok\", \"warn\")", json!(true)),
+            ("@\"P1D\" instance of days and time duration", json!(true)),
             ("missing", json!(null)),
             ("missing > 3", json!(null)),
             ("amount in [100..200]", json!(true)),

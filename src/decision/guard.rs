@@ -6,8 +6,10 @@
 
 use crate::base::feel::FeelError;
 use crate::base::limits::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, FEEL_LIST_MAX, JSON_DEPTH_MAX};
+use dsntk_feel::bif::Bif;
 use dsntk_feel_parser::AstNode;
 use serde_json::Value;
+use std::str::FromStr;
 
 /// A sum of many terms is a deep tree of shallow text.
 const TREE_DEPTH_MAX: usize = 256;
@@ -58,7 +60,7 @@ pub(super) fn tree(root: &AstNode) -> Result<(), FeelError> {
         }
         check(node, may_define)?;
         let below = match node {
-            AstNode::FunctionInvocation(function, _) => is_sort(function),
+            AstNode::FunctionInvocation(function, _) => is_built_in(function),
             AstNode::PositionalParameters(_) | AstNode::NamedParameters(_) | AstNode::NamedParameter(..) => may_define,
             _ => false,
         };
@@ -81,16 +83,16 @@ fn check(node: &AstNode, may_define: bool) -> Result<(), FeelError> {
         AstNode::FunctionDefinition(_, body) if matches!(**body, AstNode::FunctionBody(_, true)) => {
             check(body, may_define)
         }
-        // A function that is an argument of `sort` has no name to call itself by.
+        // An argument of a built-in function, as in `sort(list, function(a, b) a < b)`, has no name to call itself by.
         AstNode::FunctionDefinition(..) if !may_define => Err(FeelError::Syntax(
-            "own functions are known here as the order in sort(list, function(a, b) …) only".into(),
+            "own functions can only be arguments of built-in ones here, as in sort(list, function(a, b) a < b)".into(),
         )),
         _ => Ok(()),
     }
 }
 
-fn is_sort(function: &AstNode) -> bool {
-    matches!(function, AstNode::Name(name) if name.as_str() == "sort")
+fn is_built_in(function: &AstNode) -> bool {
+    matches!(function, AstNode::Name(name) if Bif::from_str(name.as_str()).is_ok())
 }
 
 fn too_many() -> FeelError {
@@ -126,7 +128,7 @@ fn number(node: &AstNode) -> Option<f64> {
     }
 }
 
-fn children(node: &AstNode) -> Vec<&AstNode> {
+pub(super) fn children(node: &AstNode) -> Vec<&AstNode> {
     use AstNode as N;
     match node {
         N::Add(a, b) | N::And(a, b) | N::ContextEntry(a, b) | N::ContextTypeEntry(a, b) | N::Div(a, b) => vec![a, b],

@@ -1,9 +1,14 @@
 //! Which words of a FEEL text are names. The parser takes `a-b`, `order.total` and `x in` for one name unless it knows
-//! `a`, `order` and `x`, and variables are not known before they are there. So each word of a text is made known before
-//! parsing. Names with blanks or signs in them are known only where they are declared, or from the variables at hand.
+//! `a`, `order` and `x`, and variables are not known before they are there. So where a text, read with the declared names
+//! alone, has names in it that nobody declared and that look like more than a name, it is read again with each of its
+//! words known. Names with blanks or signs in them are known only where they are declared, or from the variables at hand.
 
+use super::guard::children;
+use dsntk_feel::bif::Bif;
 use dsntk_feel::context::FeelContext;
 use dsntk_feel::{FeelScope, Name};
+use dsntk_feel_parser::AstNode;
+use std::str::FromStr;
 
 /// Words that are never names.
 const KEYWORDS: [&str; 21] = [
@@ -71,23 +76,46 @@ const FUNCTIONS_OF_WORDS: [&str; 34] = [
     "is empty",
 ];
 
-/// Makes the words of these texts known in a scope for parsing.
-pub(super) fn declare<'t>(scope: &FeelScope, texts: impl IntoIterator<Item = &'t str>) {
+/// Makes the words of a text known in a scope for parsing.
+pub(super) fn declare(scope: &FeelScope, text: &str) {
     let mut known = FeelContext::default();
-    for text in texts {
-        let words = words(text);
-        let types = words.contains(&"instance");
-        let literal = |word: &str| ["date", "time", "duration"].contains(&word) && is_literal(text, word);
-        for word in &words {
-            if !KEYWORDS.contains(word) && !(types && TYPES.contains(word)) && !literal(word) {
-                known.set_null(Name::from(*word));
-            }
-        }
-        for name in FUNCTIONS_OF_WORDS.iter().filter(|name| contains(text, name)) {
-            known.set_null(Name::from(*name));
+    let words = words(text);
+    let types = words.contains(&"instance");
+    let literal = |word: &str| ["date", "time", "duration"].contains(&word) && is_literal(text, word);
+    for word in &words {
+        if !KEYWORDS.contains(word) && !(types && TYPES.contains(word)) && !literal(word) {
+            known.set_null(Name::from(*word));
         }
     }
+    for name in FUNCTIONS_OF_WORDS.iter().filter(|name| contains(text, name)) {
+        known.set_null(Name::from(*name));
+    }
     scope.push(known);
+}
+
+/// Whether the tree has names that look like more than a name and that nothing knows.
+pub(super) fn are_doubtful(root: &AstNode, scope: &FeelScope) -> bool {
+    let mut open = vec![(root, false)];
+    while let Some((node, is_property)) = open.pop() {
+        if let AstNode::Name(name) | AstNode::QualifiedNameSegment(name) = node {
+            let known = || scope.get_value(name).is_some() || Bif::from_str(name.as_str()).is_ok();
+            if is_doubtful(name.as_str(), is_property) && !known() {
+                return true;
+            }
+        }
+        let is_path = matches!(node, AstNode::Path(..));
+        // Of a path the second child is the property.
+        open.extend(children(node).into_iter().enumerate().map(|(at, child)| (child, is_path && at == 1)));
+    }
+    false
+}
+
+/// A property may have blanks in its name, for its owner's names are not known; anything may not have signs.
+fn is_doubtful(name: &str, is_property: bool) -> bool {
+    let words = words(name);
+    let signs = name.contains(['.', '+', '-', '*', '/', '\'']);
+    let keywords = words.iter().any(|word| KEYWORDS.contains(word) && words.len() > 1);
+    signs || keywords || (words.len() > 1 && !is_property)
 }
 
 /// Whether the word begins a literal such as `date("…")` somewhere in the text.

@@ -6,7 +6,7 @@
 use super::dmn::{Cell, Decision, Logic, Model, Named};
 use super::table::{Hits, Row, Table};
 use super::value::{self, Kind};
-use super::{DecisionError, DecisionResult, Decisions, feel, names};
+use super::{DecisionError, DecisionResult, Decisions, feel};
 use crate::base::diagnostic::Findings;
 use crate::base::feel::FeelError;
 use crate::base::time::Timestamp;
@@ -82,20 +82,14 @@ fn logic(decision: &Decision, model: &Model, found: &mut Findings) -> Option<Pre
         found.error(cell.at, Some(&decision.id), "feel", error.to_string());
     };
     match &decision.logic {
-        Logic::Table(source) => {
-            names::declare(&scope, source.texts());
-            Table::prepare(source, &scope, report).map(PreparedLogic::Table)
-        }
-        Logic::Literal(cell) => {
-            names::declare(&scope, [cell.text.as_str()]);
-            match feel::prepare(&scope, &cell.text) {
-                Ok(evaluator) => Some(PreparedLogic::Literal(evaluator)),
-                Err(error) => {
-                    report(cell, error);
-                    None
-                }
+        Logic::Table(source) => Table::prepare(source, &scope, report).map(PreparedLogic::Table),
+        Logic::Literal(cell) => match feel::prepare(&scope, &cell.text) {
+            Ok(evaluator) => Some(PreparedLogic::Literal(evaluator)),
+            Err(error) => {
+                report(cell, error);
+                None
             }
-        }
+        },
         Logic::Boxed | Logic::Nothing => None,
     }
 }

@@ -145,7 +145,6 @@ fn check_texts(document: &Document, found: &mut Findings) {
     for name in document.elements().filter_map(|element| element.attribute("name")) {
         known.set_null(Name::from(name));
     }
-    names::declare(&scope, texts.iter().map(|(_, text)| text.as_str()));
     scope.push(known);
     for (element, text) in &texts {
         let owner = element.ancestors().find(|ancestor| ancestor.name() == "decision");

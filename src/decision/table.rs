@@ -52,16 +52,6 @@ pub(super) enum Aggregation {
     Count,
 }
 
-impl Source {
-    /// Every text in FEEL.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
-        let inputs = self.inputs.iter().flat_map(|input| [Some(&input.expression), input.allowed.as_ref()]);
-        let outputs = self.outputs.iter().flat_map(|output| [output.values.as_ref(), output.default.as_ref()]);
-        let rules = self.rules.iter().flat_map(|rule| rule.inputs.iter().chain(&rule.outputs));
-        inputs.chain(outputs).flatten().chain(rules).map(|cell| cell.text.as_str())
-    }
-}
-
 impl Policy {
     /// By the attributes `hitPolicy` and `aggregation`.
     pub(super) fn named(policy: Option<&str>, aggregation: Option<&str>) -> Option<Policy> {

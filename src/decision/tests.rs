@@ -312,7 +312,6 @@ fn what_cannot_be_evaluated_is_refused_with_its_place() {
             bare(&ok.replace("<inputExpression>", "<inputExpression expressionLanguage=\"groovy\">")),
             "groovy does not run here",
         ),
-        (bare("<question>?</question>"), "the decision has no logic"),
         (file(""), "the file has no decision"),
         ("<a/>".into(), "this is no DMN file"),
         (file_of("urn:other", ""), "this is no DMN file"),
@@ -345,7 +344,7 @@ fn what_cannot_be_evaluated_is_refused_with_its_place() {
         ),
         (
             bare("<literalExpression><text>{f: function(n) f(n+1), r: f(1)}.r</text></literalExpression>"),
-            "own functions are known here as",
+            "own functions can only be arguments",
         ),
         (
             bare(&format!(
@@ -363,6 +362,12 @@ fn what_cannot_be_evaluated_is_refused_with_its_place() {
     }
     let all = refused(&bare(&table("", &["1 + -> r", "> [ -> 1 +", "- -> (("])));
     assert_eq!(all.lines().count(), 4, "all findings come at once: {all}");
+}
+
+#[test]
+fn a_decision_without_logic_is_a_sketch() {
+    let error = decide(&bare("<question>?</question>"), json!({})).unwrap_err();
+    assert!(error.to_string().contains("no decision logic"), "{error}");
 }
 
 #[test]

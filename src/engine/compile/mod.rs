@@ -41,6 +41,8 @@ pub type Resources<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 
 /// Compiles a BPMN file; all findings at once if it has errors.
 pub fn compile(bytes: &[u8], resources: Resources<'_>) -> Result<Compiled, Vec<Diagnostic>> {
+    // Conditions may be written in FEEL; `script` and `decision` stand side by side and meet here.
+    crate::script::install_feel(crate::decision::feel::evaluator());
     let document = Document::parse(bytes).map_err(|diagnostic| vec![diagnostic])?;
     let mut found = Findings::default();
     let root = document.root();
