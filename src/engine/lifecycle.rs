@@ -204,7 +204,9 @@ fn leave(step: &mut Step, token: TokenId, outgoing: Outgoing, admitted: bool) {
     let inner = step.scope(at.scope).kind == ScopeKind::Inner;
     if !admitted {
         step.set_stage(at, Stage::Leaving);
-        if let Err(fault) = variables::map_output(step, at) {
+        // Mappings of a multi-instance activity belong to each instance, not to its body.
+        let body = node.looping.is_some() && !inner;
+        if !body && let Err(fault) = variables::map_output(step, at) {
             return step.raise(at, fault);
         }
         if node.async_after && !inner {

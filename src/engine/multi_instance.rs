@@ -209,3 +209,31 @@ fn counted(step: &Step, body: ScopeId, name: &str) -> usize {
     let value = step.scope(body).variables.get(name).and_then(|v| v.value.as_u64());
     usize::try_from(value.unwrap_or(0)).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::testing::{check_xml, within};
+
+    const TWO: &str = r#"<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="A"/>
+        <userTask id="A"><extensionElements><camunda:inputOutput><camunda:outputParameter name="last">${who}</camunda:outputParameter></camunda:inputOutput></extensionElements>
+        <multiInstanceLoopCharacteristics isSequential="SEQUENTIAL" camunda:collection="${people}" camunda:elementVariable="who"/></userTask>
+        <sequenceFlow id="f2" sourceRef="A" targetRef="e"/><endEvent id="e"/>"#;
+
+    #[test]
+    fn parallel_instances_begin_together_and_each_maps_its_own_output() {
+        let xml = within(&TWO.replace("SEQUENTIAL", "false"));
+        check_xml(&xml, "start {people: [1,2]}; complete A; complete A", "s A* A* A* e .completed");
+    }
+
+    #[test]
+    fn sequential_instances_follow_one_another() {
+        let xml = within(&TWO.replace("SEQUENTIAL", "true"));
+        check_xml(&xml, "start {people: [1,2]}; complete A; complete A", "s A* A* A* e .completed");
+    }
+
+    #[test]
+    fn nobody_to_ask_is_passed() {
+        let xml = within(&TWO.replace("SEQUENTIAL", "false"));
+        check_xml(&xml, "start {people: []}", "s A e .completed");
+    }
+}

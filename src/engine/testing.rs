@@ -24,12 +24,16 @@ use std::sync::Arc;
 
 /// Runs `commands` on the process `picture` and compares the trace.
 pub(crate) fn check(picture: &str, commands: &str, trace: &str) {
-    let xml = draw(picture);
-    let mut world = World::new(&xml);
+    check_xml(&draw(picture), commands, trace);
+}
+
+/// As `check`, on a process written out.
+pub(crate) fn check_xml(xml: &str, commands: &str, trace: &str) {
+    let mut world = World::new(xml);
     for command in commands.split(';').map(str::trim).filter(|command| !command.is_empty()) {
         world.perform(command);
     }
-    assert_eq!(world.trace.join(" "), trace, "{picture}\n{commands}\n{xml}");
+    assert_eq!(world.trace.join(" "), trace, "{commands}\n{xml}");
 }
 
 pub(crate) fn definition(xml: &str) -> Arc<ProcessDefinition> {
@@ -207,7 +211,7 @@ impl World {
 
     fn token_at(&self, element: &str) -> TokenId {
         let process = &self.instance.definition.process;
-        let waits = |wait: &Wait| !matches!(wait, Wait::Nothing | Wait::Join);
+        let waits = |wait: &Wait| !matches!(wait, Wait::Nothing | Wait::Join | Wait::Scope(_));
         let at = self
             .instance
             .tokens()
@@ -261,9 +265,17 @@ pub(crate) fn draw(picture: &str) -> String {
     let mut pen = Pen { rest: picture, nodes: String::new(), globals: String::new(), flows: 0, joins: 0 };
     pen.path(None);
     assert!(pen.rest.trim().is_empty(), "not understood: {}", pen.rest);
+    document(&pen.globals, &pen.nodes)
+}
+
+/// A process with these elements.
+pub(crate) fn within(elements: &str) -> String {
+    document("", elements)
+}
+
+fn document(globals: &str, elements: &str) -> String {
     format!(
-        r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" targetNamespace="test">{}<process id="p" isExecutable="true">{}</process></definitions>"#,
-        pen.globals, pen.nodes
+        r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" targetNamespace="test">{globals}<process id="p" isExecutable="true">{elements}</process></definitions>"#
     )
 }
 
