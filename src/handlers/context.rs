@@ -93,6 +93,13 @@ impl Cx {
         self.fetch(&connection.tenant, reference)
     }
 
+    /// A part of a secret that was fetched, such as the password in `user:password`; as secret as the whole.
+    pub(crate) fn part_of_secret(&self, part: &str) -> Secret {
+        let secret = Secret::new(part);
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(secret.clone());
+        secret
+    }
+
     fn fetch(&self, tenant: &str, reference: &str) -> Answer<Secret> {
         let secret = self.outside.config.secrets.resolve(tenant, reference);
         let secret = secret.map_err(Trouble::Wrong)?;

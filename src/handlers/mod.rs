@@ -16,14 +16,17 @@
 mod client;
 pub mod connection;
 pub mod context;
+mod gateway;
 mod http;
 pub mod input;
 pub mod job;
 mod mail;
 pub mod net;
+mod probe;
 pub mod registry;
 pub mod secret;
 mod softlayer;
+mod ssh;
 mod vcenter;
 mod vr;
 
@@ -65,7 +68,7 @@ pub enum Outcome {
     },
     /// Repeating does not help: an incident at once.
     Fail(String),
-    /// Under `at_most_once`: it may have happened. An incident, and a person decides.
+    /// It may have happened, and must not be repeated unseen. An incident, and a person decides.
     Unknown(String),
 }
 
@@ -111,8 +114,14 @@ pub enum Reached {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Trouble {
     Modelled(BpmnError),
-    Transport { reason: String, after: Option<Duration>, reached: Reached },
+    Transport {
+        reason: String,
+        after: Option<Duration>,
+        reached: Reached,
+    },
     Wrong(String),
+    /// It began, and nobody can find out how it ended: a person decides, whatever the policy.
+    Unknown(String),
 }
 
 impl Trouble {
@@ -143,6 +152,7 @@ impl Trouble {
         match self {
             Self::Modelled(error) => Outcome::Error(error),
             Self::Wrong(reason) => Outcome::Fail(reason),
+            Self::Unknown(reason) => Outcome::Unknown(reason),
             Self::Transport { reason, after, reached } => match (policy, reached) {
                 (Policy::AtMostOnce, Reached::Perhaps) => Outcome::Unknown(reason),
                 (Policy::AtMostOnce, Reached::Nothing)

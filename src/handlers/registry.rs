@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::Outside;
 use super::net::Allow;
 use super::{Answer, Clock, Connections, Cx, Handler, Job, Outcome, Policy, Secrets, Trouble};
-use super::{http, mail, softlayer, vcenter, vr};
+use super::{gateway, http, mail, probe, softlayer, ssh, vcenter, vr};
 
 /// What the installation gives to its handlers; read once.
 #[derive(Clone, Default)]
@@ -25,6 +25,12 @@ pub struct Config {
     pub allow: BTreeMap<String, Allow>,
     /// Rhai scripts by name, such as `gateway-vyos-1.4`.
     pub scripts: BTreeMap<String, String>,
+}
+
+/// The scripts that come with the product, by name.
+pub fn scripts() -> BTreeMap<String, String> {
+    let gateway = ("gateway-vyos-1.4", include_str!("../../scripts/gateway-vyos-1.4.rhai"));
+    [gateway].map(|(name, text)| (name.to_owned(), text.to_owned())).into()
 }
 
 pub struct Registry {
@@ -40,9 +46,17 @@ impl Registry {
 
     pub fn standard(config: Config) -> Self {
         let mut registry = Self::new(config);
-        for topic in
-            [http::topics(), mail::topics(), softlayer::topics(), vcenter::topics(), vr::topics()].into_iter().flatten()
-        {
+        let topics = [
+            gateway::topics(),
+            http::topics(),
+            mail::topics(),
+            probe::topics(),
+            softlayer::topics(),
+            ssh::topics(),
+            vcenter::topics(),
+            vr::topics(),
+        ];
+        for topic in topics.into_iter().flatten() {
             registry.add(topic.name, Arc::new(topic));
         }
         registry

@@ -7,15 +7,16 @@ use serde_json::json;
 use super::property;
 use super::soap::{Content, Failed, VCenter, object};
 use crate::base::variable::{Variables, from_json};
-use crate::handlers::{Answer, Cx, Job, Trouble};
+use crate::handlers::{Answer, Cx, Job, Secret, Trouble, secret};
 use crate::xml::escaped_text;
 
 #[derive(Deserialize)]
 struct Input {
     connection: String,
     host: String,
+    /// A name, or the reference of a secret that holds `user:password`.
     user: Option<String>,
-    /// `secret://name`.
+    /// The password's reference, where `user` is a name.
     secret: Option<String>,
     thumbprint: Option<String>,
 }
@@ -27,11 +28,7 @@ pub(super) async fn add(job: Job, cx: Cx) -> Answer {
     if let Some(moref) = find(&vcenter, &content, &input.host).await? {
         return Ok(told(&input.host, &moref));
     }
-    let reference = input
-        .secret
-        .as_deref()
-        .ok_or_else(|| Trouble::wrong("the input secret is missing: a reference such as secret://host-password"))?;
-    let secret = cx.secret(reference)?;
+    let (user, secret) = credentials(&input, &cx)?;
     let thumbprint = input
         .thumbprint
         .as_deref()
@@ -39,7 +36,7 @@ pub(super) async fn add(job: Job, cx: Cx) -> Answer {
     let spec = format!(
         "<spec><hostName>{}</hostName>{thumbprint}<userName>{}</userName><password>{}</password><force>false</force></spec>",
         escaped_text(&input.host),
-        escaped_text(input.user.as_deref().unwrap_or("root")),
+        escaped_text(&user),
         escaped_text(secret.expose())
     );
     let (operation, body) = place(&vcenter, &content, &spec).await?;
@@ -53,6 +50,24 @@ pub(super) async fn add(job: Job, cx: Cx) -> Answer {
         (None, Err(failed)) => Err(failed.trouble()),
         (None, Ok(_)) => Err(Trouble::broken(format!("{} is not listed yet", input.host))),
     }
+}
+
+/// User and password of the host.
+fn credentials(input: &Input, cx: &Cx) -> Answer<(String, Secret)> {
+    const ROOT: &str = "root";
+    let named = input.user.as_deref().filter(|user| !secret::is_reference(user));
+    let reference = input.secret.as_deref().or(input.user.as_deref().filter(|user| secret::is_reference(user)));
+    let reference = reference.ok_or_else(|| {
+        Trouble::wrong(
+            "the input user is missing: a reference such as secret://host-user, whose secret is user:password",
+        )
+    })?;
+    let whole = cx.secret(reference)?;
+    let parts = whole.expose().split_once(':').filter(|_| named.is_none());
+    Ok(match parts {
+        Some((user, password)) => (user.to_owned(), cx.part_of_secret(password)),
+        None => (named.unwrap_or(ROOT).to_owned(), whole),
+    })
 }
 
 fn told(name: &str, moref: &str) -> Variables {

@@ -1,7 +1,10 @@
 //! Handlers against their counterparts, over real sockets. Time is a number that the tests set.
 
+mod gateway;
 mod mail;
+mod probe;
 mod softlayer;
+mod ssh;
 mod vcenter;
 mod vr;
 mod web;
@@ -17,7 +20,7 @@ use transhume::base::id::{InstanceId, TokenId};
 use transhume::base::time::Timestamp;
 use transhume::base::variable::{Variables, from_json};
 use transhume::demo::counterpart::{CounterpartClock, Counterparts, Guard, Options};
-use transhume::handlers::{Config, Handler, Job, Outcome, Registry, job};
+use transhume::handlers::{Config, Handler, Job, Outcome, Registry, job, registry};
 
 pub(crate) const HOUR: i64 = 3_600_000;
 /// 2026-01-05T00:00:00Z, a Monday.
@@ -71,6 +74,7 @@ impl Outside {
         let registry = Registry::standard(Config {
             connections: counterparts.connections(),
             secrets: counterparts.secrets(""),
+            scripts: registry::scripts(),
             ..Config::default()
         });
         Self { clock, counterparts, registry }
