@@ -56,8 +56,8 @@ pub(super) async fn status(job: Job, cx: Cx) -> Answer {
     let found = found.map_err(|failed| failed.trouble(&format!("ticket {ticket}")))?;
     let status = found["status"]["name"].as_str().unwrap_or("unknown");
     let updates = found["updates"].as_array().into_iter().flatten();
-    let theirs = updates.filter(|one| one["editorType"] != "USER");
-    let answer = theirs.last().map_or(Value::Null, |one| one["entry"].clone());
+    let mut theirs = updates.filter(|one| one["editorType"] != "USER");
+    let answer = theirs.next_back().map_or(Value::Null, |one| one["entry"].clone());
     let closed = status == "Closed";
     // `ready` is the word that waiting processes look for
     Ok(from_json(json!({"closed": closed, "ready": closed, "status": status, "answer": answer})))

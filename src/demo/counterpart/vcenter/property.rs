@@ -110,8 +110,11 @@ fn paths<'d>(spec: ElementRef<'d>, kind: &str) -> Vec<String> {
         .collect()
 }
 
+/// The value of a path, of one object.
+type Read<'a> = Box<dyn Fn(&str) -> Option<String> + 'a>;
+
 fn describe(state: &State, kind: &str, moref: &str, paths: &[String], running: bool, now: Timestamp) -> Option<String> {
-    let value: Box<dyn Fn(&str) -> Option<String> + '_> = match kind {
+    let value: Read<'_> = match kind {
         "VirtualMachine" => {
             let one = state.servers.get(moref)?;
             Box::new(move |path| server(one, path, now))
