@@ -40,6 +40,8 @@ const BOXED: [&str; 10] = [
 
 pub(super) struct Model {
     pub(super) decisions: Vec<Decision>,
+    /// Every text and name of the file: a variable that is not among them need not be handed over.
+    pub(super) mentions: String,
     /// Input data by id.
     pub(super) inputs: BTreeMap<String, Named>,
 }
@@ -117,9 +119,20 @@ pub(super) fn read(document: &Document, found: &mut Findings) -> Option<Model> {
     let inputs = children(root, "inputData").filter_map(|input| Some((id(input)?, variable(input))));
     let inputs: BTreeMap<String, Named> = inputs.collect();
     let decisions = children(root, "decision").filter_map(|element| decision(element, found));
-    let model = Model { decisions: decisions.collect(), inputs };
+    let model = Model { decisions: decisions.collect(), inputs, mentions: mentions(root) };
     check(&model, root.position(), found);
     Some(model)
+}
+
+fn mentions(root: ElementRef<'_>) -> String {
+    let mut mentions = String::new();
+    for element in root.descendants().filter(|element| is_dmn(*element)) {
+        for text in [element.attribute("name").map(Into::into), (element.name() == "text").then(|| element.text())] {
+            mentions.push_str(&text.unwrap_or_default());
+            mentions.push('\n');
+        }
+    }
+    mentions
 }
 
 /// Checks the decisions against each other.

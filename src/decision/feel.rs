@@ -218,21 +218,21 @@ mod tests {
             deep("- ", "", 4000),
             deep("if true then ", " else 1", 60).repeat(10),
             deep("not(", ")", 1000),
-            "1+".repeat(3000) + "1",
+            format!("{}1", "1+".repeat(3000)),
             "1 ".repeat(5000),
             "{f: function(n) f(n+1), r: f(1)}.r".into(),
             "(function(f) f(f))(function(f) f(f))".into(),
             "(function(x) external {java: {class: \"java.lang.Math\", method signature: \"abs(int)\"}})(1)".into(),
             "count(for i in 1..300000 return i)".into(),
             "count(for i in 1..n return i)".into(),
-            "count(for i in 1..900, j in 1..900, k in 1..900 return i)".into(),
+            "count(for i in 1..60, j in 1..60, k in 1..60 return i)".into(),
             "some i in 1..5000 satisfies i = 0".into(),
             "string length(string(9**9**9**9))".into(),
             "matches(\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\", \"(a+)+$\")".into(),
         ];
         for text in hostile {
             let begun = std::time::Instant::now();
-            let outcome = eval(&text, json!({"n": 20_000}));
+            let outcome = eval(&text, json!({"n": 3000}));
             println!(
                 "{:>5} ms {:50} {outcome:?}",
                 begun.elapsed().as_millis(),

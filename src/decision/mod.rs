@@ -39,6 +39,7 @@ pub struct DecisionModel {
     decisions: Arc<[DecisionInfo]>,
     plain: Arc<Plain>,
     standard: Option<Arc<Standard>>,
+    mentions: Arc<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +104,7 @@ impl DecisionModel {
         self.decisions.to_vec()
     }
 
-    /// Evaluates over the variables; `now` is what `now()` and `today()` give.
+    /// Evaluates over the variables that the file mentions; `now` is what `now()` and `today()` give.
     pub fn evaluate(
         &self,
         decision_id: &str,
@@ -112,16 +113,17 @@ impl DecisionModel {
     ) -> Result<DecisionResult, DecisionError> {
         let info = self.decisions.iter().find(|info| info.id == decision_id);
         let info = info.ok_or_else(|| DecisionError::Unknown(decision_id.into()))?;
-        for (name, value) in variables {
+        let mut named = BTreeMap::new();
+        for (name, value) in variables.iter().filter(|(name, _)| self.mentions.contains(name.as_str())) {
             guard::value(name, value)?;
+            named.insert(name.clone(), value.clone());
         }
         let id = info.id.clone();
-        let variables = variables.clone();
         let plain = Arc::clone(&self.plain);
         let standard = self.standard.clone().filter(|_| info.declared_only);
         thread::run(Duration::from_millis(FEEL_DEADLINE_MS), move || match standard {
-            Some(standard) => standard.evaluate(&id, &variables, now),
-            None => plain.evaluate(&id, &variables, now),
+            Some(standard) => standard.evaluate(&id, &named, now),
+            None => plain.evaluate(&id, &named, now),
         })?
     }
 }
@@ -169,7 +171,12 @@ fn read(document: &Document) -> Result<DecisionModel, Vec<Diagnostic>> {
         },
         declared_only: !plain::is_plain(decision, &model),
     });
-    Ok(DecisionModel { decisions: decisions.collect(), plain: Arc::new(plain), standard: standard.map(Arc::new) })
+    Ok(DecisionModel {
+        decisions: decisions.collect(),
+        plain: Arc::new(plain),
+        standard: standard.map(Arc::new),
+        mentions: model.mentions.as_str().into(),
+    })
 }
 
 /// How a business rule task takes a result into its variable (`camunda:mapDecisionResult`).

@@ -83,7 +83,8 @@ pub(super) fn declare(scope: &FeelScope, text: &str) {
     let types = words.contains(&"instance");
     let literal = |word: &str| ["date", "time", "duration"].contains(&word) && is_literal(text, word);
     for word in &words {
-        if !KEYWORDS.contains(word) && !(types && TYPES.contains(word)) && !literal(word) {
+        let is_other = KEYWORDS.contains(word) || literal(word) || (types && TYPES.contains(word));
+        if !is_other {
             known.set_null(Name::from(*word));
         }
     }

@@ -206,6 +206,13 @@ fn a_missing_variable_is_an_error_and_a_declared_one_null() {
 }
 
 #[test]
+fn what_the_file_does_not_mention_does_not_matter() {
+    let xml = bare(&table("", &["amount -> r", "> 1 -> 1"]));
+    assert_eq!(decide(&xml, json!({"amount": 2, "servers": vec![0; 5000]})), Ok(vec![json!({"r": 1})]));
+    assert!(matches!(decide(&xml, json!({"amount": vec![0; 5000]})), Err(DecisionError::Limit(_))));
+}
+
+#[test]
 fn literal_expressions() {
     let literal =
         "<variable name=\"sum\" typeRef=\"number\"/><literalExpression><text>amount * 2</text></literalExpression>";

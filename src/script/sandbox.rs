@@ -91,8 +91,10 @@ impl Program {
         for (name, value) in &before {
             scope.push_dynamic(name.as_str(), dynamic::from_json(value.clone()));
         }
+        // Built before the deadline runs.
+        let engine = engine(budget);
         let running = Running::begin(self.snapshot(around), around.now(), deadline(budget), native_work(budget));
-        let outcome = engine(budget).eval_ast_with_scope::<Dynamic>(&mut scope, &self.ast);
+        let outcome = engine.eval_ast_with_scope::<Dynamic>(&mut scope, &self.ast);
         let written = running.end();
         let result = outcome.map_err(|error| failure(&error))?;
 
