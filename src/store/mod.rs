@@ -14,8 +14,6 @@ macro_rules! on {
     };
 }
 
-use on;
-
 mod code;
 mod error;
 mod postgres;
@@ -62,6 +60,14 @@ pub enum Bind {
     Text(String),
 }
 
+/// Names this installation in keys that go to other systems.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installation {
+    pub name: String,
+    pub mark: String,
+    pub created_at: Timestamp,
+}
+
 /// An event that waits for a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageWaiter {
@@ -80,6 +86,24 @@ impl Store {
         } else {
             Err(StoreError::Address(address.to_owned()))
         }
+    }
+
+    /// The installation's own name, given at its first start, and its mark.
+    pub async fn installation(&self, fresh: &str, now: Timestamp) -> Result<Installation, StoreError> {
+        let text = "INSERT INTO installation (id, name, mark, created_at) VALUES (1, $1, '', $2) ON CONFLICT (id) DO \
+                    NOTHING";
+        self.write(vec![(text.to_owned(), vec![Bind::Text(fresh.to_owned()), Bind::Int(now.0)])]).await?;
+        let text = "SELECT name, mark, created_at FROM installation WHERE id = 1";
+        let rows: Vec<(String, String, i64)> = self.fetch(text.to_owned(), vec![]).await?;
+        let row = rows.into_iter().next();
+        row.map(|(name, mark, at)| Installation { name, mark, created_at: Timestamp(at) })
+            .ok_or_else(|| StoreError::Unreadable("the installation has no row".into()))
+    }
+
+    /// What kind of installation this is, such as `demo`: for those who must not touch another kind.
+    pub async fn set_mark(&self, mark: &str) -> Result<(), StoreError> {
+        let text = "UPDATE installation SET mark = $1".to_owned();
+        self.write(vec![(text, vec![Bind::Text(mark.to_owned())])]).await.map(|_| ())
     }
 
     pub async fn close(&self) {
@@ -209,6 +233,15 @@ impl Store {
         deployment: DeploymentId,
     ) -> Result<Option<DefinitionRow>, StoreError> {
         on!(self, database => database.decision(key, tenant, binding, deployment).await)
+    }
+
+    /// All that transactions have written, as texts in a fixed order: equal stores give equal dumps, whichever database.
+    pub async fn dump(&self) -> Result<BTreeMap<&'static str, Vec<String>>, StoreError> {
+        let mut dump = BTreeMap::new();
+        for table in table::ALL {
+            dump.insert(table.name, on!(self, database => database.dump(table).await)?);
+        }
+        Ok(dump)
     }
 
     /// Statements of the last commit, by table.

@@ -34,6 +34,7 @@ const SESSION: [(&str, &str); 7] = [
     ("tcp_keepalives_count", "3"),
 ];
 
+#[allow(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "shared/mod.rs"]
 pub(super) mod shared;
 

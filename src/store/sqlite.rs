@@ -30,6 +30,7 @@ const CHECKPOINT_PAGES: &str = "4000";
 /// 64 MiB, in KiB and negative as SQLite wants it.
 const CACHE: &str = "-65536";
 
+#[allow(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "shared/mod.rs"]
 pub(super) mod shared;
 

@@ -260,6 +260,29 @@ pub(super) const START_EVENT: Table = Table {
     rest: &["process", "tenant", "message", "due", "cycle"],
 };
 
+/// Every table of the engine that transactions write.
+pub(super) const ALL: [&Table; 19] = [
+    &INSTANCE,
+    &SCOPE,
+    &JOB,
+    &USER_TASK,
+    &CANDIDATE,
+    &TIMER,
+    &SUBSCRIPTION,
+    &INCIDENT,
+    &VARIABLE,
+    &COMMAND_KEY,
+    &HISTORY,
+    &PAST_ACTIVITY,
+    &PAST_TASK,
+    &PAST_VARIABLE,
+    &PAST_INCIDENT,
+    &DEPLOYMENT,
+    &RESOURCE,
+    &DEFINITION,
+    &START_EVENT,
+];
+
 /// Splits `rows` into statements: the rows that each takes. The last two may be filled up to their size.
 pub(super) fn chunks(rows: usize) -> impl Iterator<Item = usize> {
     let full = rows / 256;

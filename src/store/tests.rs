@@ -1,12 +1,15 @@
 //! The store on SQLite: what was committed is read back, and what must not be written is not.
 
 use super::Store;
+use super::queries::work::OpenJobs;
+use crate::base::access::Access;
 use crate::base::id::{DefinitionId, InstanceId, PartitionId, ROOT_SCOPE, ScopeId, TokenId};
 use crate::base::time::Timestamp;
 use crate::base::variable::Variable;
 use crate::partition::transaction::{
-    AnswerRow, CommandKey, Common, Event, Fence, Head, IndexKey, IndexRow, IndexWrite, InstanceRow, InstanceState,
-    JobKind, JobRow, PastKey, PastRow, PastVariable, PastWrite, Record, ScopeRow, Transaction, VariableRow,
+    AnswerRow, Caller, CommandKey, Common, Delegation, Event, Fence, Head, IndexKey, IndexRow, IndexWrite, InstanceRow,
+    InstanceState, JobKind, JobRow, PastActivity, PastKey, PastRow, PastVariable, PastWrite, Record, ScopeRow,
+    Transaction, UserTaskRow, VariableRow,
 };
 use crate::partition::{CommitError, Input};
 use std::sync::Arc;
@@ -167,4 +170,188 @@ async fn a_batch_costs_few_statements() {
             assert!(statements <= most, "{table}: {statements} statements for {rows} rows");
         }
     }
+}
+
+/// H3: SQLite rolls back by itself when the disk is full. Whatever statement meets it, the batch is stored wholly or not
+/// at all, and work goes on with room.
+#[tokio::test]
+async fn a_full_disk_never_leaves_half_a_batch() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder).await;
+    store.open_partition(PartitionId(0), "one", Timestamp(0)).await.expect("taken");
+    let Store::Sqlite(database) = &store else { panic!("a SQLite store") };
+    let (mut position, mut failed) = (0, 0);
+    for extra in 0..60 {
+        let mut tx = batch(1, position, 4);
+        tx.instances.iter_mut().for_each(|row| row.body = "x".repeat(3_000));
+        tx.scopes.iter_mut().for_each(|row| row.body = "y".repeat(3_000));
+        // With each round the limit is met by a later statement.
+        let pages = database.on_writer("PRAGMA page_count").await;
+        database.on_writer_with(format!("PRAGMA max_page_count = {}", pages + extra % 20)).await;
+        let before = store.dump().await.expect("is read");
+        match store.commit(&tx).await {
+            Ok(()) => position = tx.fence.position,
+            Err(error) => {
+                assert_eq!(error, CommitError::Failed);
+                failed += 1;
+                assert_eq!(store.dump().await.expect("is read"), before, "a failed batch has left something");
+            }
+        }
+    }
+    assert!((10..50).contains(&failed), "the limit was met {failed} times");
+    database.on_writer_with("PRAGMA max_page_count = 1000000".to_owned()).await;
+    assert_eq!(store.commit(&batch(1, position, 4)).await, Ok(()), "with room again work goes on");
+}
+
+/// Every text is the name of its column, every number one of its own: a value that lands in another column is seen.
+fn labelled() -> Transaction {
+    let common = Arc::new(Common {
+        instance: InstanceId(1),
+        root: InstanceId(2),
+        definition: DefinitionId(3),
+        process: "process".into(),
+        tenant: "tenant".into(),
+        business_key: Some("business_key".into()),
+        suspended: true,
+    });
+    let mut tx = batch(1, 0, 1);
+    let row = &mut tx.instances[0];
+    row.process = "process".into();
+    row.body = "body".into();
+    row.incidents = 40;
+    row.head = Head {
+        tenant: "tenant".into(),
+        business_key: Some("business_key".into()),
+        caller: Some(Caller { instance: InstanceId(41), token: TokenId(42) }),
+        root: InstanceId(43),
+        ended_at: Some(Timestamp(44)),
+        starter: Some("starter".into()),
+        start_element: Some("start_element".into()),
+        end_element: Some("end_element".into()),
+        reason: Some("reason".into()),
+        revision: 45,
+        ..row.head.clone()
+    };
+    (tx.scopes, tx.index, tx.past) = (vec![], vec![], vec![]);
+    let job = JobRow {
+        kind: JobKind::Script,
+        element: "element".into(),
+        topic: "topic".into(),
+        lease_no: 10,
+        holder: Some("holder".into()),
+        until: Some(Timestamp(11)),
+        retries: Some(12),
+        expiries: 13,
+        due: Timestamp(14),
+        priority: 15,
+        created_at: Timestamp(16),
+        error: Some("error".into()),
+        incident: true,
+    };
+    let task = UserTaskRow {
+        element: "element".into(),
+        scope: ScopeId(20),
+        name: Some("name".into()),
+        description: Some("description".into()),
+        assignee: Some("assignee".into()),
+        owner: Some("owner".into()),
+        delegation: Some(Delegation::Resolved),
+        priority: 21,
+        due: Some(Timestamp(22)),
+        follow_up: Some(Timestamp(23)),
+        created_at: Timestamp(24),
+        updated_at: Some(Timestamp(25)),
+    };
+    let past = PastActivity {
+        element: "element".into(),
+        name: Some("name".into()),
+        kind: "kind",
+        scope: ScopeId(30),
+        parent: Some(TokenId(31)),
+        called: Some(InstanceId(32)),
+        assignee: Some("assignee".into()),
+        started_at: Timestamp(33),
+        ended_at: Some(Timestamp(34)),
+        cancelled: true,
+    };
+    for (key, row) in [
+        (IndexKey::Job(TokenId(9)), IndexRow::Job(job)),
+        (IndexKey::UserTask(TokenId(9)), IndexRow::UserTask(Box::new(task))),
+    ] {
+        tx.index.push(IndexWrite { common: common.clone(), key, row });
+    }
+    tx.past.push(PastWrite { common, key: PastKey::Activity(TokenId(9)), row: PastRow::Activity(past) });
+    tx
+}
+
+#[tokio::test]
+async fn each_column_holds_what_its_name_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder).await;
+    store.open_partition(PartitionId(0), "one", Timestamp(0)).await.expect("taken");
+    assert_eq!(store.commit(&labelled()).await, Ok(()));
+    let dump = store.dump().await.expect("is read");
+    let common = "root=2 definition=3 process=\"process\" tenant=\"tenant\"";
+    assert_eq!(
+        dump["job"],
+        [format!(
+            "instance=1 token=9 {common} business_key=\"business_key\" suspended=1 kind=3 element=\"element\" \
+             topic=\"topic\" lease_no=10 holder=\"holder\" leased_until=11 retries=12 expiries=13 due=14 priority=15 \
+             created_at=16 error=\"error\" incident=1"
+        )]
+    );
+    assert_eq!(
+        dump["user_task"],
+        [format!(
+            "instance=1 token=9 {common} business_key=\"business_key\" suspended=1 element=\"element\" scope=20 \
+             name=\"name\" description=\"description\" assignee=\"assignee\" owner=\"owner\" delegation=1 priority=21 \
+             due=22 follow_up=23 created_at=24 updated_at=25"
+        )]
+    );
+    assert_eq!(
+        dump["past_activity"],
+        [format!(
+            "instance=1 token=9 {common} element=\"element\" name=\"name\" kind=\"kind\" scope=30 parent=31 called=32 \
+             assignee=\"assignee\" started_at=33 ended_at=34 cancelled=1"
+        )]
+    );
+    assert_eq!(
+        dump["process_instance"],
+        ["id=1 definition=1 process=\"process\" tenant=\"tenant\" business_key=\"business_key\" caller=41 \
+          caller_token=42 root=43 state=0 started_at=5 ended_at=44 starter=\"starter\" start_element=\"start_element\" \
+          end_element=\"end_element\" reason=\"reason\" revision=45 incidents=40 body=\"body\""]
+    );
+}
+
+#[tokio::test]
+async fn a_worker_finds_the_jobs_that_it_may_have_urgent_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder).await;
+    store.open_partition(PartitionId(0), "one", Timestamp(0)).await.expect("taken");
+    let mut tx = batch(1, 0, 4);
+    for write in &mut tx.index {
+        if let IndexRow::Job(job) = &mut write.row {
+            let id = write.common.instance.0;
+            job.priority = if id == 3 { 9 } else { 0 };
+            job.holder = (id == 2).then(|| "someone".into());
+            let tenant = if id == 4 { "north" } else { "" };
+            write.common = Arc::new(Common { tenant: tenant.into(), ..(*write.common).clone() });
+        }
+    }
+    assert_eq!(store.commit(&tx).await, Ok(()));
+    let find = async |access: Access, wanted: OpenJobs, now: i64| {
+        let found = store.open_jobs(&access, &wanted, Timestamp(now), 10).await.expect("is read");
+        found.into_iter().map(|job| job.instance.0).collect::<Vec<_>>()
+    };
+    let of = |topic: &str| OpenJobs { topic: topic.into(), ..OpenJobs::default() };
+    let nobody = Access { tenants: Some(Default::default()), ..Access::system() };
+    assert_eq!(find(Access::system(), of("t"), 5).await, [3, 1, 4], "2 is held");
+    assert_eq!(find(nobody, of("t"), 5).await, [3, 1], "4 belongs to another tenant");
+    assert!(find(Access::system(), of("t"), 4).await.is_empty(), "none is due yet");
+    assert!(find(Access::system(), of("other"), 5).await.is_empty());
+    let with = |value: &str| OpenJobs { variables: [("a".to_owned(), value.into())].into(), ..of("t") };
+    assert_eq!(find(Access::system(), with("x"), 5).await, [3, 1, 4]);
+    assert!(find(Access::system(), with("y"), 5).await.is_empty());
+    let other = OpenJobs { processes: vec!["another".into()], ..of("t") };
+    assert!(find(Access::system(), other, 5).await.is_empty());
 }

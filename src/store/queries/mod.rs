@@ -1,13 +1,15 @@
 //! The reads of people and programs: written once for both databases, each with the [`Access`] of who asks.
 //!
-//! [`select`] makes the text of a list from conditions that are values; [`record`] says what a row of each list holds.
+//! [`select`] makes the text of a list from conditions that are values; [`record`] says what a row of each list holds; [`work`]
+//! finds the jobs that a worker may have.
 
 pub mod account;
 pub mod record;
 pub mod select;
+pub mod work;
 
 use super::error::StoreError;
-use super::{Bind, Store, on};
+use super::{Bind, Store};
 use crate::base::access::Access;
 use crate::base::id::InstanceId;
 use record::Record;
@@ -51,9 +53,12 @@ impl Store {
         Ok(self.write(parts.into_iter().chain([head]).collect()).await? > 0)
     }
 
-    /// One transaction beside the partitions' commits; gives the rows that its last statement touched.
+    /// One transaction beside the partitions' commits; gives the rows that its last statement touched. It goes to its end
+    /// even if the caller goes away.
     pub(in crate::store) async fn write(&self, statements: Vec<(String, Vec<Bind>)>) -> Result<u64, StoreError> {
-        on!(self, database => database.write(statements).await)
+        let store = self.clone();
+        let written = tokio::spawn(async move { on!(&store, database => database.write(statements).await) });
+        written.await.map_err(|error| StoreError::Failed(error.to_string()))?
     }
 }
 

@@ -52,8 +52,6 @@ impl Writer {
         epoch: i64,
         reached: Reached,
     ) -> Result<(), CommitError> {
-        // Whatever went wrong, this connection is not trusted again.
-        self.connection = None;
         match reached {
             Reached::Before(StoreError::Fenced) => Err(CommitError::Fenced),
             Reached::Before(error) => {
@@ -68,10 +66,9 @@ impl Writer {
     }
 
     async fn write(&mut self, options: &Options, transaction: &Transaction, epoch: i64) -> Result<(), Reached> {
-        self.connected(options).await.map_err(Reached::Before)?;
+        let mut connection = self.borrow(options).await.map_err(Reached::Before)?;
         self.counted.clear();
-        let connection = self.connection.as_mut().expect("connected above");
-        let mut tx = Tx::begin(connection).await.map_err(Reached::Before)?;
+        let mut tx = Tx::begin(&mut connection).await.map_err(Reached::Before)?;
         let fence = format!("SELECT id FROM partition WHERE id = $1 AND epoch = $2{FOR_UPDATE}");
         let keys = vec![Bind::Int(transaction.fence.partition.0), Bind::Int(epoch)];
         if !tx.found(fence.into(), arguments(keys)).await.map_err(Reached::Before)? {
@@ -91,7 +88,9 @@ impl Writer {
         for deployment in &transaction.deployments_gone {
             forget(&mut tx, deployment.0).await.map_err(Reached::Before)?;
         }
-        tx.commit().await.map_err(Reached::Commit)
+        tx.commit().await.map_err(Reached::Commit)?;
+        self.connection = Some(connection);
+        Ok(())
     }
 
     /// Waits for the database as long as it takes: without its answer neither yes nor no would be true.
@@ -104,7 +103,6 @@ impl Writer {
                 Ok(None) => return Err(CommitError::Fenced),
                 Err(error) => {
                     tracing::warn!(%error, "the database does not say whether the last batch is stored");
-                    self.connection = None;
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(2));
                 }
@@ -117,10 +115,14 @@ impl Writer {
         let partition = fence.partition.0;
         let owned = self.owned.get(&partition).ok_or(StoreError::Fenced)?;
         let owner = owned.owner.clone();
-        let mut tx = Tx::begin(self.connected(options).await?).await?;
-        // At least ours: an earlier look may have raised it without our hearing of it.
-        let raise = "UPDATE partition SET epoch = epoch + 1 WHERE id = $1 AND owner = $2 AND epoch >= $3";
-        let keys = vec![Bind::Int(partition), Bind::Text(owner), Bind::Int(epoch)];
+        let mut connection = self.borrow(options).await?;
+        let mut tx = Tx::begin(&mut connection).await?;
+        // Ours under its last name, or under this batch's: an earlier look may have raised it without our hearing of it. The
+        // batch is in no other life's name, so that a life of the same name is never taken for this one.
+        let raise = "UPDATE partition SET epoch = epoch + 1, owner = $4 WHERE id = $1 AND \
+                     ((owner = $2 AND epoch = $3) OR (owner = $4 AND epoch > $3))";
+        let tag = format!("{} {}", owner.split(' ').next().unwrap_or_default(), fence.batch);
+        let keys = vec![Bind::Int(partition), Bind::Text(owner), Bind::Int(epoch), Bind::Text(tag.clone())];
         if tx.execute(raise.into(), arguments(keys)).await? == 0 {
             return Ok(None);
         }
@@ -131,8 +133,10 @@ impl Writer {
             .number("SELECT epoch FROM partition WHERE id = $1".into(), arguments(vec![Bind::Int(partition)]))
             .await?;
         tx.commit().await?;
+        self.connection = Some(connection);
         if let Some(owned) = self.owned.get_mut(&partition) {
             owned.now = now;
+            owned.owner = tag;
         }
         Ok(Some(there))
     }

@@ -30,25 +30,17 @@ impl Database {
         until: Timestamp,
     ) -> Result<Begin, StoreError> {
         let mut writer = self.writer.lock().await;
-        let taken = async {
-            let mut tx = Tx::begin(writer.connected(&self.options).await?).await?;
-            let take = "INSERT INTO partition (id, owner, epoch, lease_until) VALUES ($1, $2, 1, $3) ON CONFLICT (id) \
-                        DO UPDATE SET owner = excluded.owner, epoch = partition.epoch + 1, \
-                        lease_until = excluded.lease_until";
-            let row = vec![Bind::Int(partition.0), Bind::Text(owner.to_owned()), Bind::Int(until.0)];
-            tx.execute(take.into(), arguments(row)).await?;
-            let epoch = format!("SELECT epoch FROM partition WHERE id = $1{FOR_UPDATE}");
-            let epoch = tx.number(epoch.into(), arguments(vec![Bind::Int(partition.0)])).await?;
-            tx.commit().await?;
-            Ok(epoch)
-        };
-        let epoch = match taken.await {
-            Ok(epoch) => epoch,
-            Err(error) => {
-                writer.connection = None;
-                return Err(error);
-            }
-        };
+        let mut connection = writer.borrow(&self.options).await?;
+        let mut tx = Tx::begin(&mut connection).await?;
+        let take = "INSERT INTO partition (id, owner, epoch, lease_until) VALUES ($1, $2, 1, $3) ON CONFLICT (id) \
+                    DO UPDATE SET owner = excluded.owner, epoch = partition.epoch + 1, \
+                    lease_until = excluded.lease_until";
+        let row = vec![Bind::Int(partition.0), Bind::Text(owner.to_owned()), Bind::Int(until.0)];
+        tx.execute(take.into(), arguments(row)).await?;
+        let epoch = format!("SELECT epoch FROM partition WHERE id = $1{FOR_UPDATE}");
+        let epoch = tx.number(epoch.into(), arguments(vec![Bind::Int(partition.0)])).await?;
+        tx.commit().await?;
+        writer.connection = Some(connection);
         let last = "SELECT position, next_id, clock FROM history WHERE partition = $1 ORDER BY position DESC LIMIT 1";
         let last: Rows<(i64, Option<i64>, Option<i64>)> = self.fetch(last.into(), vec![Bind::Int(partition.0)]).await;
         let (position, next_id, clock) = last?.first().copied().unwrap_or((0, Some(1), Some(0)));

@@ -12,6 +12,7 @@ mod write;
 use super::{Arguments, Conn, Db, Options, Pool};
 use crate::store::Bind;
 use crate::store::error::StoreError;
+use crate::store::table::Table;
 use plan::Texts;
 use sqlx::{ConnectOptions, FromRow, Row};
 use std::collections::BTreeMap;
@@ -83,14 +84,19 @@ impl Database {
         within(READ_DEADLINE_MS, query.fetch_all(&self.readers)).await
     }
 
-    /// The rows as texts, column by column: for comparing whole tables.
-    pub(in crate::store) async fn dump(
-        &self,
-        sql: &'static str,
-        columns: usize,
-    ) -> Result<Vec<Vec<String>>, StoreError> {
-        let rows = within(READ_DEADLINE_MS, sqlx::query::<Db>(sql).fetch_all(&self.readers)).await?;
-        Ok(rows.iter().map(|row| (0..columns).map(|column| cell(row, column)).collect()).collect())
+    /// The rows of a table as texts, sorted: for comparing whole tables, whatever orders texts in a database.
+    pub(in crate::store) async fn dump(&self, table: &Table) -> Result<Vec<String>, StoreError> {
+        let columns = [table.key, table.rest].concat();
+        let text = format!("SELECT {} FROM {}", columns.join(", "), table.name);
+        let query = sqlx::query_with::<Db, Arguments>(sqlx::AssertSqlSafe(text), Arguments::default());
+        let rows = within(READ_DEADLINE_MS, query.fetch_all(&self.readers)).await?;
+        let line = |row: &DbRow| {
+            let cells = columns.iter().enumerate().map(|(place, name)| format!("{name}={}", cell(row, place)));
+            cells.collect::<Vec<_>>().join(" ")
+        };
+        let mut lines: Vec<String> = rows.iter().map(line).collect();
+        lines.sort();
+        Ok(lines)
     }
 
     /// Statements of the last commit, by table.
@@ -99,12 +105,34 @@ impl Database {
     }
 }
 
+#[cfg(test)]
+#[allow(dead_code, reason = "the tests of SQLite use it")]
+impl Database {
+    /// A statement on the writer's own connection, such as a limit of it.
+    pub(in crate::store) async fn on_writer(&self, text: &'static str) -> i64 {
+        let mut writer = self.writer.lock().await;
+        let mut connection = writer.borrow(&self.options).await.expect("connects");
+        let row = sqlx::query_scalar::<Db, i64>(text).fetch_one(&mut connection).await.expect("is answered");
+        writer.connection = Some(connection);
+        row
+    }
+
+    pub(in crate::store) async fn on_writer_with(&self, text: String) {
+        let mut writer = self.writer.lock().await;
+        let mut connection = writer.borrow(&self.options).await.expect("connects");
+        sqlx::query::<Db>(sqlx::AssertSqlSafe(text)).execute(&mut connection).await.expect("is done");
+        writer.connection = Some(connection);
+    }
+}
+
 impl Writer {
-    async fn connected(&mut self, options: &Options) -> Result<&mut Conn, StoreError> {
-        if self.connection.is_none() {
-            self.connection = Some(within(WRITE_DEADLINE_MS, options.connect()).await?);
+    /// The connection, out of its place while it works: who fails or is cancelled midway does not put it back, so that no
+    /// half of a transaction is left in it.
+    async fn borrow(&mut self, options: &Options) -> Result<Conn, StoreError> {
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => within(WRITE_DEADLINE_MS, options.connect()).await,
         }
-        Ok(self.connection.as_mut().expect("connected above"))
     }
 }
 

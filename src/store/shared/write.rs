@@ -9,20 +9,14 @@ impl Database {
     /// One transaction; gives the rows that its last statement touched.
     pub(in crate::store) async fn write(&self, statements: Vec<(String, Vec<Bind>)>) -> Result<u64, StoreError> {
         let mut writer = self.writer.lock().await;
-        let written = async {
-            let mut tx = Tx::begin(writer.connected(&self.options).await?).await?;
-            let mut rows = 0;
-            for (text, binds) in statements {
-                rows = tx.execute(text.into(), arguments(binds)).await?;
-            }
-            tx.commit().await?;
-            Ok(rows)
-        };
-        let result = written.await;
-        if result.is_err() {
-            // A connection in an unknown state is not used again.
-            writer.connection = None;
+        let mut connection = writer.borrow(&self.options).await?;
+        let mut tx = Tx::begin(&mut connection).await?;
+        let mut rows = 0;
+        for (text, binds) in statements {
+            rows = tx.execute(text.into(), arguments(binds)).await?;
         }
-        result
+        tx.commit().await?;
+        writer.connection = Some(connection);
+        Ok(rows)
     }
 }

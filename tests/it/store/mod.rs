@@ -1,0 +1,5 @@
+//! The databases behind `Store`: equal to the maps of the in-memory one, and safe where sqlx, SQLite or PostgreSQL are not.
+
+mod differential;
+mod hazards;
+mod random;
