@@ -63,7 +63,13 @@ struct TokenDocument<'a> {
     wait: Cow<'a, Wait>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     own: Option<ScopeId>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    leases: i64,
     since: Timestamp,
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,6 +107,7 @@ fn scope_document<'a>(instance: &'a Instance, scope: &'a Scope) -> ScopeDocument
         stage: token.stage,
         wait: Cow::Borrowed(&token.wait),
         own: token.own,
+        leases: token.leases,
         since: token.since,
     };
     let subscription = |subscription: &'a Subscription| SubscriptionDocument {
@@ -169,8 +176,9 @@ impl Names<'_> {
         let mut tokens = BTreeMap::new();
         for (id, token) in stored.tokens {
             let via = token.via.map(|id| self.flows.get(&*id).copied().ok_or_else(|| self.unknown(&id))).transpose()?;
-            let (at, wait) = (self.node(&token.at)?, token.wait.into_owned());
-            tokens.insert(id, Token { at, via, stage: token.stage, wait, own: token.own, since: token.since });
+            let TokenDocument { at, wait, stage, own, leases, since, .. } = token;
+            let (at, wait) = (self.node(&at)?, wait.into_owned());
+            tokens.insert(id, Token { at, via, stage, wait, own, leases, since });
         }
         let mut subscriptions = BTreeMap::new();
         for (id, s) in stored.subscriptions {

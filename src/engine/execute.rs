@@ -292,9 +292,10 @@ fn initiator(step: &Step, nodes: &[NodeIx]) -> Option<String> {
 
 /// Of a defect or limit that was met outside the run.
 fn raise_incident(step: &mut Step, token: Option<TokenId>, fault: Fault) -> Result<(), Rejection> {
-    let stands = |token: &Token| matches!(token.wait, Wait::Incident(_));
-    let oldest = step.instance.tokens().filter(|(_, _, token)| !stands(token)).map(|(_, id, _)| id).min();
-    let named = token.filter(|id| step.instance.find(*id).is_some_and(|(_, t)| !stands(t)));
+    // What others go on with (a scope, a called process, a join) cannot be held up at this token.
+    let can_stand = |token: &Token| matches!(token.wait, Wait::Job(_) | Wait::UserTask(_) | Wait::Trigger);
+    let oldest = step.instance.tokens().filter(|(_, _, token)| can_stand(token)).map(|(_, id, _)| id).min();
+    let named = token.filter(|id| step.instance.find(*id).is_some_and(|(_, token)| can_stand(token)));
     match named.or(oldest).and_then(|token| step.at(token)) {
         Some(at) => {
             step.raise(at, fault);

@@ -114,6 +114,8 @@ pub struct Token {
     pub wait: Wait,
     /// Local variables of this activation, where it has some.
     pub own: Option<ScopeId>,
+    /// The last lease number of the jobs it has had: the next job goes on from it, so that none is given twice.
+    pub leases: i64,
     pub since: Timestamp,
 }
 
@@ -203,23 +205,14 @@ impl Instance {
 
     /// The scope that holds a token, and the token.
     pub fn find(&self, token: TokenId) -> Option<(ScopeId, &Token)> {
-        self.scopes
-            .values()
-            .find_map(|scope| scope.tokens.get(&token).map(|found| (scope.id, found)))
+        self.scopes.values().find_map(|scope| scope.tokens.get(&token).map(|found| (scope.id, found)))
     }
 
     pub fn tokens(&self) -> impl Iterator<Item = (ScopeId, TokenId, &Token)> {
-        self.scopes.values().flat_map(|scope| {
-            scope
-                .tokens
-                .iter()
-                .map(|(id, token)| (scope.id, *id, token))
-        })
+        self.scopes.values().flat_map(|scope| scope.tokens.iter().map(|(id, token)| (scope.id, *id, token)))
     }
 
     pub fn subscription(&self, id: LocalId) -> Option<(ScopeId, &Subscription)> {
-        self.scopes
-            .values()
-            .find_map(|scope| scope.subscriptions.get(&id).map(|found| (scope.id, found)))
+        self.scopes.values().find_map(|scope| scope.subscriptions.get(&id).map(|found| (scope.id, found)))
     }
 }

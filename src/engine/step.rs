@@ -85,10 +85,12 @@ impl Step<'_> {
         process.node(at.node).incoming.iter().map(|flow| self.parked_on(at, *flow).next()).collect()
     }
 
-    /// Tokens that wait at `at`'s node in its scope and came by `flow`, oldest first.
+    /// Tokens that wait in `at`'s join and came by `flow`, oldest first, its own among them; none that is about to leave.
     pub(crate) fn parked_on(&self, at: At, flow: FlowIx) -> impl Iterator<Item = TokenId> {
-        let tokens = &self.instance.scopes[&at.scope].tokens;
-        tokens.iter().filter(move |(_, t)| t.at == at.node && t.via == Some(flow)).map(|(id, _)| *id)
+        let tokens = self.instance.scopes[&at.scope].tokens.iter();
+        tokens
+            .filter(move |(id, t)| t.at == at.node && t.via == Some(flow) && (t.wait == Wait::Join || **id == at.token))
+            .map(|(id, _)| *id)
     }
 }
 
@@ -111,9 +113,10 @@ impl Step<'_> {
     pub(super) fn place(&mut self, scope: ScopeId, node: NodeIx, via: Option<FlowIx>) -> At {
         let token = TokenId(self.fresh());
         let since = self.now;
-        self.touch(scope)
-            .tokens
-            .insert(token, Token { at: node, via, stage: Stage::Entering, wait: Wait::Nothing, own: None, since });
+        self.touch(scope).tokens.insert(
+            token,
+            Token { at: node, via, stage: Stage::Entering, wait: Wait::Nothing, own: None, leases: 0, since },
+        );
         let at = At { node, token, scope };
         let via = via.map(|flow| self.process.flow(flow).id.clone());
         self.events.push(Event::TokenEntered { token, scope, at: self.element_id(node), via });
@@ -245,9 +248,12 @@ impl Step<'_> {
     }
 
     /// Lets a token wait, and records what for.
-    pub(super) fn set_wait(&mut self, at: At, wait: Wait) {
-        match &wait {
-            Wait::Job(job) => self.job_opened(at.token, job),
+    pub(super) fn set_wait(&mut self, at: At, mut wait: Wait) {
+        match &mut wait {
+            Wait::Job(job) => {
+                job.lease_no = self.token(at).leases;
+                self.job_opened(at.token, job);
+            }
             Wait::UserTask(_) => {
                 self.events.push(Event::UserTaskCreated { token: at.token, at: self.element_id(at.node) })
             }
@@ -273,6 +279,7 @@ impl Step<'_> {
             Wait::Job(job) => {
                 let lease_no = job.lease_no;
                 self.events.push(Event::JobClosed { token, lease_no, how });
+                self.token_mut(at).leases = lease_no;
             }
             Wait::UserTask(_) => {
                 self.events.push(Event::UserTaskClosed { token, how });

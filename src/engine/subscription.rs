@@ -8,7 +8,7 @@ use crate::engine::definition::NodeIx;
 use crate::engine::elements::Element;
 use crate::engine::expression::as_text;
 use crate::engine::incident::Fault;
-use crate::engine::instance::{Subscription, Trigger};
+use crate::engine::instance::{Subscription, Trigger, Wait};
 use crate::engine::lifecycle::{self, Cause, Work};
 use crate::engine::step::{At, Step};
 use crate::engine::variables;
@@ -104,13 +104,17 @@ pub(super) fn fire(step: &mut Step, id: LocalId, variables: Variables, local: Va
         step.instance.subscription(id).map(|(scope, s)| (scope, s.clone())).expect("checked: armed");
     let owner = step.at(subscription.owner).expect("a subscription's owner is live");
     step.fired(id, &subscription);
+    let is_gateway = matches!(step.process.node(owner.node).element, Element::EventBasedGateway(_));
+    let was_waited_for = subscription.catches == owner.node || is_gateway;
+    if was_waited_for && matches!(step.token(owner).wait, Wait::Incident(_)) {
+        step.settle(owner, true);
+    }
     if subscription.catches == owner.node {
         variables::set_results(step, owner, variables, local);
         disarm_all(step, scope, owner.token);
         step.agenda.push(Work::Resume { token: owner.token, cause: Cause::Fired });
         return;
     }
-    let is_gateway = matches!(step.process.node(owner.node).element, Element::EventBasedGateway(_));
     if is_gateway {
         disarm_all(step, scope, owner.token);
         step.consume(owner);

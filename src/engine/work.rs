@@ -23,12 +23,17 @@ use std::sync::Arc;
 
 /// Where a called process's data waits while its output mapping cannot be evaluated.
 const RETURNED: &str = "transhume.returned";
+const POLICY: &str = "transhume.policy";
+const AT_MOST_ONCE: &str = "at_most_once";
 
 pub(super) fn lease(step: &mut Step, token: TokenId, holder: String, until: Timestamp) -> Result<(), Rejection> {
     let at = waiting_job(step, token)?;
     let now = step.now;
+    let once = step.process.node(at.node).properties.get(POLICY).is_some_and(|policy| policy == AT_MOST_ONCE);
     let job = step.job_mut(at);
-    if let Some(lease) = job.lease.as_ref().filter(|lease| lease.until > now) {
+    // A lease that is over is taken from its holder here, unless its end is more than an expiry: see `expire`.
+    let held = |lease: &&Lease| lease.until > now || once || job.expiries + 1 >= EXPIRIES_MAX;
+    if let Some(lease) = job.lease.as_ref().filter(held) {
         return Err(Rejection::AlreadyLeased(lease.holder.clone()));
     }
     if job.due > now || job.retries.is_some_and(|left| left <= 0) {
@@ -83,7 +88,7 @@ pub(super) fn release(step: &mut Step, token: TokenId, claim: Option<&Claim>) ->
 pub(super) fn expire(step: &mut Step, token: TokenId, lease_no: i64) -> Result<(), Rejection> {
     let at = waiting_job(step, token)?;
     let now = step.now;
-    let policy = step.process.node(at.node).properties.get("transhume.policy").cloned();
+    let policy = step.process.node(at.node).properties.get(POLICY).cloned();
     let job = step.job_mut(at);
     let over = job.lease.as_ref().is_some_and(|lease| lease.until <= now);
     if job.lease_no != lease_no || !over {
@@ -96,7 +101,7 @@ pub(super) fn expire(step: &mut Step, token: TokenId, lease_no: i64) -> Result<(
     let (expiries, topic) = (job.expiries, job.topic.clone());
     step.events.push(Event::LeaseExpired { token, lease_no, expiries });
     let holder = lease.map(|lease| lease.holder).unwrap_or_default();
-    if policy.as_deref() == Some("at_most_once") {
+    if policy.as_deref() == Some(AT_MOST_ONCE) {
         let message = format!(
             "{holder} was given the job and said nothing until its lease ended: whether it took effect is not known"
         );

@@ -16,6 +16,7 @@ use super::write::{self, Written};
 use super::{Due, Notice, Reply, Request, RequestId, Which, Work};
 use crate::base::id::{DefinitionId, ElementId, InstanceId, TokenId};
 use crate::base::limits::{BATCH_BYTES_MAX, BATCH_COMMANDS_MAX};
+use crate::base::planted;
 use crate::base::time::Timestamp;
 use crate::engine::command::{Answer, Command, Create, Rejection};
 use crate::engine::definition::ProcessDefinition;
@@ -245,7 +246,10 @@ impl<'p> Batch<'p> {
         };
         let cause = command.name();
         let mut cx = execute::Context { now: self.now, new_id: &mut new_id, user: user.map(str::to_owned) };
-        let ran = catch_unwind(AssertUnwindSafe(|| execute(&mut resident.instance, command, &mut cx)));
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            assert!(!(planted::is("poison") && user == Some("poison")), "a poisoned command");
+            execute(&mut resident.instance, command, &mut cx)
+        }));
         let outcome = match ran {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(rejection)) => return Ok(Err(rejection)),

@@ -59,6 +59,7 @@ pub(super) struct Item {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "mostly requests")]
 pub(super) enum Job {
     Request(Request),
     Due(Due),
@@ -152,6 +153,12 @@ impl Partition {
             Input::NoDefinition(id) => self.cache.learn_definition(id, None),
             Input::Closed { instance, token, lease_no, how } => self.closed(instance, token, lease_no, how),
             Input::Scheduled { entries, until } => self.schedule.loaded(entries, until, self.clock),
+            Input::Epoch(epoch) => {
+                self.fence.epoch = epoch;
+                if let Some(flight) = &mut self.in_flight {
+                    flight.fence.epoch = epoch;
+                }
+            }
             Input::Committed { batch } => self.committed(batch),
             Input::CommitFailed { batch, error } => self.commit_failed(batch, error),
             Input::Wake => {}

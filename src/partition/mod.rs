@@ -130,7 +130,8 @@ pub struct Offer {
     pub lease_ms: i64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "words are moved once, never kept in numbers")]
 pub enum Input {
     /// First word: what the store holds of the fence, the definitions and the waiting start events.
     Opened {
@@ -160,6 +161,8 @@ pub enum Input {
         lease_no: i64,
         how: Option<LeaseOutcome>,
     },
+    /// The owner raised its own epoch, because nobody knows what became of its last commit; what became of it follows.
+    Epoch(i64),
     /// Entries due before `until`, at most a window full.
     Scheduled {
         entries: Vec<Due>,
@@ -208,6 +211,7 @@ pub enum CommitError {
 }
 
 #[derive(Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "words are moved once, never kept in numbers")]
 pub enum Output {
     Load {
         instances: Vec<InstanceId>,

@@ -1,0 +1,187 @@
+//! The board of the token game: where the pieces of one instance stand, and what may follow from that.
+//!
+//! Written from BPMN 2.0.2, chapter 13, not from the engine.
+
+use crate::base::id::{ElementId, InstanceId, LocalId, ScopeId, TokenId};
+use crate::engine::definition::{FlowIx, NodeIx, Process};
+use crate::engine::instance::{InstanceState, ScopeKind};
+use petgraph::visit::EdgeRef;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// One instance's game.
+#[derive(Debug)]
+pub struct Game {
+    pub(super) process: Arc<Process>,
+    pub(super) pieces: BTreeMap<TokenId, Piece>,
+    pub(super) boards: BTreeMap<ScopeId, Board>,
+    pub(super) armed: BTreeMap<LocalId, (TokenId, NodeIx)>,
+    /// The highest number seen; numbers only grow.
+    pub(super) last: u32,
+    /// Flows whose tokens a join has taken, until it is left.
+    pub(super) joined: BTreeMap<(ScopeId, NodeIx), Vec<FlowIx>>,
+    pub(super) departure: Option<Departure>,
+    /// Entries without a flow that something has announced.
+    pub(super) announced: Vec<Announced>,
+    pub(super) state: InstanceState,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    pub(super) at: NodeIx,
+    pub(super) scope: ScopeId,
+    pub(super) via: Option<FlowIx>,
+    pub(super) work: Work,
+    pub(super) incident: bool,
+    /// What it waited for has happened, or it was placed by an event.
+    pub(super) fired: bool,
+}
+
+/// What someone else does for a piece; it may not leave before that is over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Work {
+    None,
+    Job,
+    Task,
+    Call(InstanceId),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Board {
+    pub(super) parent: Option<ScopeId>,
+    pub(super) kind: ScopeKind,
+    pub(super) owner: Option<TokenId>,
+    pub(super) node: Option<NodeIx>,
+    /// Start nodes that have had their token.
+    pub(super) started: BTreeSet<NodeIx>,
+    /// Of a multi-instance body.
+    pub(super) wanted: Option<u64>,
+    pub(super) done: u64,
+    pub(super) cut_short: bool,
+}
+
+/// A piece has left its node; the flows that follow belong to it.
+#[derive(Clone, Debug)]
+pub(super) struct Departure {
+    pub(super) node: NodeIx,
+    pub(super) scope: ScopeId,
+    pub(super) inner: bool,
+    pub(super) taken: Vec<FlowIx>,
+    /// Taken, but its token has not arrived yet.
+    pub(super) pending: Option<FlowIx>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Announced {
+    pub(super) scope: ScopeId,
+    pub(super) node: NodeIx,
+    /// The interrupted host, gone before the event's token is there.
+    pub(super) interrupts: Option<TokenId>,
+}
+
+impl Game {
+    pub(super) fn new(process: Arc<Process>) -> Self {
+        Self {
+            process,
+            pieces: BTreeMap::new(),
+            boards: BTreeMap::new(),
+            armed: BTreeMap::new(),
+            last: 0,
+            joined: BTreeMap::new(),
+            departure: None,
+            announced: Vec::new(),
+            state: InstanceState::Active,
+        }
+    }
+
+    pub fn state(&self) -> InstanceState {
+        self.state
+    }
+
+    /// The marking: each live token, its scope, its element.
+    pub fn marking(&self) -> BTreeMap<TokenId, (ScopeId, ElementId)> {
+        self.pieces.iter().map(|(id, piece)| (*id, (piece.scope, self.name(piece.at)))).collect()
+    }
+
+    pub(super) fn name(&self, node: NodeIx) -> ElementId {
+        self.process.node(node).id.clone()
+    }
+
+    pub(super) fn kind(&self, node: NodeIx) -> &'static str {
+        self.process.node(node).kind
+    }
+
+    pub(super) fn is_inner(&self, scope: ScopeId) -> bool {
+        self.boards.get(&scope).is_some_and(|board| board.kind == ScopeKind::Inner)
+    }
+
+    /// Gateways that wait for several flows.
+    pub(super) fn is_join(&self, node: NodeIx) -> bool {
+        let node = self.process.node(node);
+        node.incoming.len() > 1 && matches!(node.kind, "parallelGateway" | "inclusiveGateway")
+    }
+
+    /// Nothing moves any more: what should have gone on by itself is stuck.
+    pub fn stuck(&self) -> Option<String> {
+        if self.state != InstanceState::Active {
+            return None;
+        }
+        let empty = self.boards.iter().find(|(id, board)| {
+            matches!(board.kind, ScopeKind::Process | ScopeKind::SubProcess)
+                && !self.pieces.values().any(|piece| piece.scope == **id)
+        });
+        if let Some((id, _)) = empty {
+            return Some(format!("scope {id} holds no token and is not done"));
+        }
+        let waiting: BTreeSet<(ScopeId, NodeIx)> = self.at_joins().map(|piece| (piece.scope, piece.at)).collect();
+        waiting.into_iter().find(|(scope, node)| self.should_fire(*scope, *node)).map(|(scope, node)| {
+            format!("the join {} in scope {scope} has what it needs and did not fire", self.name(node))
+        })
+    }
+
+    fn at_joins(&self) -> impl Iterator<Item = &Piece> {
+        self.pieces.values().filter(|piece| self.is_join(piece.at) && piece.work == Work::None && !piece.incident)
+    }
+
+    fn should_fire(&self, scope: ScopeId, join: NodeIx) -> bool {
+        let here: BTreeSet<FlowIx> = self
+            .at_joins()
+            .filter(|piece| (piece.scope, piece.at) == (scope, join))
+            .filter_map(|piece| piece.via)
+            .collect();
+        if self.kind(join) == "parallelGateway" {
+            return self.process.node(join).incoming.iter().all(|flow| here.contains(flow));
+        }
+        self.still_coming(scope, join, &here).is_none()
+    }
+
+    /// BPMN 2.0.2, 13.4.3: a token that can reach an empty flow of an inclusive join, without passing the join, and no
+    /// flow that has a token.
+    pub(super) fn still_coming(&self, scope: ScopeId, join: NodeIx, full: &BTreeSet<FlowIx>) -> Option<NodeIx> {
+        let others = self.pieces.values().filter(|piece| piece.scope == scope && piece.at != join);
+        others.map(|piece| piece.at).find(|from| {
+            let reached = self.reached(*from, join);
+            let (full, empty): (Vec<FlowIx>, Vec<FlowIx>) = reached.into_iter().partition(|flow| full.contains(flow));
+            !empty.is_empty() && full.is_empty()
+        })
+    }
+
+    /// Incoming flows of `join` to which a path leads from a node, by sequence flows and boundary events.
+    fn reached(&self, from: NodeIx, join: NodeIx) -> BTreeSet<FlowIx> {
+        let (mut seen, mut pending, mut reached) = (BTreeSet::new(), vec![from], BTreeSet::new());
+        while let Some(node) = pending.pop() {
+            if !seen.insert(node) {
+                continue;
+            }
+            pending.extend(&self.process.node(node).boundary);
+            for edge in self.process.graph.edges(node) {
+                if edge.target() == join {
+                    reached.insert(edge.id());
+                } else {
+                    pending.push(edge.target());
+                }
+            }
+        }
+        reached
+    }
+}

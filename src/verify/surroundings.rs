@@ -1,0 +1,130 @@
+//! The oracle's rules for what is around tokens: scopes, multi-instance bodies, armed events and errors.
+
+use super::game::{Announced, Board};
+use super::oracle::{Move, Turn};
+use crate::base::id::{ElementId, LocalId, ROOT_SCOPE, ScopeId, TokenId};
+use crate::engine::definition::NodeIx;
+use crate::engine::instance::ScopeKind;
+use std::collections::BTreeSet;
+
+impl Turn<'_> {
+    pub(super) fn opened(
+        &mut self,
+        scope: ScopeId,
+        parent: Option<ScopeId>,
+        kind: ScopeKind,
+        owner: Option<TokenId>,
+        at: Option<&ElementId>,
+    ) -> Move {
+        if scope != ROOT_SCOPE {
+            self.fresh(scope.0)?;
+        }
+        if parent.is_some_and(|parent| !self.game.boards.contains_key(&parent)) {
+            return Err(format!("scope {scope} was opened in a scope that is not open"));
+        }
+        if owner.is_some_and(|owner| !self.game.pieces.contains_key(&owner)) {
+            return Err(format!("scope {scope} was opened for a token that is not there"));
+        }
+        let node = at.map(|at| self.node(at)).transpose()?;
+        let board =
+            Board { parent, kind, owner, node, started: BTreeSet::new(), wanted: None, done: 0, cut_short: false };
+        if kind == ScopeKind::Inner {
+            self.one_at_a_time(parent, node)?;
+        }
+        self.game.boards.insert(scope, board);
+        Ok(())
+    }
+
+    pub(super) fn one_at_a_time(&self, body: Option<ScopeId>, node: Option<NodeIx>) -> Move {
+        let looping = node.and_then(|node| self.game.process.node(node).looping.as_ref());
+        let open = self.game.boards.values().any(|board| board.kind == ScopeKind::Inner && board.parent == body);
+        match looping {
+            Some(looping) if looping.sequential && open => {
+                Err("a sequential multi-instance runs two at once".to_owned())
+            }
+            Some(_) => Ok(()),
+            None => Err("an inner instance of an activity that does not loop".to_owned()),
+        }
+    }
+
+    pub(super) fn closed(&mut self, scope: ScopeId) -> Move {
+        if let Some((token, _)) = self.game.pieces.iter().find(|(_, piece)| piece.scope == scope) {
+            return Err(format!("scope {scope} was closed with token {token} in it"));
+        }
+        if let Some((inner, _)) = self.game.boards.iter().find(|(_, board)| board.parent == Some(scope))
+            && !self.game.state.is_ended()
+        {
+            return Err(format!("scope {scope} was closed before scope {inner} in it"));
+        }
+        let board = self.game.boards.remove(&scope).ok_or_else(|| format!("scope {scope} was closed, but not open"))?;
+        let owner_lives = board.owner.is_some_and(|owner| self.game.pieces.contains_key(&owner));
+        if board.kind == ScopeKind::Body && owner_lives && !board.cut_short && board.wanted != Some(board.done) {
+            return Err(format!("{} of {:?} inner instances were done", board.done, board.wanted));
+        }
+        Ok(())
+    }
+
+    pub(super) fn count_inner(&mut self, scope: ScopeId, cancelled: bool) {
+        let body = self.game.boards.get(&scope).and_then(|board| board.parent);
+        if let Some(body) = body.and_then(|body| self.game.boards.get_mut(&body)) {
+            body.cut_short |= cancelled;
+            body.done += u64::from(!cancelled);
+        }
+    }
+
+    pub(super) fn armed(&mut self, id: LocalId, owner: TokenId, at: &ElementId) -> Move {
+        let node = self.node(at)?;
+        let host = self.piece(owner)?.at;
+        let process = &self.game.process;
+        let behind = process.node(host).outgoing.iter().any(|flow| process.target(*flow) == node);
+        let fits = node == host
+            || process.node(host).boundary.contains(&node)
+            || (behind && process.node(host).kind == "eventBasedGateway");
+        if !fits {
+            return Err(format!("{at} was armed by a token at {}", process.node(host).id));
+        }
+        match self.game.armed.insert(id, (owner, node)) {
+            Some(before) if before != (owner, node) => Err(format!("the number {id} was given before")),
+            Some(_) => Ok(()),
+            None => self.fresh(id.0),
+        }
+    }
+
+    pub(super) fn fired(&mut self, id: LocalId, at: &ElementId) -> Move {
+        let (owner, node) = *self.game.armed.get(&id).ok_or_else(|| format!("{at} fired, but is not armed"))?;
+        if node != self.node(at)? {
+            return Err(format!("{at} fired under the number of another event"));
+        }
+        let host = self.piece(owner)?.clone();
+        if node == host.at {
+            self.piece(owner)?.fired = true;
+            return Ok(());
+        }
+        let boundary = self.game.process.node(node).element.boundary();
+        let interrupts = boundary.is_some_and(|boundary| boundary.interrupting).then_some(owner);
+        if boundary.is_none() {
+            if host.fired {
+                return Err(format!("{at} fired at a gateway that had chosen already"));
+            }
+            self.piece(owner)?.fired = true;
+        }
+        self.game.announced.push(Announced { scope: host.scope, node, interrupts });
+        Ok(())
+    }
+
+    /// The host is the thrower or an activity around it; of a multi-instance its body.
+    pub(super) fn caught(&mut self, token: TokenId, event: &ElementId) -> Move {
+        let node = self.node(event)?;
+        let mut current = Some(token);
+        while let Some(host) = current {
+            let piece = self.piece(host)?.clone();
+            let is_host = self.game.process.node(piece.at).boundary.contains(&node);
+            if is_host && !self.game.is_inner(piece.scope) {
+                self.game.announced.push(Announced { scope: piece.scope, node, interrupts: Some(host) });
+                return Ok(());
+            }
+            current = self.game.boards.get(&piece.scope).and_then(|board| board.owner);
+        }
+        Err(format!("{event} is not at an activity around token {token}"))
+    }
+}

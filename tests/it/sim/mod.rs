@@ -1,0 +1,107 @@
+//! The fault simulator: random models and paths over a partition that crashes, judged after every commit.
+//!
+//! `SIM_SEEDS` says how many seeds are run (200 without it), `SIM_SEED` runs one. A failure prints the line that runs it
+//! again; a seed that ever failed stands in `tests/seeds/sim.txt` and runs for ever.
+
+mod interruption;
+mod judge;
+mod model;
+mod planted;
+mod players;
+mod rng;
+mod world;
+
+use crate::support::say::say;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, Once};
+use transhume::verify::Violation;
+use world::Counts;
+
+const SEEDS: usize = 200;
+/// Of failed seeds so many are told.
+const SHOWN_MAX: usize = 8;
+
+#[test]
+fn no_fault_breaks_an_invariant() {
+    hush();
+    let seeds = seeds();
+    let total = Mutex::new(Counts::default());
+    let failed = Mutex::new(BTreeMap::new());
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                world::arm_poison();
+                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    match run(*seed) {
+                        Ok(counts) => add(&mut total.lock().expect("no panic"), counts),
+                        Err(violation) => {
+                            failed.lock().expect("no panic").insert(*seed, violation);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let Counts { commits, crashes, instances, blocks } = total.into_inner().expect("no panic");
+    let blocks: Vec<String> = blocks.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    say(format!(
+        "{} simulator seeds, {instances} instances, {commits} commits, {crashes} crashes ({})",
+        seeds.len(),
+        blocks.join(", ")
+    ));
+    let failed = failed.into_inner().expect("no panic");
+    let shown: Vec<String> =
+        failed.iter().take(SHOWN_MAX).map(|(seed, violation)| world::reproduce(*seed, violation)).collect();
+    assert!(failed.is_empty(), "{} of {} seeds failed:\n{}", failed.len(), seeds.len(), shown.join("\n"));
+}
+
+fn run(seed: u64) -> Result<Counts, Violation> {
+    let ran = catch_unwind(AssertUnwindSafe(|| world::run(seed)));
+    ran.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        let what = text.unwrap_or_else(|| "a panic".into());
+        Err(Violation { rule: "panic", layer: "assertion", instance: None, what })
+    })
+}
+
+fn seeds() -> Vec<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    if let Some(seed) = number("SIM_SEED") {
+        return vec![seed];
+    }
+    let count = number("SIM_SEEDS").unwrap_or(SEEDS as u64);
+    let kept =
+        include_str!("../../seeds/sim.txt").lines().filter_map(|line| line.split_whitespace().next()?.parse().ok());
+    let mut seeds: Vec<u64> = kept.collect();
+    let fresh: Vec<u64> = (1..=count).filter(|seed| !seeds.contains(seed)).collect();
+    seeds.extend(fresh);
+    seeds
+}
+
+fn add(total: &mut Counts, run: Counts) {
+    total.commits += run.commits;
+    total.crashes += run.crashes;
+    total.instances += run.instances;
+    for (name, count) in run.blocks {
+        *total.blocks.entry(name).or_default() += count;
+    }
+}
+
+/// Panics that the simulator provokes, and those it reports itself, are not printed.
+fn hush() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let spoken = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let ours = std::thread::current().name().is_none();
+            if !ours || std::env::var_os("SIM_SEED").is_some() {
+                spoken(info);
+            }
+        }));
+    });
+}

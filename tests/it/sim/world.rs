@@ -1,0 +1,397 @@
+//! One run: a partition over the in-memory database, players around it, and the faults that a seed chooses.
+//!
+//! Faults: crash before a commit, crash after it and before its replies, a failed commit, an unknown outcome (it was done,
+//! or not), another owner, answers of the database in any order and doubled, late timers, steps of the clock, commands
+//! that make the engine panic; and among the players, workers that die, repeat themselves or speak too late.
+
+use super::judge::Judge;
+use super::model::{self, Model};
+use super::players::{Players, is_leased};
+use super::rng::Rng;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use transhume::base::planted;
+use transhume::base::time::Timestamp;
+use transhume::engine::compile::{compile, no_resources};
+use transhume::engine::event::Event;
+use transhume::partition::memory::Memory;
+use transhume::partition::transaction::Transaction;
+use transhume::partition::{Bundle, CommitError, Input, Notice, Output, Partition, Work, first_partition};
+use transhume::verify::Violation;
+use transhume::verify::invariants::answers;
+
+/// After so many rounds the faults stop; an instance that has not ended after as many again will never end.
+const ROUNDS_MAX: usize = 3_000;
+const FAULTY_ROUNDS: usize = 250;
+
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) commits: usize,
+    pub(super) crashes: usize,
+    pub(super) instances: usize,
+    pub(super) blocks: BTreeMap<&'static str, usize>,
+}
+
+struct World {
+    rng: Rng,
+    model: Model,
+    deploy: Work,
+    memory: Memory,
+    node: Partition,
+    /// A former owner that does not know it yet.
+    former: Option<Partition>,
+    /// Answers of the database on their way.
+    answers: Vec<Input>,
+    /// A commit on its way.
+    commit: Option<Transaction>,
+    players: Players,
+    judge: Judge,
+    now: Timestamp,
+    wake: Option<Timestamp>,
+    calm: bool,
+    counts: Counts,
+}
+
+pub(super) fn run(seed: u64) -> Result<Counts, Violation> {
+    let mut world = World::new(seed)?;
+    let ran = world.rounds().and_then(|()| world.finish());
+    if ran.is_err() && std::env::var_os("SIM_TRACE").is_some() {
+        world.trace();
+    }
+    ran.map(|()| world.counts)
+}
+
+impl World {
+    fn rounds(&mut self) -> Result<(), Violation> {
+        for round in 0..ROUNDS_MAX {
+            if round == FAULTY_ROUNDS {
+                self.calm = true;
+                self.players.calm = true;
+            }
+            self.round()?;
+            if self.is_done() {
+                return Ok(());
+            }
+        }
+        Err(self.violation("I14", format!("no progress: {}", self.unfinished())))
+    }
+
+    /// Everything that a person needs to understand a failure.
+    fn trace(&self) {
+        eprintln!("{}", self.model.xml.replace("><", ">\n<"));
+        for record in &self.memory.records {
+            eprintln!("{} {:?} {:?} {}", record.position, record.instance, record.at, record.cause);
+            for event in &record.events {
+                eprintln!("    {event:?}");
+            }
+        }
+    }
+
+    fn new(seed: u64) -> Result<Self, Violation> {
+        let mut rng = Rng::new(seed);
+        let model = model::generate(&mut rng);
+        let refused = |what: String| Violation { rule: "I12", layer: "simulator", instance: None, what };
+        let compiled = compile(model.xml.as_bytes(), &no_resources)
+            .map_err(|found| refused(format!("the model does not compile: {found:?}\n{}", model.xml)))?;
+        let name = "model.bpmn".to_owned();
+        let deploy = Work::Deploy(Box::new(Bundle {
+            name: None,
+            source: None,
+            tenant: String::new(),
+            files: vec![(name.clone(), Arc::new(model.xml.clone().into_bytes()))],
+            processes: compiled.processes.into_iter().map(|process| (name.clone(), process)).collect(),
+            decisions: vec![],
+        }));
+        let starts = 1 + rng.below(3);
+        let blocks = model.blocks.clone();
+        let mut memory = Memory::new(first_partition());
+        let mut node = Partition::new(first_partition());
+        let now = Timestamp(1_700_000_000_000);
+        node.handle(memory.open(), now);
+        Ok(Self {
+            rng,
+            model,
+            deploy,
+            memory,
+            node,
+            former: None,
+            answers: Vec::new(),
+            commit: None,
+            players: Players::new(starts),
+            judge: Judge::default(),
+            now,
+            wake: None,
+            calm: false,
+            counts: Counts { instances: starts, blocks, ..Counts::default() },
+        })
+    }
+
+    fn violation(&self, rule: &'static str, what: String) -> Violation {
+        Violation { rule, layer: "simulator", instance: None, what }
+    }
+
+    fn is_done(&self) -> bool {
+        self.players.all_started()
+            && self.commit.is_none()
+            && self.memory.instances.values().all(|row| row.head.state.is_ended())
+    }
+
+    fn unfinished(&self) -> String {
+        let open: Vec<_> =
+            self.memory.index.iter().map(|((id, key), (_, row))| format!("{id} {key:?} {row:?}")).collect();
+        open.join("\n")
+    }
+
+    fn round(&mut self) -> Result<(), Violation> {
+        let requests = self.players.act(&mut self.rng, &self.memory, &self.model, &self.deploy, self.now);
+        let mut idle = requests.is_empty() && self.answers.is_empty() && self.commit.is_none();
+        for request in requests {
+            self.handle(Input::Submit(request));
+        }
+        if self.rng.one_in(12) {
+            let offer = self.players.offer(&mut self.rng);
+            self.handle(Input::Offer(offer));
+        }
+        self.deliver();
+        idle &= !self.pump()?;
+        self.settle_commit()?;
+        self.pump_former()?;
+        if !self.calm && self.rng.one_in(120) {
+            self.take_over();
+        }
+        if !self.calm && self.rng.one_in(200) {
+            self.crash();
+        }
+        self.pass_time(idle);
+        Ok(())
+    }
+
+    /// The clock that the node sees: now and then a wrong one.
+    fn handle(&mut self, input: Input) {
+        let step = if !self.calm && self.rng.one_in(50) { self.rng.ms(7_200_000) - 3_600_000 } else { 0 };
+        // A step forward is not undone: the partition's clock never goes back.
+        self.now = self.now.max(self.now.plus_ms(step.min(60_000)));
+        self.node.handle(input, self.now.plus_ms(step.min(0)));
+    }
+
+    /// Answers arrive in any order, some of them twice.
+    fn deliver(&mut self) {
+        while !self.answers.is_empty() && (self.calm || !self.rng.one_in(4)) {
+            let next = self.rng.below(self.answers.len());
+            let answer = self.answers.swap_remove(next);
+            if !self.calm && self.rng.one_in(10) {
+                self.handle(answer.clone());
+            }
+            self.handle(answer);
+        }
+    }
+
+    /// Takes the node's words; true if there were any.
+    fn pump(&mut self) -> Result<bool, Violation> {
+        let mut any = false;
+        while let Some(output) = self.node.poll() {
+            any = true;
+            match output {
+                Output::Commit(tx) => {
+                    assert!(self.commit.is_none(), "at most one commit is in flight");
+                    self.commit = Some(tx);
+                }
+                Output::Reply { request, result } => {
+                    let told = self.players.answered(&self.memory, request, result);
+                    told.map_err(|what| self.violation("I10", what))?;
+                }
+                Output::Effect(Notice::Run { instance, token, lease_no, holder, .. }) => {
+                    let stored = is_leased(&self.memory, instance, token, lease_no, &holder);
+                    stored.map_err(|what| self.violation("I10", what))?;
+                    self.players.leased(&self.memory, instance, token, lease_no, holder);
+                }
+                Output::Effect(_) => {}
+                Output::WakeAt(at) => self.wake = Some(at),
+                Output::StepDown => return Err(self.violation("I5", "the owner was refused its own commit".into())),
+                read => match self.memory.answer(read) {
+                    Ok(answer) => self.answers.push(answer),
+                    Err(output) => unreachable!("every other word is a read: {output:?}"),
+                },
+            }
+        }
+        Ok(any)
+    }
+
+    /// What becomes of a commit: mostly it is stored and said so.
+    fn settle_commit(&mut self) -> Result<(), Violation> {
+        let fate = if self.calm { 9 } else { self.rng.below(24) };
+        if fate == 0 {
+            return Ok(()); // it takes its time
+        }
+        let Some(tx) = self.commit.take() else { return Ok(()) };
+        let batch = tx.fence.batch;
+        match fate {
+            1 => self.crash(),
+            2 => {
+                self.store(tx)?;
+                self.crash();
+            }
+            3 => self.handle(Input::CommitFailed { batch, error: CommitError::Failed }),
+            4 | 5 => {
+                // Nobody knows: a new epoch bars the old attempt, then the history tells.
+                if fate == 4 {
+                    self.store(tx)?;
+                }
+                let done = self.memory.fence.batch == batch;
+                let Input::Opened { epoch, .. } = self.memory.open() else { unreachable!("opening opens") };
+                self.handle(Input::Epoch(epoch));
+                if done {
+                    self.handle(Input::Committed { batch });
+                } else {
+                    self.handle(Input::CommitFailed { batch, error: CommitError::Failed });
+                }
+            }
+            _stored => {
+                self.store(tx)?;
+                self.handle(Input::Committed { batch });
+                if fate == 6 {
+                    self.handle(Input::Committed { batch });
+                }
+            }
+        }
+        self.pump().map(|_| ())
+    }
+
+    fn store(&mut self, tx: Transaction) -> Result<(), Violation> {
+        self.counts.commits += 1;
+        self.memory.commit(tx).map_err(|error| self.violation("I5", format!("the owner's commit: {error:?}")))?;
+        for host in self.judge.look(&self.memory)? {
+            self.players.happened.insert(host);
+        }
+        Ok(())
+    }
+
+    fn open(&mut self) -> Partition {
+        self.answers.clear();
+        self.commit = None;
+        self.wake = None;
+        self.players.cut_off();
+        self.counts.crashes += 1;
+        let mut node = Partition::new(first_partition());
+        node.handle(self.memory.open(), self.now);
+        std::mem::replace(&mut self.node, node)
+    }
+
+    fn crash(&mut self) {
+        self.open();
+    }
+
+    /// Another node takes the partition while the former owner still works on what it has.
+    fn take_over(&mut self) {
+        let pending = self.commit.take();
+        let reads = std::mem::take(&mut self.answers);
+        let mut former = self.open();
+        for answer in reads {
+            former.handle(answer, self.now);
+        }
+        if let Some(tx) = pending {
+            let batch = tx.fence.batch;
+            if let Err(error) = self.memory.commit(tx) {
+                former.handle(Input::CommitFailed { batch, error }, self.now);
+            }
+        }
+        self.former = Some(former);
+    }
+
+    /// A former owner may read and try; what it writes must be refused, and then it steps down.
+    fn pump_former(&mut self) -> Result<(), Violation> {
+        let Some(mut former) = self.former.take() else { return Ok(()) };
+        let before = self.memory.records.len();
+        let words = self.memory.serve(&mut former, self.now);
+        if self.memory.records.len() != before {
+            return self.judge.look(&self.memory).map(|_| ());
+        }
+        let down = words.iter().any(|word| matches!(word, Output::StepDown));
+        if !down && self.rng.one_in(2) {
+            let offer = self.players.offer(&mut self.rng);
+            former.handle(Input::Offer(offer), self.now);
+            self.former = Some(former);
+        }
+        Ok(())
+    }
+
+    /// Nothing to do: the next thing that happens is a wake-up, perhaps a late one.
+    fn pass_time(&mut self, idle: bool) {
+        if !idle {
+            self.now = self.now.plus_ms(self.rng.ms(2_000));
+            return;
+        }
+        if let Some(at) = self.wake.take() {
+            let late = if !self.calm && self.rng.one_in(5) { self.rng.ms(60_000) } else { 0 };
+            self.now = self.now.max(at).plus_ms(late);
+            self.handle(Input::Wake);
+        }
+    }
+
+    /// The end: every instance took its path, and every answer was true.
+    fn finish(&mut self) -> Result<(), Violation> {
+        self.judge.look(&self.memory)?;
+        let mut marks: BTreeMap<String, usize> = BTreeMap::new();
+        let mut left: BTreeMap<_, BTreeMap<String, usize>> = BTreeMap::new();
+        for record in &self.memory.records {
+            let Some(instance) = record.instance else { continue };
+            let root = self.memory.instances[&instance].head.root;
+            for event in &record.events {
+                match event {
+                    Event::VariableSet { name, .. }
+                        if name.starts_with("mark-") && record.cause != "create-instance" =>
+                    {
+                        *marks.entry(name.clone()).or_default() += usize::from(is_answer(record.cause));
+                    }
+                    Event::TokenLeft { at, .. } => {
+                        *left.entry(root).or_default().entry(at.to_string()).or_default() += 1;
+                    }
+                    _other => {}
+                }
+            }
+        }
+        answers(self.players.book(), &marks)?;
+        for root in self.players.starts.iter().flatten() {
+            let seen = left.remove(root).unwrap_or_default();
+            if seen != self.model.left {
+                let what =
+                    format!("it left other elements than its path says: {}", difference(&self.model.left, &seen));
+                return Err(Violation { rule: "path", layer: "simulator", instance: Some(*root), what });
+            }
+        }
+        match left.keys().next() {
+            Some(root) => Err(self.violation("I10", format!("instance {root} was started by nobody"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A mark is set by the call itself; called processes copy it, and their ends bring it back.
+fn is_answer(cause: &str) -> bool {
+    !matches!(cause, "called-instance-ended" | "continue")
+}
+
+fn difference(wanted: &BTreeMap<String, usize>, seen: &BTreeMap<String, usize>) -> String {
+    let mut words = Vec::new();
+    for id in wanted.keys().chain(seen.keys()) {
+        let (wanted, seen) = (wanted.get(id).unwrap_or(&0), seen.get(id).unwrap_or(&0));
+        if wanted != seen {
+            words.push(format!("{id} {seen} times, not {wanted}"));
+        }
+    }
+    words.dedup();
+    words.join(", ")
+}
+
+/// The words with which a seed's failure can be had again.
+pub(super) fn reproduce(seed: u64, violation: &Violation) -> String {
+    format!(
+        "SIM_SEED={seed} cargo test --test it sim:: -- --nocapture\n  {violation} (found by the {})",
+        violation.layer
+    )
+}
+
+/// In this thread, commands of the user `poison` make the engine panic, unless another defect is planted.
+pub(super) fn arm_poison() {
+    planted::plant(Some("poison"));
+}
