@@ -1,5 +1,6 @@
 //! Named connections: models say `softlayer`, this says where that is, as whom, with which secret, and by what it is
-//! recognised. Given in code or by a JSON file, `{"connections": [{"name": "vcenter-source", "kind": "vcenter", …}]}`.
+//! recognised. Given in code or by a JSON file, `{"connections": [{"name": "vcenter-source", "kind": "vcenter", …}]}`; its
+//! field `allow` says by tenant what models may reach by an address of their own, as `{"": {"networks": ["10.0.0.0/8"]}}`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -52,6 +53,7 @@ pub struct Connection {
 #[derive(Clone, Debug, Default)]
 pub struct Connections {
     by_name: BTreeMap<(String, String), Connection>,
+    allow: BTreeMap<String, Allow>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +68,8 @@ pub enum ConnectionError {
 #[serde(deny_unknown_fields)]
 struct File {
     connections: Vec<Connection>,
+    #[serde(default)]
+    allow: BTreeMap<String, Allow>,
 }
 
 impl Connections {
@@ -73,7 +77,12 @@ impl Connections {
         let wrong = |reason: String| ConnectionError::File { file: path.display().to_string(), reason };
         let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
         let file: File = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        Self::new(file.connections)
+        Ok(Self { allow: file.allow, ..Self::new(file.connections)? })
+    }
+
+    /// What this tenant's models may reach without a named connection, beyond the public internet.
+    pub fn allowed(&self, tenant: &str) -> Option<&Allow> {
+        self.allow.get(tenant)
     }
 
     pub fn new(list: Vec<Connection>) -> Result<Self, ConnectionError> {

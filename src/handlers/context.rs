@@ -48,8 +48,8 @@ impl Cx {
         Self { clock, cancelled, outside, tenant: String::new(), seen: Arc::default() }
     }
 
-    /// For this job: secrets and connections are its tenant's.
-    pub(crate) fn of(mut self, job: &Job) -> Self {
+    /// For this job: secrets and connections are its tenant's. Our own topics do it first; another handler has to.
+    pub fn of(mut self, job: &Job) -> Self {
         self.tenant.clone_from(&job.tenant);
         self
     }
@@ -110,8 +110,9 @@ impl Cx {
 
     /// What the tenant may reach without a named connection.
     pub(crate) fn allowed(&self) -> Allow {
-        let allowed = &self.outside.config.allow;
-        allowed.get(&self.tenant).cloned().unwrap_or_default()
+        let config = &self.outside.config;
+        let given = config.allow.get(&self.tenant).or_else(|| config.connections.allowed(&self.tenant));
+        given.cloned().unwrap_or_default()
     }
 
     /// The client of a connection; kept, so that its sockets are used again.

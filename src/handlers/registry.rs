@@ -21,7 +21,7 @@ use super::{gateway, http, mail, probe, softlayer, ssh, vcenter, vr};
 pub struct Config {
     pub connections: Connections,
     pub secrets: Secrets,
-    /// By tenant: what models may reach by an address of their own.
+    /// By tenant: what models may reach by an address of their own; comes before what the connections' file says.
     pub allow: BTreeMap<String, Allow>,
     /// Rhai scripts by name, such as `gateway-vyos-1.4`.
     pub scripts: BTreeMap<String, String>,

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::{BASE64, HEXLOWER, HEXUPPER_PERMISSIVE};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -178,29 +178,45 @@ fn header(message: &str, name: &str) -> Option<String> {
     value
 }
 
-/// RFC 2047 in base64, as our own mails have it.
+/// A header with RFC 2047's encoded words; the blank between two of them is no part of the text.
 fn decoded(value: &str) -> String {
     let mut told = String::new();
-    let mut last_encoded = false;
+    let mut after_encoded = false;
     for word in value.split_whitespace() {
-        let inner = word.strip_prefix("=?utf-8?b?").and_then(|rest| rest.strip_suffix("?="));
-        let text = inner.and_then(|inner| BASE64.decode(inner.as_bytes()).ok());
-        match text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()) {
-            Some(text) => {
-                if !last_encoded && !told.is_empty() {
-                    told.push(' ');
-                }
-                told.push_str(&text);
-                last_encoded = true;
-            }
-            None => {
-                if !told.is_empty() {
-                    told.push(' ');
-                }
-                told.push_str(word);
-                last_encoded = false;
-            }
+        let plain = encoded_word(word);
+        if !told.is_empty() && !(after_encoded && plain.is_some()) {
+            told.push(' ');
         }
+        after_encoded = plain.is_some();
+        told.push_str(plain.as_deref().unwrap_or(word));
     }
     told
+}
+
+fn encoded_word(word: &str) -> Option<String> {
+    let inner = word.strip_prefix("=?")?.strip_suffix("?=")?;
+    let mut parts = inner.splitn(3, '?');
+    let (charset, encoding, text) = (parts.next()?, parts.next()?, parts.next()?);
+    let bytes = match encoding.to_ascii_lowercase().as_str() {
+        "b" => BASE64.decode(text.as_bytes()).ok()?,
+        "q" => quoted(text)?,
+        _ => return None,
+    };
+    charset.eq_ignore_ascii_case("utf-8").then(|| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn quoted(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'_' => b' ',
+            b'=' => {
+                let digits = [rest.next()?, rest.next()?];
+                *HEXUPPER_PERMISSIVE.decode(&digits).ok()?.first()?
+            }
+            byte => byte,
+        });
+    }
+    Some(bytes)
 }

@@ -24,8 +24,6 @@ const SERVER: &[&str] = &[
     "snapshot",
 ];
 const GB: f64 = 1e9;
-/// Snapshots hang on one another; deeper chains are not counted.
-const SNAPSHOTS_MAX: usize = 1000;
 
 #[derive(Deserialize)]
 struct Input {
@@ -132,6 +130,7 @@ fn nics(one: &Object) -> Vec<Value> {
         .collect()
 }
 
+/// All of them, whatever hangs on what; the page that brought them is bounded.
 pub(super) fn snapshots(one: &Object) -> Vec<Value> {
     let Some(root) = one.root("snapshot") else {
         return Vec::new();
@@ -139,9 +138,6 @@ pub(super) fn snapshots(one: &Object) -> Vec<Value> {
     let mut open: Vec<ElementRef<'_>> = root.children().filter(|child| child.is(VIM, "rootSnapshotList")).collect();
     let mut found = Vec::new();
     while let Some(snapshot) = open.pop() {
-        if found.len() == SNAPSHOTS_MAX {
-            break;
-        }
         found.push(json!({
             "name": child_text(snapshot, "name"),
             "moref": child_text(snapshot, "snapshot"),

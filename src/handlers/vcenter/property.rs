@@ -1,12 +1,13 @@
 //! Reading properties: all objects of a kind below the root, page by page, or one object; and waiting for a task.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 use super::soap::{Content, Failed, Fault, VCenter, VIM, child_text, object, returned, returned_maybe, type_of};
-use crate::handlers::{Answer, Trouble};
+use crate::handlers::Trouble;
 use crate::xml::{Document, ElementRef, escaped_text};
 
 /// Objects per page: a server shows some hundred elements, and the reader takes 50 000.
@@ -22,25 +23,15 @@ pub(super) struct Object {
     pub(super) properties: BTreeMap<String, Property>,
 }
 
-/// A property's value: its XML, read where it is needed.
-pub(super) struct Property(Document);
+/// A property's value: an element of the page that brought it, where its prefixes are bound.
+pub(super) struct Property {
+    page: Arc<Document>,
+    at: usize,
+}
 
 impl Property {
-    /// The value is a root of its own, so the prefixes that the envelope binds are bound here again.
-    fn new(value: ElementRef<'_>) -> Answer<Self> {
-        let source = value.document().text();
-        let xml = format!(
-            "<value xmlns=\"{VIM}\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\">{}</value>",
-            &source[value.content_span()]
-        );
-        let document = Document::parse(xml.as_bytes());
-        let document =
-            document.map_err(|found| Trouble::broken(format!("a property of vCenter cannot be read: {found}")))?;
-        Ok(Self(document))
-    }
-
     pub(super) fn root(&self) -> ElementRef<'_> {
-        self.0.root()
+        self.page.element_by_index(self.at)
     }
 
     pub(super) fn text(&self) -> String {
@@ -109,32 +100,35 @@ async fn pages(vcenter: &VCenter, content: &Content, specification: &str) -> Res
     let mut page = vcenter.call(content, "RetrievePropertiesEx", &format!("{this}{specification}")).await?;
     let mut found = Vec::new();
     loop {
-        let token = match returned_maybe(&page) {
-            Some(told) => {
-                read(told, &mut found)?;
-                child_text(told, "token")
-            }
-            None => None,
-        };
-        let Some(token) = token.filter(|_| found.len() < OBJECTS_MAX) else {
+        let shared = Arc::new(page);
+        let told = returned_maybe(&shared);
+        if let Some(told) = told {
+            read(told, &shared, &mut found);
+        }
+        let Some(token) = told.and_then(|told| child_text(told, "token")) else {
             return Ok(found);
         };
+        if found.len() > OBJECTS_MAX {
+            let words = format!(
+                "vCenter ({}) shows more than {OBJECTS_MAX} objects: sign in as a user who sees less",
+                vcenter.name
+            );
+            return Err(Trouble::wrong(words).into());
+        }
         let body = format!("{this}<token>{}</token>", escaped_text(&token));
         page = vcenter.call(content, "ContinueRetrievePropertiesEx", &body).await?;
     }
 }
 
-fn read(page: ElementRef<'_>, into: &mut Vec<Object>) -> Answer<()> {
-    for found in page.children().filter(|child| child.is(VIM, "objects")) {
-        let mut properties = BTreeMap::new();
-        for set in found.children().filter(|child| child.is(VIM, "propSet")) {
-            if let (Some(name), Some(value)) = (child_text(set, "name"), set.child(VIM, "val")) {
-                properties.insert(name, Property::new(value)?);
-            }
-        }
-        into.push(Object { moref: child_text(found, "obj").unwrap_or_default(), properties });
+fn read(told: ElementRef<'_>, page: &Arc<Document>, into: &mut Vec<Object>) {
+    for found in told.children().filter(|child| child.is(VIM, "objects")) {
+        let sets = found.children().filter(|child| child.is(VIM, "propSet"));
+        let properties = sets.filter_map(|set| {
+            let value = set.child(VIM, "val")?;
+            Some((child_text(set, "name")?, Property { page: Arc::clone(page), at: value.index() }))
+        });
+        into.push(Object { moref: child_text(found, "obj").unwrap_or_default(), properties: properties.collect() });
     }
-    Ok(())
 }
 
 /// Waits until the task that an operation answered has ended; the reference of what it made.

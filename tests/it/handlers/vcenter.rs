@@ -127,7 +127,8 @@ async fn a_forgotten_session_is_renewed_and_the_state_survives_a_kill() {
     let told = outside.done("vcenter.vm-state", vm("vm-101")).await;
     assert_eq!(told["powerState"], json!("poweredOff"));
     let clock = outside.clock.clone();
-    drop(outside);
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(10), outside.counterparts.shutdown());
+    ended.await.expect("idle connections do not hold it up");
     let outside = Outside::with_clock(folder.path(), Options::default(), clock).await;
     let told = outside.done("vcenter.vm-state", vm("vm-101")).await;
     assert_eq!(told["powerState"], json!("poweredOff"));

@@ -148,3 +148,27 @@ async fn a_time_limit_ends_a_silent_exchange() {
     let told = run(&registry, &TestClock::new(), job).await;
     assert!(matches!(told, Outcome::Retry { .. }), "{told:?}");
 }
+
+#[tokio::test]
+async fn a_file_gives_connections_and_what_tenants_may_reach() {
+    let port = server().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("connections.json");
+    let file = json!({
+        "connections": [{"name": "api", "kind": "http", "address": "https://api.example.com/v1", "secret": "secret://token"}],
+        "allow": {"demo": {"loopback": true, "ports": [port]}},
+    });
+    std::fs::write(&path, file.to_string()).unwrap();
+    let connections = Connections::from_file(&path).unwrap();
+    assert_eq!(connections.get("any", "api").unwrap().kind, Kind::Http);
+    let registry = Registry::standard(Config { connections, ..Config::default() });
+    let ask = async |port: u16| {
+        let mut job = task("http.request", json!({"url": format!("http://127.0.0.1:{port}/v1/ok")}), "key");
+        job.tenant = "demo".into();
+        run(&registry, &TestClock::new(), job).await
+    };
+    assert!(matches!(ask(port).await, Outcome::Complete(_)));
+    assert!(matches!(ask(port.wrapping_add(1)).await, Outcome::Fail(words) if words.contains("port")));
+    std::fs::write(&path, "{").unwrap();
+    assert!(Connections::from_file(&path).unwrap_err().to_string().contains("connections.json"));
+}

@@ -193,6 +193,7 @@ fn run(world: &World, call: &Call) -> Answer {
             let own = state.attachments.values().filter(|vlan| vlan.gateway == one.id);
             own.map(|vlan| object::attachment(vlan, now)).collect()
         }),
+        ("SoftLayer_Network_Pod", "getAllObjects") => Ok(json!([])),
         (_, "getObject") => find(world, call, object::resource),
         (service, method) => Err(Refusal::Absent(format!("{service}::{method} is not offered here"))),
     }
@@ -237,9 +238,9 @@ fn account(world: &World, call: &Call, list: &str) -> Answer {
             "getNetworkVlans" => ("networkVlans", of(&[Ware::Vlan])),
             "getNetworkGateways" => ("networkGateways", of(&[Ware::Gateway])),
             "getOrders" => ("orders", live().map(object::order).collect()),
-            "getTickets" => {
-                let tickets = state.tickets.values();
-                ("tickets", tickets.map(|one| object::ticket(one, now)).collect())
+            "getTickets" | "getOpenTickets" => {
+                let wanted = state.tickets.values().filter(|one| list == "getTickets" || now < one.closes);
+                ("tickets", wanted.map(|one| object::ticket(one, now)).collect())
             }
             _ => ("", Vec::new()),
         }
@@ -247,7 +248,8 @@ fn account(world: &World, call: &Call, list: &str) -> Answer {
     if name.is_empty() {
         return Err(Refusal::Absent(format!("SoftLayer_Account::{list} is not offered here")));
     }
-    let wanted = call.filter.as_ref().map(|filter| &filter[name]);
+    let named = if list == "getOpenTickets" { "openTickets" } else { name };
+    let wanted = call.filter.as_ref().map(|filter| &filter[named]);
     let kept = all.into_iter().filter(|one| wanted.is_none_or(|wanted| filter::matches(wanted, one)));
     Ok(kept.collect())
 }
