@@ -1,6 +1,7 @@
 // Servers × stages: colour and sign, each cell the way to the instance that does the work.
 
 import type { Cell, CellState, Server, Stage } from '../api/types';
+import { useMemo } from 'preact/hooks';
 import { stateSign } from '../ui/badge';
 import { useParameters } from '../ui/location';
 import { Search } from '../ui/search';
@@ -14,6 +15,8 @@ const SEARCH_FROM = 12;
 
 export function HeatTable({ stages, servers, clock }: { stages: Stage[]; servers: Server[]; clock: string }) {
   const [{ server }, change] = useParameters({ server: '' });
+  // Counts of a stage change often, names do not.
+  const names = useMemo(() => stages.map(({ id, name }) => ({ id, name })), [stages.map(({ id, name }) => `${id} ${name}`).join()]);
   const wanted = server.toLowerCase();
   const shown = servers.filter(({ name, wave, os }) => `${name} ${wave ?? ''} ${os ?? ''}`.toLowerCase().includes(wanted));
   return (
@@ -46,15 +49,7 @@ export function HeatTable({ stages, servers, clock }: { stages: Stage[]; servers
               </thead>
               <tbody>
                 {shown.map((row) => (
-                  <tr key={row.name}>
-                    <th scope="row">
-                      {row.name}
-                      <small>{[row.os, row.wave].filter(Boolean).join(' · ')}</small>
-                    </th>
-                    {stages.map((stage) => (
-                      <HeatCell key={stage.id} cell={row.cells.find((cell) => cell.stage === stage.id)} server={row.name} stage={stage.name} clock={clock} />
-                    ))}
-                  </tr>
+                  <HeatRow key={row.name} row={row} names={names} clock={row.cells.some(isLive) ? clock : ''} />
                 ))}
               </tbody>
             </table>
@@ -75,10 +70,29 @@ export function HeatTable({ stages, servers, clock }: { stages: Stage[]; servers
   );
 }
 
+const isLive = ({ state }: Cell) => state === 'running' || state === 'waiting' || state === 'person' || state === 'failed';
+
+/** Drawn again only when something of it changed: there may be five hundred. An unchanged row keeps its identity in the query. */
+function HeatRow({ row, names, clock }: { row: Server; names: Pick<Stage, 'id' | 'name'>[]; clock: string }) {
+  return useMemo(
+    () => (
+      <tr>
+        <th scope="row">
+          {row.name}
+          <small>{[row.os, row.wave].filter(Boolean).join(' · ')}</small>
+        </th>
+        {names.map(({ id, name }) => (
+          <HeatCell key={id} cell={row.cells.find(({ stage }) => stage === id)} server={row.name} stage={name} clock={clock} />
+        ))}
+      </tr>
+    ),
+    [row, names, clock],
+  );
+}
+
 function HeatCell({ cell, server, stage, clock }: { cell: Cell | undefined; server: string; stage: string; clock: string }) {
   const state = cell?.state ?? 'pending';
-  const live = state === 'running' || state === 'waiting' || state === 'person' || state === 'failed';
-  const since = cell?.since && live ? between(cell.since, clock) : null;
+  const since = cell?.since && isLive(cell) ? between(cell.since, clock) : null;
   const words = `${STATE_WORDS[state]}${since ? ` for ${since}` : ''}`;
   const face = (
     <>
