@@ -19,6 +19,8 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::{Message, transport::smtp};
 use serde::Deserialize;
 use serde_json::json;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
 use super::input::Words;
 use super::net::{self, NetError};
@@ -143,8 +145,9 @@ async fn deliver(message: &Message, connection: &Connection, cx: &Cx) -> Answer<
     if let Some(user) = &connection.user {
         let secret = cx.secret_of(connection)?;
         let credentials = Credentials::new(user.clone(), secret.expose().to_owned());
-        let signed_in = session.auth(DEFAULT_MECHANISMS, &credentials).await;
-        signed_in.map_err(failed)?;
+        // the library logs what it writes, and here that is the password
+        let signing_in = session.auth(DEFAULT_MECHANISMS, &credentials).with_subscriber(NoSubscriber::new());
+        signing_in.await.map_err(failed)?;
     }
     let sent = session.send(message.envelope(), &message.formatted()).await;
     sent.map_err(failed)?;

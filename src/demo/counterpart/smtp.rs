@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::USER;
 use super::world::{self, World};
 use crate::base::time::Timestamp;
 
@@ -68,7 +69,12 @@ async fn dialogue(stream: TcpStream, world: &World) -> io::Result<()> {
         let _guard = world.clock.guard();
         let verb = line.trim().to_ascii_uppercase();
         let answer: &[u8] = if verb.starts_with("EHLO") {
-            b"250-sink\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 4194304\r\n"
+            b"250-sink\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-AUTH PLAIN\r\n250 SIZE 4194304\r\n"
+        } else if verb.starts_with("AUTH PLAIN") {
+            match signs_in(line.trim(), world) {
+                true => b"235 welcome\r\n",
+                false => b"535 not known\r\n",
+            }
         } else if verb.starts_with("RCPT TO:") {
             to.push(address(&line));
             b"250 ok\r\n"
@@ -94,6 +100,12 @@ async fn dialogue(stream: TcpStream, world: &World) -> io::Result<()> {
         };
         write.write_all(answer).await?;
     }
+}
+
+/// RFC 4616: nothing, user and password, parted by NUL. Nobody has to sign in here.
+fn signs_in(line: &str, world: &World) -> bool {
+    let given = line.rsplit(' ').next().and_then(|text| BASE64.decode(text.as_bytes()).ok());
+    given.is_some_and(|given| given == format!("\0{USER}\0{}", world.password).as_bytes())
 }
 
 /// The address between the angle brackets.

@@ -189,7 +189,7 @@ mod tests {
     /// Payloads that shells have been tricked with, and any other text: each comes out as it went in.
     fn comes_through(text: &str) {
         let command = filled("printf %s {x}", text).unwrap();
-        for shell in ["sh", "bash"] {
+        for shell in ["sh", "dash", "bash"] {
             let Ok(out) = Command::new(shell).args(["-c", &command]).output() else {
                 continue;
             };

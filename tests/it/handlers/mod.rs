@@ -1,5 +1,6 @@
 //! Handlers against their counterparts, over real sockets. Time is a number that the tests set.
 
+mod canary;
 mod foreign;
 mod gateway;
 mod mail;
