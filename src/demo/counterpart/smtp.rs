@@ -196,7 +196,8 @@ fn decoded(value: &str) -> String {
     let mut after_encoded = false;
     for word in value.split_whitespace() {
         let plain = encoded_word(word);
-        if !told.is_empty() && !(after_encoded && plain.is_some()) {
+        let joined = after_encoded && plain.is_some();
+        if !joined && !told.is_empty() {
             told.push(' ');
         }
         after_encoded = plain.is_some();
