@@ -1,6 +1,9 @@
 //! The only integration binary: one link step, one server of each kind for all tests.
 
+mod bad_input;
+mod clients;
 mod handlers;
+mod kill;
 mod sim;
 mod store;
 mod suites;

@@ -4,3 +4,4 @@ pub(crate) mod binary;
 pub(crate) mod need;
 pub(crate) mod postgres;
 pub(crate) mod say;
+pub(crate) mod serve;
