@@ -151,7 +151,7 @@ impl From<StoreError> for ApiError {
 }
 
 /// What the framework answers with text becomes our shape (D3); our own answers pass.
-pub(crate) fn reshaped(answer: Response) -> Response {
+pub(crate) async fn reshaped(answer: Response) -> Response {
     let status = answer.status();
     let is_ours = answer.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
     if is_ours || !(status.is_client_error() || status.is_server_error()) {

@@ -1,11 +1,13 @@
 //! Bodies: read within limits, answered with exactly the types that clients expect (D1 to D4).
 
 use super::error::{Answer, ApiError};
-use crate::base::limits::{JSON_DEPTH_MAX, REQUEST_BYTES_MAX};
+use crate::base::limits::{DEPLOYMENT_BYTES_MAX, JSON_DEPTH_MAX, REQUEST_BYTES_MAX};
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::BytesMut;
+use futures_util::StreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -33,17 +35,28 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 /// A body whose members are looked at one by one.
 pub(crate) type Object = Map<String, Value>;
 
+/// What is too large is still read up to here: a client that sends on does not see an answer.
+const PASSED_OVER_MAX: usize = 2 * DEPLOYMENT_BYTES_MAX;
+
 /// The whole body, or 413.
 pub(crate) async fn whole(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, ApiError> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(ApiError::too_large(limit));
     }
-    axum::body::to_bytes(body, limit).await.map_err(|error| {
-        let too_large =
-            std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("length limit"));
-        if too_large { ApiError::too_large(limit) } else { ApiError::invalid("The body broke off: send it again.") }
-    })
+    let mut chunks = body.into_data_stream();
+    let mut bytes = BytesMut::new();
+    let mut passed = 0_usize;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| ApiError::invalid("The body broke off: send it again."))?;
+        passed = passed.saturating_add(chunk.len());
+        if passed <= limit {
+            bytes.extend_from_slice(&chunk);
+        } else if passed > PASSED_OVER_MAX {
+            break;
+        }
+    }
+    if passed > limit { Err(ApiError::too_large(limit)) } else { Ok(bytes.freeze()) }
 }
 
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {

@@ -1,9 +1,57 @@
-//! Floor 7: REST.
+//! Floor 7: REST. `/engine-rest` speaks the Camunda 7 dialect, `/api` is the product's own, everything else is the page.
+//!
+//! | Where | What |
+//! |---|---|
+//! | `state`, `call` | what a route may use; one request of somebody who has signed in |
+//! | `auth` | Basic, sessions, set-up |
+//! | `error`, `json`, `params`, `value`, `wire` | the shapes of the dialect: errors, bodies, queries, variables, ids |
+//! | `idempotency` | repeats of a call under one key |
+//! | `rest` | `/engine-rest`, a file per resource |
+//! | `product`, `events` | `/api` |
+//! | [`assets`] | the page |
 
 pub mod assets;
 mod auth;
+mod call;
 mod error;
+mod events;
+mod guard;
+mod idempotency;
 mod json;
 mod params;
+mod product;
+mod rest;
+mod state;
 mod value;
 mod wire;
+
+pub use state::{ApiState, NewAccount, Options};
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::response::Redirect;
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// All that a server answers.
+pub fn router(state: ApiState) -> Router {
+    let signed_in = from_fn_with_state(state.clone(), guard::signed_in);
+    let keyed = from_fn_with_state(state.clone(), idempotency::layer);
+    let closed = Router::new()
+        .nest("/engine-rest", rest::routes())
+        .nest("/engine-rest/engine/default", rest::routes())
+        .merge(product::closed())
+        .route_layer(keyed)
+        .route_layer(signed_in);
+    let to_console = get(|| async { Redirect::temporary("/console") });
+    Router::new()
+        .merge(closed)
+        .merge(product::open())
+        .route("/camunda/app/cockpit/default/", to_console)
+        .fallback(assets::serve)
+        .layer(from_fn_with_state(state.clone(), guard::foreign_pages))
+        .layer(map_response(error::reshaped))
+        .layer(from_fn(guard::headers))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .with_state(state)
+}

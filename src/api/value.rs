@@ -16,13 +16,6 @@ const KINDS: [&str; 13] = [
 ];
 const JSON_FORMAT: &str = "application/json";
 
-/// Variables of a request: those that are kept, and those seen in this command only.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Given {
-    pub(crate) kept: Variables,
-    pub(crate) transient: Variables,
-}
-
 /// How an object leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Objects {
@@ -33,21 +26,14 @@ pub(crate) enum Objects {
 }
 
 /// A member `variables` of a body: absent and null are none.
-pub(crate) fn read_all(variables: Option<&Value>) -> Result<Given, ApiError> {
-    let mut given = Given::default();
+pub(crate) fn read_all(variables: Option<&Value>) -> Result<Variables, ApiError> {
     let Some(variables) = variables.filter(|value| !value.is_null()) else {
-        return Ok(given);
+        return Ok(Variables::new());
     };
     let Value::Object(members) = variables else {
         return Err(ApiError::invalid("variables must be an object of {\"name\": {\"value\": …, \"type\": …}}."));
     };
-    for (name, wire) in members {
-        let variable = read(wire)?;
-        let transient = wire.pointer("/valueInfo/transient") == Some(&Value::Bool(true));
-        let into = if transient { &mut given.transient } else { &mut given.kept };
-        into.insert(name.clone(), variable);
-    }
-    Ok(given)
+    members.iter().map(|(name, wire)| Ok((name.clone(), read(wire)?))).collect()
 }
 
 /// One `{"type", "value", "valueInfo"}`.
@@ -60,6 +46,10 @@ pub(crate) fn read(wire: &Value) -> Result<Variable, ApiError> {
         Some(Value::Object(info)) => info.clone(),
         _ => Map::new(),
     };
+    if info.get("transient") == Some(&Value::Bool(true)) {
+        let words = "Variables that are transient are not taken by this version: it would store them.";
+        return Err(ApiError::invalid(words));
+    }
     let variable = match members.get("type") {
         None | Some(Value::Null) => inferred(value),
         Some(Value::String(kind)) => typed(kind_of(kind)?, value, &info)?,
@@ -425,12 +415,10 @@ mod tests {
     }
 
     #[test]
-    fn transient_variables_are_kept_apart() {
-        let given =
-            read_all(Some(&json!({ "a": { "value": 1, "valueInfo": { "transient": true } }, "b": { "value": 2 } })))
-                .expect("taken");
-        assert_eq!(given.kept.keys().collect::<Vec<_>>(), ["b"]);
-        assert_eq!(given.transient.keys().collect::<Vec<_>>(), ["a"]);
+    fn a_transient_variable_is_refused_rather_than_stored() {
+        let secret = json!({ "a": { "value": 1, "valueInfo": { "transient": true } } });
+        assert!(read_all(Some(&secret)).expect_err("refused").message.contains("transient"));
+        assert_eq!(read_all(Some(&json!({ "b": { "value": 2 } }))).expect("taken").len(), 1);
         assert!(read_all(Some(&json!([]))).is_err());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`clock`] says what time it is; [`node`] is what everything above talks to; `driver` runs the partition on the store;
 //! `executor` does the jobs that this process takes; [`correlate`] finds who waits for a message; [`waiters`] are parked
-//! requests for jobs.
+//! requests for jobs; [`show`] is what only some installations have to show.
 
 pub mod clock;
 pub mod correlate;
@@ -11,6 +11,7 @@ mod driver;
 mod executor;
 mod internal;
 pub mod node;
+pub mod show;
 pub mod waiters;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The only integration binary: one link step, one server of each kind for all tests.
 
+mod api;
 mod bad_input;
 mod clients;
 mod handlers;

@@ -95,7 +95,7 @@ impl Condition {
 /// Rows that belong to a listed one; their columns are those of [`related`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
-    /// Variables that a token of this row sees: the instance's own and those of its activation.
+    /// Variables that a token of this row may see: of its activation, and of all that lies around activations.
     Variable,
     /// Variables of the instance itself.
     InstanceVariable,
@@ -283,7 +283,7 @@ pub mod column {
         INSTANCE = "t.instance", TOKEN = "t.token", NUMBER = "t.id", ROOT = "t.root", DEFINITION = "t.definition",
         PROCESS = "t.process", TENANT = "t.tenant", BUSINESS_KEY = "t.business_key", SUSPENDED = "t.suspended",
         ELEMENT = "t.element", NAME = "t.name", DESCRIPTION = "t.description", ASSIGNEE = "t.assignee",
-        OWNER = "t.owner", DELEGATION = "t.delegation", PRIORITY = "t.priority", DUE = "t.due",
+        OWNER = "t.owner", OWNING_TOKEN = "t.owner", DELEGATION = "t.delegation", PRIORITY = "t.priority", DUE = "t.due",
         FOLLOW_UP = "t.follow_up", CREATED_AT = "t.created_at", UPDATED_AT = "t.updated_at", SCOPE = "t.scope",
         CALLER = "t.caller", STATE = "t.state", STARTED_AT = "t.started_at", ENDED_AT = "t.ended_at",
         STARTER = "t.starter", INCIDENTS = "t.incidents", KIND = "t.kind", TOPIC = "t.topic", HOLDER = "t.holder",
@@ -291,8 +291,9 @@ pub mod column {
         REPEATS = "t.repeats", MESSAGE = "t.message", AT = "t.at", REASON = "t.reason", CANCELLED = "t.cancelled",
         RAISED_AT = "t.raised_at", RESOLVED_AT = "t.resolved_at", DELETED = "t.deleted", VALUE = "t.value",
         KEY = "t.key", VERSION = "t.version", VERSION_TAG = "t.version_tag", RESOURCE = "t.resource",
-        DEPLOYMENT = "t.deployment", STARTABLE = "t.startable", SOURCE = "t.source", LATEST = "t.version",
+        DEPLOYMENT = "t.deployment", STARTABLE = "t.startable", SOURCE = "t.source",
         CALLED = "t.called", PARENT = "t.parent", IS_TIMER = "t.is_timer",
+        CURRENT_VALUE = "v.value", DURATION = "(t.ended_at - t.started_at)", TASK_DURATION = "(t.ended_at - t.created_at)",
         DEFINITION_NAME = "d.name", DEFINITION_VERSION = "d.version", DEFINITION_VERSION_TAG = "d.version_tag",
         DEFINITION_DEPLOYMENT = "d.deployment",
     }
@@ -306,7 +307,8 @@ pub mod related {
         NAME = "r.name", TEXT = "r.text", NUMBER = "r.number", KIND = "r.kind", IS_GROUP = "r.is_group",
         MESSAGE = "r.message", BUSINESS_KEY = "r.business_key", ELEMENT = "r.element", ENDED_AT = "r.ended_at",
         RESOLVED_AT = "r.resolved_at", VALUE = "r.value", CALLER = "r.caller", ROOT = "r.root",
-        STARTED_AT = "r.started_at", STATE = "r.state", DEPLOYMENT = "r.deployment",
+        STARTED_AT = "r.started_at", STATE = "r.state", DEPLOYMENT = "r.deployment", TOKEN = "r.token", TENANT = "r.tenant",
+        CANCELLED = "r.cancelled", ID = "r.id",
     }
 }
 

@@ -1,0 +1,142 @@
+//! `Idempotency-Key`: a state-changing call that is repeated gets the first answer and changes nothing (7 days).
+//!
+//! The partition keeps its reply with the command, in one transaction. A repeat is found here before its route looks for
+//! things that the first call has used up, and two calls at the same time meet in the partition.
+
+use super::call::key_reused;
+use super::error::ApiError;
+use super::json::{json, no_content, whole};
+use super::state::ApiState;
+use super::{auth::Caller, rest};
+use crate::base::access::NO_TENANT;
+use crate::base::id::{DeploymentId, InstanceId, TokenId};
+use crate::base::limits::DEPLOYMENT_BYTES_MAX;
+use crate::engine::command::Answer as Done;
+use crate::partition::transaction::{AnswerRow, CommandKey};
+use crate::partition::{Input, Reply};
+use aws_lc_rs::digest::{Context, SHA256};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use data_encoding::HEXLOWER;
+use serde_json::Value;
+
+const HEADER: &str = "idempotency-key";
+const KEY_BYTES_MAX: usize = 255;
+
+/// The key of a call, with a digest of what it asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    key: CommandKey,
+    digest: String,
+}
+
+impl Key {
+    pub(crate) fn for_partition(&self) -> (CommandKey, String) {
+        (self.key.clone(), self.digest.clone())
+    }
+}
+
+/// Answers repeats; else lets the call through with its key.
+pub(crate) async fn layer(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    match keyed(&state, request).await {
+        Ok(Found::Repeat(answer)) => answer,
+        Ok(Found::First(request)) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+enum Found {
+    Repeat(Response),
+    First(Request),
+}
+
+async fn keyed(state: &ApiState, request: Request) -> Result<Found, ApiError> {
+    let Some(word) = request.headers().get(HEADER).filter(|_| !request.method().is_safe()) else {
+        return Ok(Found::First(request));
+    };
+    let word = word.to_str().ok().filter(|word| !word.is_empty() && word.len() <= KEY_BYTES_MAX);
+    let word = word.ok_or_else(|| ApiError::invalid("An Idempotency-Key has 1 to 255 plain characters."))?.to_owned();
+    let user = request.extensions().get::<Caller>().map(|caller| caller.user.clone()).unwrap_or_default();
+    let (mut parts, body) = request.into_parts();
+    let bytes = whole(&parts.headers, body, DEPLOYMENT_BYTES_MAX).await?;
+    let mut digest = Context::new(&SHA256);
+    for part in [parts.uri.to_string().as_bytes(), b"\0", &bytes] {
+        digest.update(part);
+    }
+    let key = CommandKey {
+        tenant: NO_TENANT.to_owned(),
+        route: format!("{user} {} {}", parts.method, parts.uri.path()),
+        key: word,
+    };
+    let key = Key { key, digest: HEXLOWER.encode(digest.finish().as_ref()) };
+    if let Some(first) = answered(state, &key).await? {
+        return again(state, &parts.extensions.get::<Caller>().cloned(), &first).await.map(Found::Repeat);
+    }
+    parts.extensions.insert(key);
+    Ok(Found::First(Request::from_parts(parts, Body::from(bytes))))
+}
+
+async fn answered(state: &ApiState, key: &Key) -> Result<Option<AnswerRow>, ApiError> {
+    let Input::Loaded { answers, .. } = state.store().load(&[], std::slice::from_ref(&key.key)).await? else {
+        return Ok(None);
+    };
+    match answers.into_iter().next() {
+        Some(row) if row.digest != key.digest => Err(key_reused()),
+        found => Ok(found),
+    }
+}
+
+/// The first answer, told again.
+async fn again(state: &ApiState, caller: &Option<Caller>, first: &AnswerRow) -> Result<Response, ApiError> {
+    let Some(caller) = caller.clone() else {
+        return Err(ApiError::unauthenticated());
+    };
+    let call = super::call::Call { state: state.clone(), caller, key: None };
+    match reply(&first.answer)? {
+        Reply::Done(_) | Reply::Repeated(_) => no_content(),
+        Reply::Started(instance) => json(rest::instance::started(&call, instance).await?),
+        Reply::Leased(jobs) => json(rest::fetch::items(&call, &jobs, &rest::fetch::Wish::default()).await?),
+        Reply::Deployed { deployment, .. } => json(rest::deployment::deployed(&call, deployment.id).await?),
+    }
+}
+
+/// A kept reply as a reply. Of a deployment only the id was kept.
+pub(crate) fn reply(first: &str) -> Result<Reply, ApiError> {
+    let kept: Value = serde_json::from_str(first).map_err(|_| unreadable())?;
+    if let Some(instance) = kept.get("started").and_then(id) {
+        return Ok(Reply::Started(InstanceId(instance)));
+    }
+    if let Some(id) = kept.get("deployed").and_then(id) {
+        let deployment = crate::partition::transaction::DeploymentRow {
+            id: DeploymentId(id),
+            tenant: String::new(),
+            name: None,
+            source: None,
+            at: crate::base::time::Timestamp(0),
+        };
+        return Ok(Reply::Deployed { deployment, definitions: Vec::new() });
+    }
+    if let Some(jobs) = kept.get("leased").and_then(Value::as_array) {
+        return leased(jobs).map(Reply::Leased);
+    }
+    if kept.get("done").is_some() { Ok(Reply::Done(Done::default())) } else { Err(unreadable()) }
+}
+
+/// Instance, token and lease of each job that was leased.
+fn leased(jobs: &[Value]) -> Result<Vec<(InstanceId, TokenId, i64)>, ApiError> {
+    let job = |job: &Value| {
+        let token = u32::try_from(job.get(1)?.as_i64()?).ok()?;
+        Some((InstanceId(id(job.get(0)?)?), TokenId(token), job.get(2)?.as_i64()?))
+    };
+    jobs.iter().map(|one| job(one).ok_or_else(unreadable)).collect()
+}
+
+fn id(value: &Value) -> Option<i64> {
+    value.as_str()?.parse().ok()
+}
+
+fn unreadable() -> ApiError {
+    ApiError::failed("The first answer to this key cannot be read.")
+}

@@ -1,0 +1,302 @@
+//! `/process-definition`: deployed versions of processes.
+
+use super::filter::Rule;
+use super::form;
+use super::listing::Listing;
+use super::{Words, tenant};
+use crate::api::call::Call;
+use crate::api::error::{Answer, ApiError};
+use crate::api::json::{Json, json, no_content};
+use crate::api::params::{Filters, Page, Query};
+use crate::api::state::ApiState;
+use crate::api::wire;
+use crate::base::access::NO_TENANT;
+use crate::base::id::{DefinitionId, InstanceId};
+use crate::partition::Work;
+use crate::store::queries::record::{
+    ContentRecord, DefinitionRecord, IncidentRecord, InstanceRecord, PROCESS_CODE, PastActivityRecord, TimedRecord,
+};
+use crate::store::queries::select::{Column, Condition, Relation, column};
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+use serde::Deserialize;
+use serde_json::{Value, json as shape};
+use std::collections::BTreeMap;
+
+pub(super) struct Definitions;
+
+impl Listing for Definitions {
+    type Row = DefinitionRecord;
+    const RULES: &'static [Rule] = &[
+        Rule::Definition("processDefinitionId", column::NUMBER),
+        Rule::DefinitionIn("processDefinitionIdIn", column::NUMBER),
+        Rule::Text("key", column::KEY),
+        Rule::TextIn("keysIn", column::KEY),
+        Rule::Like("keyLike", column::KEY),
+        Rule::Text("name", column::NAME),
+        Rule::Like("nameLike", column::NAME),
+        Rule::Number("version", column::VERSION),
+        Rule::Text("versionTag", column::VERSION_TAG),
+        Rule::Like("versionTagLike", column::VERSION_TAG),
+        Rule::Absent("withoutVersionTag", column::VERSION_TAG),
+        Rule::Text("resourceName", column::RESOURCE),
+        Rule::Like("resourceNameLike", column::RESOURCE),
+        Rule::Instance("deploymentId", column::DEPLOYMENT),
+        Rule::Unset("active", column::SUSPENDED),
+        Rule::Set("suspended", column::SUSPENDED),
+        Rule::Set("startableInTasklist", column::STARTABLE),
+        Rule::Unset("notStartableInTasklist", column::STARTABLE),
+        Rule::If("latestVersion", || Condition::Not(Box::new(Condition::Some(Relation::Newer, Vec::new())))),
+        Rule::Tenants,
+    ];
+    const SORTS: &'static [(&'static str, Column)] = &[
+        ("key", column::KEY),
+        ("name", column::NAME),
+        ("version", column::VERSION),
+        ("versionTag", column::VERSION_TAG),
+        ("id", column::NUMBER),
+        ("deploymentId", column::DEPLOYMENT),
+        ("deployTime", column::DEPLOYMENT),
+        ("tenantId", column::TENANT),
+    ];
+
+    fn base() -> Vec<Condition> {
+        vec![Condition::equal(column::KIND, PROCESS_CODE)]
+    }
+
+    fn more(_filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+        Ok(Vec::new())
+    }
+
+    async fn shape(call: &Call, rows: Vec<DefinitionRecord>) -> Result<Vec<Value>, ApiError> {
+        let mut shaped = Vec::with_capacity(rows.len());
+        for row in &rows {
+            shaped.push(definition(call, row).await?);
+        }
+        Ok(shaped)
+    }
+}
+
+pub(super) async fn definition(call: &Call, row: &DefinitionRecord) -> Result<Value, ApiError> {
+    Ok(shape!({
+        "id": wire::definition(&row.key, row.version, row.id),
+        "key": row.key,
+        "category": category(call, row).await?,
+        "description": row.documentation,
+        "name": row.name,
+        "version": row.version,
+        "resource": row.resource,
+        "deploymentId": row.deployment.to_string(),
+        "diagram": null,
+        "suspended": row.suspended != 0,
+        "tenantId": tenant(&row.tenant),
+        "versionTag": row.version_tag,
+        "historyTimeToLive": row.history_ttl_days,
+        "startableInTasklist": row.startable != 0,
+    }))
+}
+
+/// The target namespace of the file. It is no column: files do not change, so it is read once and kept.
+pub(super) async fn category(call: &Call, row: &DefinitionRecord) -> Result<Option<String>, ApiError> {
+    let id = DefinitionId(row.id);
+    if let Some(known) = call.state.categories.get(id) {
+        return Ok(known);
+    }
+    let file = content(call, row).await?;
+    let found = file.and_then(|file| {
+        let document = crate::xml::Document::parse(&file.bytes).ok()?;
+        let root = document.root();
+        root.attribute("targetNamespace").or_else(|| root.attribute("namespace")).map(str::to_owned)
+    });
+    call.state.categories.keep(id, found.clone());
+    Ok(found)
+}
+
+async fn content(call: &Call, row: &DefinitionRecord) -> Result<Option<ContentRecord>, ApiError> {
+    let of = vec![Condition::equal(column::DEPLOYMENT, row.deployment), Condition::equal(column::NAME, row.resource.as_str())];
+    call.one(of).await
+}
+
+/// How a path names a definition.
+pub(super) enum Named {
+    Id(String),
+    Key(String),
+    KeyAndTenant(String, String),
+}
+
+impl FromRequestParts<ApiState> for Named {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        let found = RawPathParams::from_request_parts(parts, state).await;
+        let found = found.map_err(|_| ApiError::unknown_path())?;
+        let of = |wanted: &str| found.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.to_owned());
+        match (of("id"), of("key"), of("tenant")) {
+            (Some(id), ..) => Ok(Self::Id(id)),
+            (None, Some(key), None) => Ok(Self::Key(key)),
+            (None, Some(key), Some(tenant)) => Ok(Self::KeyAndTenant(key, tenant)),
+            (None, None, _) => Err(ApiError::unknown_path()),
+        }
+    }
+}
+
+impl Named {
+    /// By id that very version, by key the latest.
+    pub(super) async fn find(&self, call: &Call) -> Result<DefinitionRecord, ApiError> {
+        let mut all = Definitions::base();
+        let (key, tenant, absent) = match self {
+            Self::Id(id) => {
+                let absent = || ApiError::absent(format!("No matching definition with id {id}")).engine();
+                let number = wire::parse_definition(id).ok_or_else(absent)?;
+                all.push(Condition::equal(column::NUMBER, number.0));
+                let row: DefinitionRecord = call.one(all).await?.ok_or_else(absent)?;
+                let same = wire::definition(&row.key, row.version, row.id) == *id || row.id.to_string() == *id;
+                return if same { Ok(row) } else { Err(absent()) };
+            }
+            Self::Key(key) => (key, NO_TENANT, format!("No matching process definition with key: {key} and no tenant-id")),
+            Self::KeyAndTenant(key, tenant) => {
+                (key, tenant.as_str(), format!("No matching process definition with key: {key} and tenant-id: {tenant}"))
+            }
+        };
+        all.push(Condition::equal(column::KEY, key.as_str()));
+        all.push(Condition::equal(column::TENANT, tenant));
+        let page = Page { first: 0, max: Some(1) };
+        let latest = call.list(all, vec![(column::VERSION, true)], page).await?.pop();
+        latest.ok_or_else(|| ApiError::rest_absent(absent))
+    }
+}
+
+pub(super) async fn get(call: Call, named: Named) -> Answer {
+    json(definition(&call, &named.find(&call).await?).await?)
+}
+
+pub(super) async fn xml(call: Call, named: Named) -> Answer {
+    let row = named.find(&call).await?;
+    let file = content(&call, &row).await?.ok_or_else(|| ApiError::absent("The model's file is gone."))?;
+    let xml = String::from_utf8_lossy(&file.bytes).into_owned();
+    json(shape!({ "id": wire::definition(&row.key, row.version, row.id), "bpmn20Xml": xml }))
+}
+
+pub(super) async fn start_form(call: Call, named: Named) -> Answer {
+    let row = named.find(&call).await?;
+    let definition = call.definition(DefinitionId(row.id)).await?;
+    json(form::shape(form::of_start(&definition.process).as_ref()))
+}
+
+pub(super) async fn deployed_start_form(call: Call, named: Named) -> Answer {
+    let row = named.find(&call).await?;
+    let definition = call.definition(DefinitionId(row.id)).await?;
+    form::deployed(&call, &definition, form::of_start(&definition.process).as_ref()).await
+}
+
+/// Generated forms, whose fields have defaults, are not run here: no variable is known before the start.
+pub(super) async fn form_variables(call: Call, named: Named) -> Answer {
+    named.find(&call).await?;
+    json(shape!({}))
+}
+
+/// No diagram is drawn here; clients draw the model.
+pub(super) async fn diagram(call: Call, named: Named) -> Answer {
+    named.find(&call).await?;
+    no_content()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Suspended {
+    suspended: Option<bool>,
+    include_process_instances: Option<bool>,
+    execution_date: Option<String>,
+}
+
+pub(super) async fn suspended(call: Call, named: Named, Json(body): Json<Suspended>) -> Answer {
+    let row = named.find(&call).await?;
+    let suspended = body.suspended.ok_or_else(|| ApiError::invalid("suspended must be true or false."))?;
+    if body.execution_date.is_some() {
+        return Err(ApiError::invalid("A suspension at a later time is not kept by this version: leave executionDate out."));
+    }
+    let mut instances = Vec::new();
+    if body.include_process_instances == Some(true) {
+        let live: Vec<InstanceRecord> = call.all(live_of(row.id)).await?;
+        instances = live.iter().map(|row| InstanceId(row.id)).collect();
+    }
+    let work = Work::SuspendDefinition { definition: DefinitionId(row.id), suspended, instances };
+    let attempt = format!("Cannot change the suspension of process definition {}", row.id);
+    call.submit(work, Words { kind: "RestException", attempt: &attempt }).await?;
+    no_content()
+}
+
+/// Running instances of a definition.
+pub(super) fn live_of(definition: i64) -> Vec<Condition> {
+    vec![Condition::equal(column::DEFINITION, definition), Condition::Empty(column::ENDED_AT)]
+}
+
+/// Which incidents a statistics item counts.
+fn wants_incidents(query: &Query) -> bool {
+    query.flag("incidents", false) || query.get("incidentsForType").is_some()
+}
+
+fn incident_counts(query: &Query, counts: &[(String, String, i64)], of: &str) -> Value {
+    let kind = query.get("incidentsForType");
+    let counts = counts.iter().filter(|(one, which, _)| one == of && kind.is_none_or(|kind| kind == which));
+    counts.map(|(_, kind, count)| shape!({ "incidentType": kind, "incidentCount": count })).collect()
+}
+
+/// Instances of each definition.
+pub(super) async fn statistics(call: Call, query: Query) -> Answer {
+    let (store, access) = (call.state.store(), &call.caller.access);
+    let live = [Condition::Empty(column::ENDED_AT)];
+    let by = [column::DEFINITION, column::DEFINITION];
+    let instances = store.tally::<InstanceRecord>(access, by, &live).await?;
+    let failed = store.tally::<TimedRecord>(access, by, &[Condition::flag(column::FAILED, true)]).await?;
+    let incidents = match wants_incidents(&query) {
+        true => store.tally::<IncidentRecord>(access, [column::DEFINITION, column::KIND], &[]).await?,
+        false => Vec::new(),
+    };
+    let of = |counts: &[(String, String, i64)], id: &str| counts.iter().find(|(one, ..)| one == id).map_or(0, |(.., n)| *n);
+    let rows: Vec<DefinitionRecord> = call.all(Definitions::base()).await?;
+    let mut items = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let id = row.id.to_string();
+        items.push(shape!({
+            "@class": "org.camunda.bpm.engine.rest.dto.repository.ProcessDefinitionStatisticsResultDto",
+            "id": wire::definition(&row.key, row.version, row.id),
+            "instances": of(&instances, &id),
+            "failedJobs": of(&failed, &id),
+            "incidents": incident_counts(&query, &incidents, &id),
+            "definition": definition(&call, row).await?,
+        }));
+    }
+    json(items)
+}
+
+/// Tokens at each element of one definition.
+pub(super) async fn activity_statistics(call: Call, named: Named, query: Query) -> Answer {
+    let row = named.find(&call).await?;
+    let (store, access) = (call.state.store(), &call.caller.access);
+    let of = Condition::equal(column::DEFINITION, row.id);
+    let by = [column::ELEMENT, column::ELEMENT];
+    let live = [of.clone(), Condition::Empty(column::ENDED_AT)];
+    let failed = [of.clone(), Condition::flag(column::FAILED, true)];
+    let mut items: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+    for (element, _, count) in store.tally::<PastActivityRecord>(access, by, &live).await? {
+        items.entry(element).or_default().0 = count;
+    }
+    for (element, _, count) in store.tally::<TimedRecord>(access, by, &failed).await? {
+        items.entry(element).or_default().1 = count;
+    }
+    let incidents = match wants_incidents(&query) {
+        true => store.tally::<IncidentRecord>(access, [column::ELEMENT, column::KIND], &[of]).await?,
+        false => Vec::new(),
+    };
+    let item = |(element, (instances, failed)): (&String, &(i64, i64))| {
+        shape!({
+            "@class": "org.camunda.bpm.engine.rest.dto.repository.ActivityStatisticsResultDto",
+            "id": element,
+            "instances": instances,
+            "failedJobs": failed,
+            "incidents": incident_counts(&query, &incidents, element),
+        })
+    };
+    json(items.iter().map(item).collect::<Vec<_>>())
+}

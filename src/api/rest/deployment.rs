@@ -1,0 +1,232 @@
+//! `/deployment`: files deployed together, read back and deleted.
+
+use super::filter::Rule;
+use super::listing::Listing;
+use super::{Words, definition, tenant, time};
+use crate::api::call::Call;
+use crate::api::error::{Answer, ApiError};
+use crate::api::json::{file, json, no_content};
+use crate::api::params::{Filters, Page, Query};
+use crate::api::wire;
+use crate::base::id::{DeploymentId, InstanceId};
+use crate::engine::command::Command;
+use crate::partition::Work;
+use crate::store::queries::record::{
+    ContentRecord, DefinitionRecord, DeploymentRecord, InstanceRecord, PROCESS_CODE, ResourceRecord,
+};
+use crate::store::queries::select::{Column, Condition, column};
+use axum::extract::Path;
+use serde_json::{Map, Value, json as shape};
+
+pub(super) struct Deployments;
+
+impl Listing for Deployments {
+    type Row = DeploymentRecord;
+    const RULES: &'static [Rule] = &[
+        Rule::Instance("id", column::NUMBER),
+        Rule::Text("name", column::NAME),
+        Rule::Like("nameLike", column::NAME),
+        Rule::Text("source", column::SOURCE),
+        Rule::Absent("withoutSource", column::SOURCE),
+        Rule::Before("before", column::AT),
+        Rule::After("after", column::AT),
+        Rule::Tenants,
+    ];
+    const SORTS: &'static [(&'static str, Column)] = &[
+        ("id", column::NUMBER),
+        ("name", column::NAME),
+        ("deploymentTime", column::AT),
+        ("tenantId", column::TENANT),
+    ];
+
+    fn more(_filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+        Ok(Vec::new())
+    }
+
+    async fn shape(_call: &Call, rows: Vec<DeploymentRecord>) -> Result<Vec<Value>, ApiError> {
+        Ok(rows.iter().map(deployment).collect())
+    }
+}
+
+fn deployment(row: &DeploymentRecord) -> Value {
+    shape!({
+        "links": [],
+        "id": row.id.to_string(),
+        "name": row.name,
+        "source": row.source,
+        "deploymentTime": time(row.at),
+        "tenantId": tenant(&row.tenant),
+    })
+}
+
+pub(super) fn absent(id: &str) -> ApiError {
+    ApiError::absent(format!("Deployment with id '{id}' does not exist"))
+}
+
+pub(super) async fn find(call: &Call, id: &str) -> Result<DeploymentRecord, ApiError> {
+    let number = wire::number(id).ok_or_else(|| absent(id))?;
+    call.one(vec![Condition::equal(column::NUMBER, number)]).await?.ok_or_else(|| absent(id))
+}
+
+pub(super) async fn get(call: Call, Path(id): Path<String>) -> Answer {
+    json(deployment(&find(&call, &id).await?))
+}
+
+/// A deployment with its definitions by id; the maps are null where it has none (D5).
+pub(in crate::api) async fn deployed(call: &Call, id: DeploymentId) -> Result<Value, ApiError> {
+    let row = find(call, &id.to_string()).await?;
+    let definitions: Vec<DefinitionRecord> = call.all(vec![Condition::equal(column::DEPLOYMENT, id.0)]).await?;
+    let mut processes = Map::new();
+    let mut decisions = Map::new();
+    for one in &definitions {
+        let id = wire::definition(&one.key, one.version, one.id);
+        match one.kind == i16::try_from(PROCESS_CODE).expect("a small number") {
+            true => processes.insert(id, definition::definition(call, one).await?),
+            false => decisions.insert(id, decision(call, one).await?),
+        };
+    }
+    Ok(with_definitions(&row, processes, decisions))
+}
+
+/// The same deployment found again: nothing was deployed.
+pub(super) fn unchanged(row: &DeploymentRecord) -> Value {
+    with_definitions(row, Map::new(), Map::new())
+}
+
+fn with_definitions(row: &DeploymentRecord, processes: Map<String, Value>, decisions: Map<String, Value>) -> Value {
+    let or_null = |map: Map<String, Value>| if map.is_empty() { Value::Null } else { Value::Object(map) };
+    let mut shape = deployment(row);
+    shape["deployedProcessDefinitions"] = or_null(processes);
+    shape["deployedCaseDefinitions"] = Value::Null;
+    shape["deployedDecisionDefinitions"] = or_null(decisions);
+    shape["deployedDecisionRequirementsDefinitions"] = Value::Null;
+    shape
+}
+
+async fn decision(call: &Call, row: &DefinitionRecord) -> Result<Value, ApiError> {
+    Ok(shape!({
+        "id": wire::definition(&row.key, row.version, row.id),
+        "key": row.key,
+        "category": definition::category(call, row).await?,
+        "name": row.name,
+        "version": row.version,
+        "resource": row.resource,
+        "deploymentId": row.deployment.to_string(),
+        "tenantId": tenant(&row.tenant),
+        "decisionRequirementsDefinitionId": null,
+        "decisionRequirementsDefinitionKey": null,
+        "historyTimeToLive": row.history_ttl_days,
+        "versionTag": row.version_tag,
+    }))
+}
+
+pub(super) async fn resources(call: Call, Path(id): Path<String>) -> Answer {
+    let row = find(&call, &id).await?;
+    let files: Vec<ResourceRecord> = call.all(vec![Condition::equal(column::DEPLOYMENT, row.id)]).await?;
+    if files.is_empty() {
+        return Err(ApiError::absent(format!("Deployment resources for deployment id '{id}' do not exist.")));
+    }
+    json(files.iter().map(resource).collect::<Vec<_>>())
+}
+
+fn resource(row: &ResourceRecord) -> Value {
+    shape!({ "id": row.id.to_string(), "name": row.name, "deploymentId": row.deployment.to_string() })
+}
+
+async fn content(call: &Call, deployment: &str, resource: &str) -> Result<ContentRecord, ApiError> {
+    let absent = || {
+        let words = format!("Deployment resource '{resource}' for deployment id '{deployment}' does not exist.");
+        ApiError::absent(words)
+    };
+    let (deployment, resource) = (wire::number(deployment), wire::number(resource));
+    let (Some(deployment), Some(resource)) = (deployment, resource) else {
+        return Err(absent());
+    };
+    let of = vec![Condition::equal(column::DEPLOYMENT, deployment), Condition::equal(column::NUMBER, resource)];
+    call.one(of).await?.ok_or_else(absent)
+}
+
+pub(super) async fn resource_one(call: Call, Path((id, resource_id)): Path<(String, String)>) -> Answer {
+    let found = content(&call, &id, &resource_id).await?;
+    json(resource(&ResourceRecord { deployment: found.deployment, id: found.id, name: found.name }))
+}
+
+/// The bytes as they were sent.
+pub(super) async fn resource_data(call: Call, Path((id, resource_id)): Path<(String, String)>) -> Answer {
+    let found = content(&call, &id, &resource_id).await?;
+    let name = found.name.rsplit('/').next().unwrap_or(&found.name).to_owned();
+    file(found.bytes, kind_of(&name), Some(&name))
+}
+
+fn kind_of(name: &str) -> &'static str {
+    match name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase().as_str() {
+        "bpmn" | "dmn" | "cmmn" | "xml" => "application/xml",
+        "txt" | "rhai" | "md" => "text/plain",
+        "form" | "json" => "application/json",
+        "html" | "htm" => "text/html",
+        "png" => "image/png",
+        "svg" => "image/svg+xml",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "pdf" => "application/pdf",
+        "js" => "text/javascript",
+        "css" => "text/css",
+        _ => "application/octet-stream",
+    }
+}
+
+/// With `cascade` its instances go too, running and ended; without it running ones are in the way.
+pub(super) async fn delete(call: Call, Path(id): Path<String>, query: Query) -> Answer {
+    let row = find(&call, &id).await?;
+    let attempt = format!("Cannot delete deployment {id}");
+    let words = Words { kind: "RestException", attempt: &attempt };
+    let of = Condition::equal(column::DEFINITION_DEPLOYMENT, row.id);
+    if query.flag("cascade", false) {
+        cancel_all(&call, &of, words).await?;
+        remove_all(&call, &of).await?;
+    } else {
+        let running = call.count::<InstanceRecord>(&[of, Condition::Empty(column::ENDED_AT)]).await?;
+        if running > 0 {
+            let words = format!("{attempt}: {running} instances run on it. End them first, or delete with cascade=true.");
+            return Err(ApiError::refused("RestException", words).because("running"));
+        }
+    }
+    call.submit(Work::DeleteDeployment { deployment: DeploymentId(row.id) }, words).await?;
+    no_content()
+}
+
+/// Instances taken at a time.
+const PAGE: Page = Page { first: 0, max: Some(500) };
+
+async fn cancel_all(call: &Call, of: &Condition, words: Words<'_>) -> Result<(), ApiError> {
+    loop {
+        let live = vec![of.clone(), Condition::Empty(column::ENDED_AT)];
+        let rows: Vec<InstanceRecord> = call.list(live, Vec::new(), PAGE).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in rows {
+            let command = Command::Cancel { reason: Some("deployment deleted".to_owned()) };
+            let work = Work::Instance { instance: InstanceId(row.id), command };
+            let ended = call.state.node().submit(work, None, Some(call.caller.user.clone())).await;
+            match ended {
+                Ok(_) | Err(crate::runtime::node::SubmitError::Rejected(_)) => {}
+                Err(error) => return Err(crate::api::call::submit_error(error, words)),
+            }
+        }
+    }
+}
+
+async fn remove_all(call: &Call, of: &Condition) -> Result<(), ApiError> {
+    loop {
+        let ended = vec![of.clone(), Condition::Present(column::ENDED_AT)];
+        let rows: Vec<InstanceRecord> = call.list(ended, Vec::new(), PAGE).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in rows {
+            call.state.store().remove_past(InstanceId(row.id)).await?;
+        }
+    }
+}
+

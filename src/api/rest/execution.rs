@@ -1,0 +1,175 @@
+//! `/execution` and `/event-subscription`: tokens, and what they wait for.
+
+use super::filter::{self, Rule};
+use super::listing::Listing;
+use super::{Words, instance, tenant, time, variable};
+use crate::api::call::Call;
+use crate::api::error::{Answer, ApiError};
+use crate::api::json::{Json, json, no_content};
+use crate::api::params::{Filters, Query};
+use crate::api::value;
+use crate::api::wire::Execution;
+use crate::base::id::{InstanceId, TokenId};
+use crate::engine::command::Command;
+use crate::engine::instance::Wait;
+use crate::store::queries::record::{PastActivityRecord, SubscriptionRecord};
+use crate::store::queries::select::{Column, Condition, Relation, column, related};
+use axum::extract::Path;
+use serde::Deserialize;
+use serde_json::{Value, json as shape};
+
+pub(super) struct Executions;
+
+impl Listing for Executions {
+    type Row = PastActivityRecord;
+    const RULES: &'static [Rule] = &[
+        Rule::Instance("processInstanceId", column::INSTANCE),
+        Rule::Definition("processDefinitionId", column::DEFINITION),
+        Rule::Text("processDefinitionKey", column::PROCESS),
+        Rule::Text("activityId", column::ELEMENT),
+        Rule::Tenants,
+    ];
+    const SORTS: &'static [(&'static str, Column)] = &[
+        ("instanceId", column::INSTANCE),
+        ("definitionKey", column::PROCESS),
+        ("definitionId", column::DEFINITION),
+        ("tenantId", column::TENANT),
+    ];
+
+    fn base() -> Vec<Condition> {
+        vec![Condition::Empty(column::ENDED_AT)]
+    }
+
+    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+        let mut all = Vec::new();
+        if let Some(name) = filters.text("messageEventSubscriptionName")? {
+            all.push(Condition::Some(Relation::Subscription, vec![Condition::equal(related::NAME, name)]));
+        }
+        if filters.text("signalEventSubscriptionName")?.is_some() {
+            // No model that runs here waits for signals.
+            all.push(Condition::Never);
+        }
+        if let Some(key) = filters.text("businessKey")? {
+            all.push(Condition::Some(Relation::Instance, vec![Condition::equal(related::BUSINESS_KEY, key)]));
+        }
+        if filters.is_true("suspended")? {
+            all.push(Condition::Some(Relation::Instance, vec![super::suspended()]));
+        }
+        Ok(all)
+    }
+
+    async fn shape(_call: &Call, rows: Vec<PastActivityRecord>) -> Result<Vec<Value>, ApiError> {
+        Ok(rows.iter().map(|row| execution(&format!("{}:{}", row.instance, row.token), row.instance, &row.tenant)).collect())
+    }
+}
+
+pub(super) fn execution(id: &str, instance: i64, of_tenant: &str) -> Value {
+    shape!({ "id": id, "processInstanceId": instance.to_string(), "ended": false, "tenantId": tenant(of_tenant) })
+}
+
+fn absent(id: &str) -> ApiError {
+    ApiError::absent(format!("Execution with id {id} does not exist"))
+}
+
+pub(super) async fn get(call: Call, Path(id): Path<String>) -> Answer {
+    let found = Execution::parse(&id).ok_or_else(|| absent(&id))?;
+    let live = call.live(found.instance()).await?.ok_or_else(|| absent(&id))?;
+    if let Execution::Token(_, token) = found {
+        live.find(token).ok_or_else(|| absent(&id))?;
+    }
+    json(execution(&id, live.id().0, &live.head.tenant))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Signal {
+    variables: Option<Value>,
+}
+
+/// Moves a waiting token on without naming what it waits for. A root stands for its only waiting token.
+pub(super) async fn signal(call: Call, Path(id): Path<String>, Json(body): Json<Signal>) -> Answer {
+    let attempt = format!("Cannot signal execution {id}");
+    let variables = value::read_all(body.variables.as_ref()).map_err(|error| error.while_doing(&attempt))?;
+    let (instance, token) = waiting(&call, &id).await?;
+    let words = Words { kind: "RestException", attempt: &attempt };
+    call.command(instance, Command::Signal { token, variables }, words).await?;
+    no_content()
+}
+
+async fn waiting(call: &Call, id: &str) -> Result<(InstanceId, TokenId), ApiError> {
+    let nothing = || ApiError::refused("BadUserRequestException", format!("Cannot signal execution {id}: nothing waits there."));
+    let found = Execution::parse(id).ok_or_else(nothing)?;
+    let live = call.live(found.instance()).await?.ok_or_else(nothing)?;
+    match found {
+        Execution::Token(instance, token) => live.find(token).map(|_| (instance, token)).ok_or_else(nothing),
+        Execution::Root(instance) => {
+            let waits = |wait: &Wait| matches!(wait, Wait::Trigger | Wait::UserTask(_));
+            let mut tokens = live.tokens().filter(|(.., token)| waits(&token.wait));
+            match (tokens.next(), tokens.next()) {
+                (Some((_, token, _)), None) => Ok((instance, token)),
+                _ => Err(nothing()),
+            }
+        }
+    }
+}
+
+pub(super) async fn local_variables(call: Call, Path(id): Path<String>, query: Query) -> Answer {
+    let found = instance::local(&call, &id).await?;
+    json(value::write_all(&found, variable::objects(&query, "deserializeValues")))
+}
+
+pub(super) async fn local_variable(call: Call, Path((id, name)): Path<(String, String)>, query: Query) -> Answer {
+    let found = instance::local(&call, &id).await?.remove(&name).ok_or_else(|| no_variable(&name))?;
+    json(value::write(&found, variable::objects(&query, "deserializeValue")))
+}
+
+pub(super) async fn local_data(call: Call, Path((id, name)): Path<(String, String)>) -> Answer {
+    let found = instance::local(&call, &id).await?.remove(&name).ok_or_else(|| no_variable(&name))?;
+    variable::data(&found)
+}
+
+fn no_variable(name: &str) -> ApiError {
+    ApiError::absent(format!("execution variable with name {name} does not exist"))
+}
+
+pub(super) struct Subscriptions;
+
+impl Listing for Subscriptions {
+    type Row = SubscriptionRecord;
+    const RULES: &'static [Rule] = &[
+        Rule::Text("eventName", column::NAME),
+        Rule::Instance("processInstanceId", column::INSTANCE),
+        Rule::Text("activityId", column::ELEMENT),
+        Rule::Tenants,
+    ];
+    const SORTS: &'static [(&'static str, Column)] = &[("created", column::CREATED_AT), ("tenantId", column::TENANT)];
+
+    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+        let mut all = Vec::new();
+        if let Some(id) = filters.text("eventSubscriptionId")? {
+            all.push(filter::inner(&id, column::NUMBER));
+        }
+        if let Some(id) = filters.text("executionId")? {
+            all.push(filter::execution(&id, column::OWNING_TOKEN));
+        }
+        if filters.text("eventType")?.is_some_and(|kind| kind != "message") {
+            all.push(Condition::Never);
+        }
+        Ok(all)
+    }
+
+    async fn shape(_call: &Call, rows: Vec<SubscriptionRecord>) -> Result<Vec<Value>, ApiError> {
+        let shape = |row: &SubscriptionRecord| {
+            shape!({
+                "id": format!("{}:{}", row.instance, row.id),
+                "eventType": "message",
+                "eventName": row.name,
+                "executionId": format!("{}:{}", row.instance, row.owner),
+                "processInstanceId": row.instance.to_string(),
+                "activityId": row.element,
+                "createdDate": time(row.created_at),
+                "tenantId": tenant(&row.tenant),
+            })
+        };
+        Ok(rows.iter().map(shape).collect())
+    }
+}

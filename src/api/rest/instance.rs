@@ -1,0 +1,245 @@
+//! `/process-instance`: running instances.
+
+use super::filter::{self, Rule};
+use super::listing::{self, Listing};
+use super::variable::{self, Changes};
+use super::{Words, tenant, tree, upload};
+use crate::api::call::Call;
+use crate::api::error::{Answer, ApiError};
+use crate::api::json::{Json, json, no_content};
+use crate::api::params::{Filters, Query};
+use crate::api::value;
+use crate::api::wire::{self, Execution};
+use crate::base::id::{InstanceId, TokenId};
+use crate::base::variable::{Variable, Variables};
+use crate::engine::command::Command;
+use crate::engine::instance::InstanceState;
+use crate::partition::view::visible;
+use crate::store::queries::record::{InstanceRecord, state_code};
+use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
+use axum::extract::{Multipart, Path};
+use serde::Deserialize;
+use serde_json::Value;
+
+pub(super) struct Instances;
+
+impl Listing for Instances {
+    type Row = InstanceRecord;
+    const RULES: &'static [Rule] = &[
+        Rule::InstanceIn("processInstanceIds", column::NUMBER),
+        Rule::Text("businessKey", column::BUSINESS_KEY),
+        Rule::Like("businessKeyLike", column::BUSINESS_KEY),
+        Rule::Definition("processDefinitionId", column::DEFINITION),
+        Rule::Text("processDefinitionKey", column::PROCESS),
+        Rule::TextIn("processDefinitionKeyIn", column::PROCESS),
+        Rule::TextNotIn("processDefinitionKeyNotIn", column::PROCESS),
+        Rule::Instance("deploymentId", column::DEFINITION_DEPLOYMENT),
+        Rule::Instance("superProcessInstance", column::CALLER),
+        Rule::Instance("rootProcessInstanceId", column::ROOT),
+        Rule::If("active", || Condition::equal(column::STATE, state_code(InstanceState::Active))),
+        Rule::If("suspended", || Condition::equal(column::STATE, state_code(InstanceState::Suspended))),
+        Rule::If("withIncident", || Condition::Some(Relation::Incident, Vec::new())),
+        Rule::Absent("rootProcessInstances", column::CALLER),
+        Rule::Tenants,
+    ];
+    const SORTS: &'static [(&'static str, Column)] = &[
+        ("instanceId", column::NUMBER),
+        ("definitionKey", column::PROCESS),
+        ("definitionId", column::DEFINITION),
+        ("tenantId", column::TENANT),
+        ("businessKey", column::BUSINESS_KEY),
+    ];
+
+    fn base() -> Vec<Condition> {
+        vec![Condition::Empty(column::ENDED_AT)]
+    }
+
+    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+        let mut all = filter::variables(filters, "variables", Relation::InstanceVariable, None)?;
+        let incident = |column, test, text: String| Condition::Some(Relation::Incident, vec![Condition::Is(column, test, text.into())]);
+        if let Some(kind) = filters.text("incidentType")? {
+            all.push(incident(related::KIND, Test::Equal, kind));
+        }
+        if let Some(words) = filters.text("incidentMessage")? {
+            all.push(incident(related::MESSAGE, Test::Equal, words));
+        }
+        if let Some(words) = filters.text("incidentMessageLike")? {
+            all.push(incident(related::MESSAGE, Test::Like, words));
+        }
+        if let Some(elements) = filters.list("activityIdIn")? {
+            let named = Condition::OneOf(related::ELEMENT, elements.into_iter().map(Into::into).collect());
+            all.push(Condition::Some(Relation::Activity, vec![named, Condition::Empty(related::ENDED_AT)]));
+        }
+        Ok(all)
+    }
+
+    async fn shape(_call: &Call, rows: Vec<InstanceRecord>) -> Result<Vec<Value>, ApiError> {
+        Ok(rows.iter().map(instance).collect())
+    }
+}
+
+pub(super) fn instance(row: &InstanceRecord) -> Value {
+    serde_json::json!({
+        "links": [],
+        "id": row.id.to_string(),
+        "definitionId": wire::definition(&row.process, row.version, row.definition),
+        "definitionKey": row.process,
+        "businessKey": row.business_key,
+        "caseInstanceId": null,
+        "ended": row.ended_at.is_some(),
+        "suspended": row.state() == Some(InstanceState::Suspended),
+        "tenantId": tenant(&row.tenant),
+    })
+}
+
+/// An instance that was just started; it may have ended already.
+pub(in crate::api) async fn started(call: &Call, id: InstanceId) -> Result<Value, ApiError> {
+    let row = call.instance_record(id).await?;
+    row.as_ref().map(instance).ok_or_else(|| ApiError::failed(format!("The started instance {id} is not stored.")))
+}
+
+fn absent(id: &str) -> ApiError {
+    ApiError::absent(format!("Process instance with id {id} does not exist"))
+}
+
+/// A running instance that the caller may see.
+pub(super) async fn find(call: &Call, id: &str) -> Result<InstanceId, ApiError> {
+    let instance = wire::instance(id).ok_or_else(|| absent(id))?;
+    let row = call.instance_record(instance).await?;
+    row.filter(|row| row.ended_at.is_none()).map(|_| instance).ok_or_else(|| absent(id))
+}
+
+pub(super) async fn get(call: Call, Path(id): Path<String>) -> Answer {
+    let instance = wire::instance(&id).ok_or_else(|| absent(&id))?;
+    let wanted = vec![Condition::equal(column::NUMBER, instance.0)];
+    json(listing::one::<Instances>(&call, wanted, || absent(&id)).await?)
+}
+
+pub(super) async fn delete(call: Call, Path(id): Path<String>, query: Query) -> Answer {
+    let found = find(&call, &id).await;
+    if found.is_err() && !query.flag("failIfNotExists", true) {
+        return no_content();
+    }
+    let instance = found?;
+    let attempt = format!("Cannot delete process instance {id}");
+    let command = Command::Cancel { reason: query.get("deleteReason").map(str::to_owned) };
+    call.command(instance, command, Words { kind: "RestException", attempt: &attempt }).await?;
+    no_content()
+}
+
+pub(super) async fn activity_instances(call: Call, Path(id): Path<String>) -> Answer {
+    let instance = find(&call, &id).await?;
+    let live = call.live(instance).await?.ok_or_else(|| absent(&id))?;
+    json(tree::of(&live))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Suspended {
+    suspended: Option<bool>,
+}
+
+pub(super) async fn suspended(call: Call, Path(id): Path<String>, Json(body): Json<Suspended>) -> Answer {
+    let instance = find(&call, &id).await?;
+    let command = match body.suspended {
+        Some(true) => Command::Suspend,
+        Some(false) => Command::Resume,
+        None => return Err(ApiError::invalid("suspended must be true or false.")),
+    };
+    let attempt = format!("Cannot change the suspension of process instance {id}");
+    call.command(instance, command, Words { kind: "RestException", attempt: &attempt }).await?;
+    no_content()
+}
+
+/// Where variables are read and written: an instance, or any of its executions (D9).
+pub(super) struct Place {
+    instance: InstanceId,
+    token: Option<TokenId>,
+    seen: Variables,
+}
+
+impl Place {
+    async fn find(call: &Call, id: &str) -> Result<Self, ApiError> {
+        let missing = || ApiError::absent(format!("execution {id} doesn't exist"));
+        let execution = Execution::parse(id).ok_or_else(missing)?;
+        let live = call.live(execution.instance()).await?.ok_or_else(missing)?;
+        let (token, seen) = match execution {
+            Execution::Root(_) => (None, live.root().variables.clone()),
+            Execution::Token(_, token) => {
+                live.find(token).ok_or_else(missing)?;
+                (Some(token), visible(&live, token))
+            }
+        };
+        Ok(Self { instance: execution.instance(), token, seen })
+    }
+
+    fn one(mut self, name: &str) -> Result<Variable, ApiError> {
+        let absent = || ApiError::absent(format!("process instance variable with name {name} does not exist"));
+        self.seen.remove(name).ok_or_else(absent)
+    }
+
+    async fn change(&self, call: &Call, set: Variables, remove: Vec<String>, attempt: &str) -> Answer {
+        match self.token {
+            Some(token) => variable::set_from(call, self.instance, token, set, remove, attempt).await?,
+            None => {
+                let command = Command::SetVariables { scope: None, set, remove };
+                call.command(self.instance, command, Words { kind: "RestException", attempt }).await?;
+            }
+        }
+        no_content()
+    }
+}
+
+pub(super) async fn variables(call: Call, Path(id): Path<String>, query: Query) -> Answer {
+    let place = Place::find(&call, &id).await?;
+    json(value::write_all(&place.seen, variable::objects(&query, "deserializeValues")))
+}
+
+pub(super) async fn change_variables(call: Call, Path(id): Path<String>, Json(body): Json<Changes>) -> Answer {
+    let attempt = format!("Cannot modify variables for process instance {id}");
+    let (set, remove) = body.read(&attempt)?;
+    let place = Place::find(&call, &id).await?;
+    place.change(&call, set, remove, &attempt).await
+}
+
+pub(super) async fn variable(call: Call, Path((id, name)): Path<(String, String)>, query: Query) -> Answer {
+    let found = Place::find(&call, &id).await?.one(&name)?;
+    json(value::write(&found, variable::objects(&query, "deserializeValue")))
+}
+
+pub(super) async fn put_variable(call: Call, Path((id, name)): Path<(String, String)>, Json(body): Json<Value>) -> Answer {
+    let attempt = format!("Cannot put process instance variable {name}");
+    let variable = value::read(&body).map_err(|error| error.while_doing(&attempt))?;
+    let place = Place::find(&call, &id).await?;
+    place.change(&call, Variables::from([(name, variable)]), Vec::new(), &attempt).await
+}
+
+pub(super) async fn delete_variable(call: Call, Path((id, name)): Path<(String, String)>) -> Answer {
+    let attempt = format!("Cannot delete process instance variable {name}");
+    let place = Place::find(&call, &id).await?;
+    place.change(&call, Variables::new(), vec![name], &attempt).await
+}
+
+pub(super) async fn variable_data(call: Call, Path((id, name)): Path<(String, String)>) -> Answer {
+    variable::data(&Place::find(&call, &id).await?.one(&name)?)
+}
+
+pub(super) async fn upload_variable(call: Call, Path((id, name)): Path<(String, String)>, form: Multipart) -> Answer {
+    let attempt = format!("Cannot put process instance variable {name}");
+    let variable = upload::variable(form).await?;
+    let place = Place::find(&call, &id).await?;
+    place.change(&call, Variables::from([(name, variable)]), Vec::new(), &attempt).await
+}
+
+/// `/execution/{id}/localVariables…`: the execution's own only.
+pub(super) async fn local(call: &Call, id: &str) -> Result<Variables, ApiError> {
+    let missing = || ApiError::absent(format!("Execution with id {id} does not exist"));
+    let execution = Execution::parse(id).ok_or_else(missing)?;
+    let live = call.live(execution.instance()).await?.ok_or_else(missing)?;
+    match execution {
+        Execution::Root(_) => Ok(live.root().variables.clone()),
+        Execution::Token(_, token) => {
+            let (_, token) = live.find(token).ok_or_else(missing)?;
+            Ok(token.own.and_then(|own| live.scopes.get(&own)).map(|scope| scope.variables.clone()).unwrap_or_default())
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! `/message`, `/signal`, `/condition`: words from outside that name no instance.
+
+use super::{Words, execution, instance};
+use crate::api::call::{Call, submit_error};
+use crate::api::error::{Answer, ApiError};
+use crate::api::json::{Json, json, no_content};
+use crate::api::value;
+use crate::api::wire;
+use crate::base::access::NO_TENANT;
+use crate::base::variable::{Variable, Variables};
+use crate::runtime::correlate::{CorrelateError, Payload, Receiver, Selector};
+use serde::Deserialize;
+use serde_json::{Value, json as shape};
+use std::collections::BTreeMap;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Message {
+    message_name: Option<String>,
+    business_key: Option<String>,
+    tenant_id: Option<String>,
+    without_tenant_id: Option<bool>,
+    process_instance_id: Option<String>,
+    correlation_keys: Option<Value>,
+    local_correlation_keys: Option<Value>,
+    process_variables: Option<Value>,
+    process_variables_local: Option<Value>,
+    all: Option<bool>,
+    result_enabled: Option<bool>,
+}
+
+fn refused(words: impl Into<String>) -> ApiError {
+    ApiError::refused("RestException", words)
+}
+
+pub(super) async fn correlate(call: Call, Json(message): Json<Message>) -> Answer {
+    let name = message.message_name.clone().filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| ApiError::invalid("No message name supplied"))?;
+    if message.tenant_id.is_some() && message.without_tenant_id == Some(true) {
+        return Err(ApiError::invalid("Parameter 'tenantId' cannot be used together with parameter 'withoutTenantId'."));
+    }
+    let payload = Payload {
+        variables: value::read_all(message.process_variables.as_ref())?,
+        local: value::read_all(message.process_variables_local.as_ref())?,
+        user: Some(call.caller.user.clone()),
+        key: call.key.as_ref().map(crate::api::idempotency::Key::for_partition),
+    };
+    let selector = selector(&message, name)?;
+    let receivers = deliver(&call, &selector, &tenants(&call, &message), payload).await?;
+    if message.result_enabled != Some(true) {
+        return no_content();
+    }
+    let mut results = Vec::with_capacity(receivers.len());
+    for receiver in &receivers {
+        results.push(result(&call, receiver).await?);
+    }
+    json(results)
+}
+
+fn selector(message: &Message, name: String) -> Result<Selector, ApiError> {
+    let instance = match &message.process_instance_id {
+        None => None,
+        Some(id) => {
+            let nobody = || refused(CorrelateError::Nobody(name.clone()).to_string());
+            Some(wire::instance(id).ok_or_else(nobody)?)
+        }
+    };
+    let plain = |keys: Option<&Value>| -> Result<BTreeMap<String, Value>, ApiError> {
+        let read = value::read_all(keys)?;
+        Ok(read.into_iter().map(|(name, variable)| (name, variable.value)).collect())
+    };
+    Ok(Selector {
+        business_key: message.business_key.clone(),
+        instance,
+        variables: plain(message.correlation_keys.as_ref())?,
+        local_variables: plain(message.local_correlation_keys.as_ref())?,
+        all: message.all == Some(true),
+        name,
+        ..Selector::default()
+    })
+}
+
+/// The tenants among which receivers are sought, one after the other; `None` is any.
+fn tenants(call: &Call, message: &Message) -> Vec<Option<String>> {
+    if message.without_tenant_id == Some(true) {
+        return vec![Some(NO_TENANT.to_owned())];
+    }
+    match (&message.tenant_id, &call.caller.access.tenants) {
+        (Some(tenant), _) if call.caller.access.sees(tenant) => vec![Some(tenant.clone())],
+        (Some(_), _) => Vec::new(),
+        (None, None) => vec![None],
+        (None, Some(own)) => own.iter().cloned().chain([NO_TENANT.to_owned()]).map(Some).collect(),
+    }
+}
+
+async fn deliver(
+    call: &Call,
+    selector: &Selector,
+    tenants: &[Option<String>],
+    payload: Payload,
+) -> Result<Vec<Receiver>, ApiError> {
+    let mut received = Vec::new();
+    for tenant in tenants {
+        let within = Selector { tenant: tenant.clone(), ..selector.clone() };
+        match call.state.node().correlate(&within, payload.clone()).await {
+            Ok(found) => received.extend(found),
+            Err(CorrelateError::Nobody(_)) => {}
+            Err(error) => return Err(correlate_error(error)),
+        }
+        if !received.is_empty() && !selector.all {
+            break;
+        }
+    }
+    if received.is_empty() && !selector.all {
+        return Err(correlate_error(CorrelateError::Nobody(selector.name.clone())));
+    }
+    Ok(received)
+}
+
+fn correlate_error(error: CorrelateError) -> ApiError {
+    let words = |text: String| format!("org.camunda.bpm.engine.MismatchingMessageCorrelationException: {text}");
+    match error {
+        CorrelateError::Nobody(_) | CorrelateError::Several { .. } => refused(words(error.to_string())).because("mismatch"),
+        CorrelateError::Submit(error) => submit_error(error, Words { kind: "RestException", attempt: "Cannot correlate the message" }),
+        CorrelateError::Store(error) => error.into(),
+    }
+}
+
+async fn result(call: &Call, receiver: &Receiver) -> Result<Value, ApiError> {
+    match receiver {
+        Receiver::Waiting { instance, subscription } => {
+            let tenant = call.instance_record(*instance).await?.map(|row| row.tenant).unwrap_or_default();
+            let id = wire::inner(*instance, *subscription);
+            Ok(shape!({
+                "resultType": "Execution",
+                "execution": execution::execution(&id, instance.0, &tenant),
+                "processInstance": null,
+            }))
+        }
+        Receiver::Started { instance, .. } => Ok(shape!({
+            "resultType": "ProcessDefinition",
+            "execution": null,
+            "processInstance": instance::started(call, *instance).await?,
+        })),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Signal {
+    name: Option<String>,
+    execution_id: Option<String>,
+    variables: Option<Value>,
+}
+
+/// Models with signal events are not run by this version, so that nobody listens: a broadcast reaches no one.
+pub(super) async fn signal(_call: Call, Json(signal): Json<Signal>) -> Answer {
+    let name = signal.name.filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| ApiError::invalid("No signal name given"))?;
+    value::read_all(signal.variables.as_ref())?;
+    match signal.execution_id {
+        None => no_content(),
+        Some(id) => Err(refused(format!("Cannot signal execution {id}: it has not subscribed to the signal '{name}'."))),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Condition {
+    variables: Option<Value>,
+}
+
+/// Models with conditional start events are not run by this version: none is started.
+pub(super) async fn condition(_call: Call, Json(body): Json<Condition>) -> Answer {
+    let given: Variables = value::read_all(body.variables.as_ref())?;
+    if given.values().all(|variable: &Variable| variable.value.is_null()) {
+        return Err(ApiError::invalid("No variables supplied: a condition is evaluated over some."));
+    }
+    json(shape!([]))
+}

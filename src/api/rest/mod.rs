@@ -1,0 +1,63 @@
+//! `/engine-rest`: the Camunda 7 dialect (`rest.md` 1 to 7, 12). A file per resource; `routes` says which path is whose.
+
+pub(super) mod deployment;
+pub(super) mod fetch;
+pub(super) mod instance;
+
+mod definition;
+mod definition_start;
+mod deploy;
+mod engine;
+mod execution;
+mod external_task;
+mod external_task_report;
+mod filter;
+mod form;
+mod history;
+mod history_instance;
+mod incident;
+mod job;
+mod listing;
+mod message;
+mod routes;
+mod task;
+mod task_action;
+mod tree;
+mod upload;
+mod variable;
+mod variable_instance;
+
+pub(super) use routes::routes;
+
+use super::call::Words;
+use crate::base::access::NO_TENANT;
+use crate::base::time::Timestamp;
+use crate::engine::instance::InstanceState;
+use crate::store::queries::record::state_code;
+use crate::store::queries::select::{Condition, related};
+use serde_json::Value;
+
+/// Milliseconds as the wire has them (D7).
+fn time(ms: i64) -> Value {
+    Timestamp(ms).to_camunda().into()
+}
+
+/// No tenant is null on the wire.
+fn tenant(tenant: &str) -> Option<&str> {
+    Some(tenant).filter(|tenant| *tenant != NO_TENANT)
+}
+
+/// Days that history is kept, where the model does not say.
+const HISTORY_DAYS: i64 = 180;
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// When an ended instance's history may go.
+fn removal_time(ended_at: Option<i64>, days: Option<i64>) -> Value {
+    ended_at.map_or(Value::Null, |at| time(at.saturating_add(days.unwrap_or(HISTORY_DAYS).saturating_mul(DAY_MS))))
+}
+
+
+/// Of rows whose instance is suspended.
+fn suspended() -> Condition {
+    Condition::equal(related::STATE, state_code(InstanceState::Suspended))
+}

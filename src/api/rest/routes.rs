@@ -1,0 +1,172 @@
+//! Which path is whose. Every path here stands below `/engine-rest` and below `/engine-rest/engine/default`.
+
+use super::definition::{self, Definitions};
+use super::deployment::{self, Deployments};
+use super::execution::{self, Executions, Subscriptions};
+use super::external_task::{self, ExternalTasks};
+use super::history::{PastActivities, PastIncidents, PastTasks};
+use super::history_instance::{self, PastInstances};
+use super::incident::{self, Incidents};
+use super::instance::{self, Instances};
+use super::job::{self, Jobs};
+use super::listing::{self, Listing};
+use super::task::Tasks;
+use super::variable_instance::{PastVariables, VariableInstances};
+use super::{definition_start, deploy, engine, external_task_report as report, fetch, message, task_action as task};
+use crate::api::state::ApiState;
+use crate::base::limits::{DEPLOYMENT_BYTES_MAX, REQUEST_BYTES_MAX};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{delete, get, post, put};
+
+pub(in crate::api) fn routes() -> Router<ApiState> {
+    Router::new()
+        .merge(engine())
+        .merge(deployments())
+        .merge(definitions())
+        .merge(instances())
+        .merge(executions())
+        .merge(external_tasks())
+        .merge(tasks())
+        .merge(jobs())
+        .merge(history())
+}
+
+/// A list by GET and POST, and its count.
+fn lists<L: Listing + 'static>(path: &str) -> Router<ApiState> {
+    Router::new()
+        .route(path, get(listing::get::<L>).post(listing::post::<L>))
+        .route(&format!("{path}/count"), get(listing::get_count::<L>).post(listing::post_count::<L>))
+}
+
+/// A list that filters in the address only.
+fn list<L: Listing + 'static>(path: &str) -> Router<ApiState> {
+    Router::new()
+        .route(path, get(listing::get::<L>))
+        .route(&format!("{path}/count"), get(listing::get_count::<L>))
+}
+
+fn engine() -> Router<ApiState> {
+    Router::new()
+        .route("/engine", get(engine::engines))
+        .route("/version", get(engine::version))
+        .route("/identity/verify", post(engine::verify))
+        .route("/message", post(message::correlate))
+        .route("/signal", post(message::signal))
+        .route("/condition", post(message::condition))
+}
+
+fn deployments() -> Router<ApiState> {
+    let create = post(deploy::create).layer(DefaultBodyLimit::max(DEPLOYMENT_BYTES_MAX));
+    list::<Deployments>("/deployment")
+        .route("/deployment/create", create)
+        .route("/deployment/{id}", get(deployment::get).delete(deployment::delete))
+        .route("/deployment/{id}/resources", get(deployment::resources))
+        .route("/deployment/{id}/resources/{resource}", get(deployment::resource_one))
+        .route("/deployment/{id}/resources/{resource}/data", get(deployment::resource_data))
+}
+
+fn definitions() -> Router<ApiState> {
+    let mut router = list::<Definitions>("/process-definition").route("/process-definition/statistics", get(definition::statistics));
+    for at in ["/process-definition/{id}", "/process-definition/key/{key}", "/process-definition/key/{key}/tenant-id/{tenant}"] {
+        let below = |path: &str| format!("{at}{path}");
+        router = router
+            .route(at, get(definition::get))
+            .route(&below("/xml"), get(definition::xml))
+            .route(&below("/diagram"), get(definition::diagram))
+            .route(&below("/start"), post(definition_start::start))
+            .route(&below("/submit-form"), post(definition_start::start))
+            .route(&below("/startForm"), get(definition::start_form))
+            .route(&below("/deployed-start-form"), get(definition::deployed_start_form))
+            .route(&below("/form-variables"), get(definition::form_variables))
+            .route(&below("/statistics"), get(definition::activity_statistics))
+            .route(&below("/suspended"), put(definition::suspended));
+    }
+    router
+}
+
+fn instances() -> Router<ApiState> {
+    lists::<Instances>("/process-instance")
+        .merge(lists::<VariableInstances>("/variable-instance"))
+        .route("/process-instance/{id}", get(instance::get).delete(instance::delete))
+        .route("/process-instance/{id}/activity-instances", get(instance::activity_instances))
+        .route("/process-instance/{id}/suspended", put(instance::suspended))
+        .route("/process-instance/{id}/variables", get(instance::variables).post(instance::change_variables))
+        .route(
+            "/process-instance/{id}/variables/{name}",
+            get(instance::variable).put(instance::put_variable).delete(instance::delete_variable),
+        )
+        .route(
+            "/process-instance/{id}/variables/{name}/data",
+            get(instance::variable_data).post(instance::upload_variable).layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)),
+        )
+}
+
+fn executions() -> Router<ApiState> {
+    lists::<Executions>("/execution")
+        .merge(list::<Subscriptions>("/event-subscription"))
+        .route("/execution/{id}", get(execution::get))
+        .route("/execution/{id}/signal", post(execution::signal))
+        .route("/execution/{id}/localVariables", get(execution::local_variables))
+        .route("/execution/{id}/localVariables/{name}", get(execution::local_variable))
+        .route("/execution/{id}/localVariables/{name}/data", get(execution::local_data))
+}
+
+fn external_tasks() -> Router<ApiState> {
+    lists::<ExternalTasks>("/external-task")
+        .route("/external-task/fetchAndLock", post(fetch::fetch_and_lock))
+        .route("/external-task/topic-names", get(external_task::topic_names))
+        .route("/external-task/{id}", get(external_task::get))
+        .route("/external-task/{id}/errorDetails", get(external_task::error_details))
+        .route("/external-task/{id}/complete", post(report::complete))
+        .route("/external-task/{id}/failure", post(report::failure))
+        .route("/external-task/{id}/bpmnError", post(report::bpmn_error))
+        .route("/external-task/{id}/lock", post(report::lock))
+        .route("/external-task/{id}/extendLock", post(report::extend_lock))
+        .route("/external-task/{id}/unlock", post(report::unlock))
+        .route("/external-task/{id}/retries", put(report::retries))
+        .route("/external-task/{id}/priority", put(report::priority))
+}
+
+fn tasks() -> Router<ApiState> {
+    lists::<Tasks>("/task")
+        .route("/task/{id}", get(task::get).put(task::put))
+        .route("/task/{id}/claim", post(task::claim))
+        .route("/task/{id}/unclaim", post(task::unclaim))
+        .route("/task/{id}/assignee", post(task::assignee))
+        .route("/task/{id}/delegate", post(task::delegate))
+        .route("/task/{id}/resolve", post(task::resolve))
+        .route("/task/{id}/complete", post(task::complete))
+        .route("/task/{id}/submit-form", post(task::complete))
+        .route("/task/{id}/bpmnError", post(task::bpmn_error))
+        .route("/task/{id}/bpmnEscalation", post(task::bpmn_escalation))
+        .route("/task/{id}/form", get(task::form))
+        .route("/task/{id}/deployed-form", get(task::deployed_form))
+        .route("/task/{id}/form-variables", get(task::form_variables))
+        .route("/task/{id}/identity-links", get(task::links).post(task::add_link))
+        .route("/task/{id}/identity-links/delete", post(task::remove_link))
+        .route("/task/{id}/variables", get(task::variables).post(task::change_variables))
+        .route("/task/{id}/variables/{name}", get(task::variable))
+        .route("/task/{id}/variables/{name}/data", get(task::variable_data))
+}
+
+fn jobs() -> Router<ApiState> {
+    lists::<Jobs>("/job")
+        .merge(list::<Incidents>("/incident"))
+        .route("/job/{id}", get(job::get))
+        .route("/job/{id}/retries", put(job::retries))
+        .route("/job/{id}/duedate", put(job::due_date))
+        .route("/job/{id}/suspended", put(job::suspended))
+        .route("/job/{id}/execute", post(job::execute))
+        .route("/job/{id}/stacktrace", get(job::stacktrace))
+        .route("/incident/{id}", get(incident::get))
+}
+
+fn history() -> Router<ApiState> {
+    lists::<PastInstances>("/history/process-instance")
+        .merge(lists::<PastActivities>("/history/activity-instance"))
+        .merge(lists::<PastTasks>("/history/task"))
+        .merge(lists::<PastVariables>("/history/variable-instance"))
+        .merge(list::<PastIncidents>("/history/incident"))
+        .route("/history/process-instance/{id}", get(history_instance::get).merge(delete(history_instance::delete)))
+}

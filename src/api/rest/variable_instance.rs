@@ -1,0 +1,199 @@
+//! `/variable-instance` and `/history/variable-instance`: variables as rows.
+
+use super::external_task::activity;
+use super::filter::{self, Rule};
+use super::listing::Listing;
+use super::{removal_time, tenant, time};
+use crate::api::call::Call;
+use crate::api::error::ApiError;
+use crate::api::params::Filters;
+use crate::api::value::{self, Objects};
+use crate::api::wire;
+use crate::base::id::{InstanceId, ScopeId};
+use crate::base::variable::Variable;
+use crate::store::queries::record::{PastVariableRecord, VariableRecord};
+use crate::store::queries::select::{Column, Condition, column};
+use serde_json::{Value, json as shape};
+
+pub(super) struct VariableInstances;
+
+impl Listing for VariableInstances {
+    type Row = VariableRecord;
+    const RULES: &'static [Rule] = &[
+        Rule::Text("variableName", column::NAME),
+        Rule::TextIn("variableNameIn", column::NAME),
+        Rule::Like("variableNameLike", column::NAME),
+        Rule::InstanceIn("processInstanceIdIn", column::INSTANCE),
+        Rule::Tenants,
+    ];
+    const SORTS: &'static [(&'static str, Column)] = &[
+        ("variableName", column::NAME),
+        ("variableType", column::KIND),
+        ("activityInstanceId", column::TOKEN),
+        ("tenantId", column::TENANT),
+    ];
+
+    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+        let mut all = places(filters)?;
+        all.extend(values(filters, column::CURRENT_VALUE)?);
+        Ok(all)
+    }
+
+    async fn shape(_call: &Call, rows: Vec<VariableRecord>) -> Result<Vec<Value>, ApiError> {
+        rows.iter()
+            .map(|row| {
+                let Place { id, execution, activity, task } = place(row.instance, row.scope, row.token, &row.name);
+                with_value(
+                    row.value.as_deref(),
+                    shape!({
+                        "id": id,
+                        "name": row.name,
+                        "processDefinitionId": wire::definition(&row.process, row.version, row.definition),
+                        "processInstanceId": row.instance.to_string(),
+                        "executionId": execution,
+                        "caseInstanceId": null,
+                        "caseExecutionId": null,
+                        "taskId": task,
+                        "batchId": null,
+                        "activityInstanceId": activity,
+                        "errorMessage": null,
+                        "tenantId": tenant(&row.tenant),
+                    }),
+                )
+            })
+            .collect()
+    }
+}
+
+/// `executionIdIn`, `activityInstanceIdIn`, `taskIdIn`.
+fn places(filters: &Filters) -> Result<Vec<Condition>, ApiError> {
+    let mut all = Vec::new();
+    if let Some(ids) = filters.list("executionIdIn")? {
+        all.push(filter::any_of(ids, |id| filter::execution(id, column::TOKEN)));
+    }
+    if let Some(ids) = filters.list("activityInstanceIdIn")? {
+        all.push(filter::any_of(ids, |id| match wire::instance(id) {
+            Some(root) => Condition::All(vec![Condition::equal(column::INSTANCE, root.0), Condition::Empty(column::TOKEN)]),
+            None => filter::activity(id, column::TOKEN),
+        }));
+    }
+    if let Some(ids) = filters.list("taskIdIn")? {
+        all.push(filter::any_of(ids, |id| filter::inner(id, column::TOKEN)));
+    }
+    Ok(all)
+}
+
+fn values(filters: &Filters, column: Column) -> Result<Vec<Condition>, ApiError> {
+    let compares = filters.compares("variableValues")?;
+    compares
+        .iter()
+        .map(|compare| {
+            let value = filter::past_value(column, compare)?;
+            Ok(Condition::All(vec![Condition::equal(column::NAME, compare.name.as_str()), value]))
+        })
+        .collect()
+}
+
+/// Where a variable lies, in the words of the wire.
+struct Place {
+    id: String,
+    execution: String,
+    activity: String,
+    task: Option<String>,
+}
+
+fn place(instance: i64, scope: i64, token: Option<i64>, name: &str) -> Place {
+    let scope = ScopeId(u32::try_from(scope).unwrap_or(u32::MAX));
+    let id = wire::variable(InstanceId(instance), scope, name);
+    match token {
+        None => Place { id, execution: instance.to_string(), activity: instance.to_string(), task: None },
+        Some(token) => Place {
+            id,
+            execution: format!("{instance}:{token}"),
+            activity: activity(instance, token),
+            task: None,
+        },
+    }
+}
+
+fn with_value(stored: Option<&str>, mut row: Value) -> Result<Value, ApiError> {
+    let variable: Variable = match stored {
+        Some(text) => serde_json::from_str(text).map_err(|_| ApiError::failed("A stored variable cannot be read."))?,
+        None => Variable::default(),
+    };
+    // Always as texts: a list is no place to open objects.
+    let wire = value::write(&variable, Objects::Text);
+    for name in ["type", "value", "valueInfo"] {
+        row[name] = wire[name].clone();
+    }
+    Ok(row)
+}
+
+pub(super) struct PastVariables;
+
+impl Listing for PastVariables {
+    type Row = PastVariableRecord;
+    const RULES: &'static [Rule] = &[
+        Rule::Text("variableName", column::NAME),
+        Rule::TextIn("variableNameIn", column::NAME),
+        Rule::Like("variableNameLike", column::NAME),
+        Rule::Instance("processInstanceId", column::INSTANCE),
+        Rule::InstanceIn("processInstanceIdIn", column::INSTANCE),
+        Rule::Definition("processDefinitionId", column::DEFINITION),
+        Rule::Text("processDefinitionKey", column::PROCESS),
+        Rule::Tenants,
+    ];
+    const SORTS: &'static [(&'static str, Column)] = &[
+        ("instanceId", column::INSTANCE),
+        ("variableId", column::INSTANCE),
+        ("variableName", column::NAME),
+        ("tenantId", column::TENANT),
+    ];
+
+    /// A removed variable has no value any more.
+    fn base() -> Vec<Condition> {
+        vec![Condition::Present(column::VALUE)]
+    }
+
+    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+        let mut all = places(filters)?;
+        all.extend(values(filters, column::VALUE)?);
+        if let Some(value) = filters.text("variableValue")? {
+            let name = filters.text("variableName")?.unwrap_or_default();
+            let compare = crate::api::params::Compare { name, operator: crate::api::params::Operator::Equal, value: value.into() };
+            all.push(filter::past_value(column::VALUE, &compare)?);
+        }
+        Ok(all)
+    }
+
+    async fn shape(_call: &Call, rows: Vec<PastVariableRecord>) -> Result<Vec<Value>, ApiError> {
+        rows.iter()
+            .map(|row| {
+                let Place { id, execution, activity, task } = place(row.instance, row.scope, row.token, &row.name);
+                with_value(
+                    row.value.as_deref(),
+                    shape!({
+                        "id": id,
+                        "name": row.name,
+                        "processDefinitionKey": row.process,
+                        "processDefinitionId": wire::definition(&row.process, row.version, row.definition),
+                        "processInstanceId": row.instance.to_string(),
+                        "executionId": execution,
+                        "activityInstanceId": activity,
+                        "caseDefinitionKey": null,
+                        "caseDefinitionId": null,
+                        "caseInstanceId": null,
+                        "caseExecutionId": null,
+                        "taskId": task,
+                        "errorMessage": null,
+                        "tenantId": tenant(&row.tenant),
+                        "state": "CREATED",
+                        "createTime": time(row.at),
+                        "removalTime": removal_time(row.instance_ended_at, row.history_ttl_days),
+                        "rootProcessInstanceId": row.root.to_string(),
+                    }),
+                )
+            })
+            .collect()
+    }
+}
