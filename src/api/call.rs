@@ -127,12 +127,15 @@ pub(crate) fn submit_error(error: SubmitError, words: Words<'_>) -> ApiError {
 fn refusal(rejection: Rejection, words: Words<'_>) -> ApiError {
     let message = format!("{}: {rejection}", words.attempt);
     match rejection {
-        Rejection::InstanceNotFound(_) | Rejection::TokenNotWaiting(_) | Rejection::NotArmed(_) | Rejection::ScopeNotFound(_) => {
-            ApiError::new(StatusCode::NOT_FOUND, words.kind, message).because("absent")
-        }
+        Rejection::InstanceNotFound(_)
+        | Rejection::TokenNotWaiting(_)
+        | Rejection::NotArmed(_)
+        | Rejection::ScopeNotFound(_) => ApiError::new(StatusCode::NOT_FOUND, words.kind, message).because("absent"),
         Rejection::DefinitionNotFound(_) => ApiError::absent(message).engine().because("absent"),
         Rejection::AlreadyClaimed(_) => {
-            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "TaskAlreadyClaimedException", message).engine().because("claimed")
+            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "TaskAlreadyClaimedException", message)
+                .engine()
+                .because("claimed")
         }
         Rejection::LeaseLost { .. } => ApiError::refused(words.kind, message).because("lease-lost"),
         Rejection::AlreadyLeased(_) => ApiError::refused(words.kind, message).because("leased"),

@@ -27,8 +27,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 /// Topics of the stream that this server has news of.
-const TOPICS: [&str; 9] =
-    ["task", "instance", "incident", "job", "deployment", "programme", "wave", "server", "kpi"];
+const TOPICS: [&str; 9] = ["task", "instance", "incident", "job", "deployment", "programme", "wave", "server", "kpi"];
 const KEPT_MS: i64 = 10 * 60 * 1_000;
 const KEPT_MAX: usize = 20_000;
 /// A listener that falls further behind begins anew.
@@ -183,7 +182,9 @@ impl Listener {
                 Some(change) => change,
                 None => match self.news.recv().await {
                     Ok(change) => change,
-                    Err(broadcast::error::RecvError::Lagged(_)) => return Some(Event::default().event("reset").data("")),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {
+                        return Some(Event::default().event("reset").data(""));
+                    }
                     Err(broadcast::error::RecvError::Closed) => return None,
                 },
             };

@@ -29,7 +29,8 @@ pub(super) async fn foreign_pages(State(state): State<ApiState>, request: Reques
     let Some(origin) = allowed else {
         return next.run(request).await;
     };
-    let asks = request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let asks =
+        request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut answer = if asks { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
     let headers = answer.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);

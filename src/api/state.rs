@@ -1,15 +1,15 @@
 //! What every route may use: the node, who signs in, what changes, what only some installations have.
 
 use super::auth::SignIn;
-use super::events::Hub;
 use super::error::ApiError;
+use super::events::Hub;
+use crate::base::id::DefinitionId;
 use crate::runtime::node::Node;
 use crate::runtime::show::{DemoControl, ProgrammeView};
 use crate::store::Store;
-use crate::base::id::DefinitionId;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -21,7 +21,7 @@ pub struct Parts {
     pub(crate) hub: Hub,
     pub(crate) programmes: Option<Arc<dyn ProgrammeView>>,
     pub(crate) demo: Option<Arc<dyn DemoControl>>,
-    pub(crate) categories: Categories,
+    pub(crate) facts: KnownFacts,
     /// Requests for external tasks that wait.
     pub(crate) parked: AtomicUsize,
     /// Origins of foreign pages that may call, with credentials (D19).
@@ -54,8 +54,8 @@ impl ApiState {
         let hub = Hub::follow(&node);
         let parked = AtomicUsize::new(0);
         let origins = origins.into_iter().collect();
-        let categories = Categories::default();
-        Self(Arc::new(Parts { node, sign_in, hub, programmes, demo, categories, parked, origins }))
+        let facts = KnownFacts::default();
+        Self(Arc::new(Parts { node, sign_in, hub, programmes, demo, facts, parked, origins }))
     }
 
     /// A token that signs this user in once, for an address that is printed.
@@ -104,21 +104,29 @@ impl std::ops::Deref for ApiState {
     }
 }
 
-/// Target namespaces of deployed files, which do not change.
+/// What a deployed file says of a definition and no column holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Facts {
+    /// The target namespace.
+    pub(crate) category: Option<String>,
+    pub(crate) history_days: Option<i64>,
+}
+
+/// Facts by definition; files do not change.
 #[derive(Debug, Default)]
-pub(crate) struct Categories(Mutex<BTreeMap<DefinitionId, Option<String>>>);
+pub(crate) struct KnownFacts(Mutex<BTreeMap<DefinitionId, Facts>>);
 
-const CATEGORIES_MAX: usize = 10_000;
+const FACTS_MAX: usize = 10_000;
 
-impl Categories {
-    pub(crate) fn get(&self, id: DefinitionId) -> Option<Option<String>> {
+impl KnownFacts {
+    pub(crate) fn get(&self, id: DefinitionId) -> Option<Facts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
-    pub(crate) fn keep(&self, id: DefinitionId, category: Option<String>) {
+    pub(crate) fn keep(&self, id: DefinitionId, facts: Facts) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(id, category);
-        while known.len() > CATEGORIES_MAX {
+        known.insert(id, facts);
+        while known.len() > FACTS_MAX {
             known.pop_first();
         }
     }

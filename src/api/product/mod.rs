@@ -77,5 +77,6 @@ async fn webapps(headers: axum::http::HeaderMap) -> Answer {
 
 /// Under `/api` a member that is not known is a mistake.
 fn strict<T: serde::de::DeserializeOwned>(body: super::json::Object) -> Result<T, ApiError> {
-    serde_json::from_value(body.into()).map_err(|error| ApiError::invalid(format!("The body does not fit: {error}")).because("invalid"))
+    serde_json::from_value(body.into())
+        .map_err(|error| ApiError::invalid(format!("The body does not fit: {error}")).because("invalid"))
 }

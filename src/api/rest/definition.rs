@@ -3,15 +3,16 @@
 use super::filter::Rule;
 use super::form;
 use super::listing::Listing;
-use super::{Words, tenant};
+use super::{DAY_MS, Words, tenant};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json, no_content};
 use crate::api::params::{Filters, Page, Query};
-use crate::api::state::ApiState;
+use crate::api::state::{ApiState, Facts};
 use crate::api::wire;
 use crate::base::access::NO_TENANT;
 use crate::base::id::{DefinitionId, InstanceId};
+use crate::base::time::{parse_span, span_ms};
 use crate::partition::Work;
 use crate::store::queries::record::{
     ContentRecord, DefinitionRecord, IncidentRecord, InstanceRecord, PROCESS_CODE, PastActivityRecord, TimedRecord,
@@ -81,7 +82,7 @@ pub(super) async fn definition(call: &Call, row: &DefinitionRecord) -> Result<Va
     Ok(shape!({
         "id": wire::definition(&row.key, row.version, row.id),
         "key": row.key,
-        "category": category(call, row).await?,
+        "category": facts(call, row).await?.category,
         "description": row.documentation,
         "name": row.name,
         "version": row.version,
@@ -96,24 +97,41 @@ pub(super) async fn definition(call: &Call, row: &DefinitionRecord) -> Result<Va
     }))
 }
 
-/// The target namespace of the file. It is no column: files do not change, so it is read once and kept.
-pub(super) async fn category(call: &Call, row: &DefinitionRecord) -> Result<Option<String>, ApiError> {
+/// What stands in the file and in no column. Files do not change, so it is read once and kept.
+pub(super) async fn facts(call: &Call, row: &DefinitionRecord) -> Result<Facts, ApiError> {
     let id = DefinitionId(row.id);
-    if let Some(known) = call.state.categories.get(id) {
+    if let Some(known) = call.state.facts.get(id) {
         return Ok(known);
     }
-    let file = content(call, row).await?;
-    let found = file.and_then(|file| {
-        let document = crate::xml::Document::parse(&file.bytes).ok()?;
-        let root = document.root();
-        root.attribute("targetNamespace").or_else(|| root.attribute("namespace")).map(str::to_owned)
-    });
-    call.state.categories.keep(id, found.clone());
+    let found = content(call, row).await?.and_then(|file| read_facts(&file.bytes, &row.key)).unwrap_or_default();
+    call.state.facts.keep(id, found.clone());
     Ok(found)
 }
 
+fn read_facts(bytes: &[u8], key: &str) -> Option<Facts> {
+    let document = crate::xml::Document::parse(bytes).ok()?;
+    let root = document.root();
+    let category = root.attribute("targetNamespace").or_else(|| root.attribute("namespace")).map(str::to_owned);
+    let own = document.elements().find(|element| element.attribute("id") == Some(key));
+    // Decisions have a vocabulary namespace of their own; the name says enough.
+    let days = own.and_then(|own| {
+        let stated = own.attributes().find(|attribute| attribute.local == "historyTimeToLive")?;
+        history_days(stated.value.trim())
+    });
+    Some(Facts { category, history_days: days })
+}
+
+/// A number of days, or a period.
+fn history_days(text: &str) -> Option<i64> {
+    let of_period = || Some(span_ms(&parse_span(text).ok()?)? / DAY_MS);
+    text.parse().ok().or_else(of_period)
+}
+
 async fn content(call: &Call, row: &DefinitionRecord) -> Result<Option<ContentRecord>, ApiError> {
-    let of = vec![Condition::equal(column::DEPLOYMENT, row.deployment), Condition::equal(column::NAME, row.resource.as_str())];
+    let of = vec![
+        Condition::equal(column::DEPLOYMENT, row.deployment),
+        Condition::equal(column::NAME, row.resource.as_str()),
+    ];
     call.one(of).await
 }
 
@@ -153,10 +171,14 @@ impl Named {
                 let same = wire::definition(&row.key, row.version, row.id) == *id || row.id.to_string() == *id;
                 return if same { Ok(row) } else { Err(absent()) };
             }
-            Self::Key(key) => (key, NO_TENANT, format!("No matching process definition with key: {key} and no tenant-id")),
-            Self::KeyAndTenant(key, tenant) => {
-                (key, tenant.as_str(), format!("No matching process definition with key: {key} and tenant-id: {tenant}"))
+            Self::Key(key) => {
+                (key, NO_TENANT, format!("No matching process definition with key: {key} and no tenant-id"))
             }
+            Self::KeyAndTenant(key, tenant) => (
+                key,
+                tenant.as_str(),
+                format!("No matching process definition with key: {key} and tenant-id: {tenant}"),
+            ),
         };
         all.push(Condition::equal(column::KEY, key.as_str()));
         all.push(Condition::equal(column::TENANT, tenant));
@@ -213,7 +235,9 @@ pub(super) async fn suspended(call: Call, named: Named, Json(body): Json<Suspend
     let row = named.find(&call).await?;
     let suspended = body.suspended.ok_or_else(|| ApiError::invalid("suspended must be true or false."))?;
     if body.execution_date.is_some() {
-        return Err(ApiError::invalid("A suspension at a later time is not kept by this version: leave executionDate out."));
+        return Err(ApiError::invalid(
+            "A suspension at a later time is not kept by this version: leave executionDate out.",
+        ));
     }
     let mut instances = Vec::new();
     if body.include_process_instances == Some(true) {
@@ -253,7 +277,8 @@ pub(super) async fn statistics(call: Call, query: Query) -> Answer {
         true => store.tally::<IncidentRecord>(access, [column::DEFINITION, column::KIND], &[]).await?,
         false => Vec::new(),
     };
-    let of = |counts: &[(String, String, i64)], id: &str| counts.iter().find(|(one, ..)| one == id).map_or(0, |(.., n)| *n);
+    let of =
+        |counts: &[(String, String, i64)], id: &str| counts.iter().find(|(one, ..)| one == id).map_or(0, |(.., n)| *n);
     let rows: Vec<DefinitionRecord> = call.all(Definitions::base()).await?;
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {

@@ -1,17 +1,17 @@
 //! `…/start` and `…/submit-form`: an instance begins.
 
+use super::Words;
 use super::definition::Named;
 use super::instance::started;
-use super::Words;
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json};
 use crate::api::value::{self, Objects};
+use crate::api::wire;
 use crate::base::id::{DefinitionId, ElementId};
 use crate::engine::command::Create;
 use crate::partition::{Reply, Which, Work};
 use crate::store::queries::record::DefinitionRecord;
-use crate::api::wire;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
@@ -39,7 +39,9 @@ pub(super) async fn start(call: Call, named: Named, Json(body): Json<Start>) -> 
     let attempt = format!("Cannot instantiate process definition {id}");
     if row.suspended != 0 {
         let words = format!("{attempt}: ENGINE-03043 Process Definition with id '{id}' is suspended.");
-        return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "RestException", words).engine().because("suspended"));
+        return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "RestException", words)
+            .engine()
+            .because("suspended"));
     }
     let variables = value::read_all(body.variables.as_ref()).map_err(|error| error.while_doing(&attempt))?;
     let at = elements(&call, &row, body.start_instructions.unwrap_or_default(), &attempt).await?;
@@ -79,9 +81,12 @@ async fn elements(
         let kind = instruction.r#type.unwrap_or_default();
         let element = match (kind.as_str(), instruction.activity_id) {
             ("startBeforeActivity", Some(element)) => element,
-            ("startBeforeActivity", None) => return Err(ApiError::invalid(format!("{attempt}: activityId must be set"))),
+            ("startBeforeActivity", None) => {
+                return Err(ApiError::invalid(format!("{attempt}: activityId must be set")));
+            }
             (other, _) => {
-                let words = format!("{attempt}: the start instruction {other:?} is not known here: use startBeforeActivity");
+                let words =
+                    format!("{attempt}: the start instruction {other:?} is not known here: use startBeforeActivity");
                 return Err(ApiError::invalid(words));
             }
         };

@@ -1,8 +1,8 @@
 //! `POST /deployment/create`: files are compiled, all findings told at once, and kept as sent (`rest.md` 2.4 and 8).
 
+use super::Words;
 use super::deployment::{deployed, unchanged};
 use super::upload::{Part, parts};
-use super::Words;
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::json;
@@ -85,7 +85,8 @@ impl Order {
 
     fn add(&mut self, part: Part) -> Result<(), ApiError> {
         let Some(name) = part.file_name else {
-            let words = format!("No file name found in the deployment resource described by form parameter '{}'.", part.name);
+            let words =
+                format!("No file name found in the deployment resource described by form parameter '{}'.", part.name);
             return Err(ApiError::invalid(words));
         };
         if name.len() > FILE_NAME_BYTES_MAX || name.contains('\0') {
@@ -111,7 +112,10 @@ impl Order {
             text(column::SOURCE, &self.source),
             Condition::equal(column::TENANT, self.tenant.as_str()),
         ];
-        let last = call.list::<DeploymentRecord>(same, vec![(column::NUMBER, true)], Page { first: 0, max: Some(1) }).await?.pop();
+        let last = call
+            .list::<DeploymentRecord>(same, vec![(column::NUMBER, true)], Page { first: 0, max: Some(1) })
+            .await?
+            .pop();
         let Some(last) = last else {
             return Ok(None);
         };
@@ -223,7 +227,10 @@ fn twice(processes: &[(String, Arc<Process>)], found: &mut IndexMap<String, Vec<
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for (file, process) in processes {
         if let Some(first) = seen.insert(process.id.as_str(), file) {
-            let words = format!("the process {:?} stands in {first} too: a deployment has one process of a key", process.id.as_str());
+            let words = format!(
+                "the process {:?} stands in {first} too: a deployment has one process of a key",
+                process.id.as_str()
+            );
             let diagnostic = Diagnostic {
                 severity: Severity::Error,
                 at: Position { line: 1, column: 1 },

@@ -3,7 +3,7 @@
 use super::filter::Rule;
 use super::listing::Listing;
 use super::{Words, definition, tenant, time};
-use crate::api::call::Call;
+use crate::api::call::{Call, submit_error};
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{file, json, no_content};
 use crate::api::params::{Filters, Page, Query};
@@ -11,6 +11,7 @@ use crate::api::wire;
 use crate::base::id::{DeploymentId, InstanceId};
 use crate::engine::command::Command;
 use crate::partition::Work;
+use crate::runtime::node::SubmitError;
 use crate::store::queries::record::{
     ContentRecord, DefinitionRecord, DeploymentRecord, InstanceRecord, PROCESS_CODE, ResourceRecord,
 };
@@ -32,12 +33,8 @@ impl Listing for Deployments {
         Rule::After("after", column::AT),
         Rule::Tenants,
     ];
-    const SORTS: &'static [(&'static str, Column)] = &[
-        ("id", column::NUMBER),
-        ("name", column::NAME),
-        ("deploymentTime", column::AT),
-        ("tenantId", column::TENANT),
-    ];
+    const SORTS: &'static [(&'static str, Column)] =
+        &[("id", column::NUMBER), ("name", column::NAME), ("deploymentTime", column::AT), ("tenantId", column::TENANT)];
 
     fn more(_filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         Ok(Vec::new())
@@ -104,10 +101,11 @@ fn with_definitions(row: &DeploymentRecord, processes: Map<String, Value>, decis
 }
 
 async fn decision(call: &Call, row: &DefinitionRecord) -> Result<Value, ApiError> {
+    let facts = definition::facts(call, row).await?;
     Ok(shape!({
         "id": wire::definition(&row.key, row.version, row.id),
         "key": row.key,
-        "category": definition::category(call, row).await?,
+        "category": facts.category,
         "name": row.name,
         "version": row.version,
         "resource": row.resource,
@@ -115,7 +113,7 @@ async fn decision(call: &Call, row: &DefinitionRecord) -> Result<Value, ApiError
         "tenantId": tenant(&row.tenant),
         "decisionRequirementsDefinitionId": null,
         "decisionRequirementsDefinitionKey": null,
-        "historyTimeToLive": row.history_ttl_days,
+        "historyTimeToLive": row.history_ttl_days.or(facts.history_days),
         "versionTag": row.version_tag,
     }))
 }
@@ -187,7 +185,8 @@ pub(super) async fn delete(call: Call, Path(id): Path<String>, query: Query) -> 
     } else {
         let running = call.count::<InstanceRecord>(&[of, Condition::Empty(column::ENDED_AT)]).await?;
         if running > 0 {
-            let words = format!("{attempt}: {running} instances run on it. End them first, or delete with cascade=true.");
+            let words =
+                format!("{attempt}: {running} instances run on it. End them first, or delete with cascade=true.");
             return Err(ApiError::refused("RestException", words).because("running"));
         }
     }
@@ -195,11 +194,13 @@ pub(super) async fn delete(call: Call, Path(id): Path<String>, query: Query) -> 
     no_content()
 }
 
+/// Rounds after which the caller is asked to come again.
+const ROUNDS_MAX: usize = 1_000;
 /// Instances taken at a time.
 const PAGE: Page = Page { first: 0, max: Some(500) };
 
 async fn cancel_all(call: &Call, of: &Condition, words: Words<'_>) -> Result<(), ApiError> {
-    loop {
+    for _ in 0..ROUNDS_MAX {
         let live = vec![of.clone(), Condition::Empty(column::ENDED_AT)];
         let rows: Vec<InstanceRecord> = call.list(live, Vec::new(), PAGE).await?;
         if rows.is_empty() {
@@ -210,11 +211,14 @@ async fn cancel_all(call: &Call, of: &Condition, words: Words<'_>) -> Result<(),
             let work = Work::Instance { instance: InstanceId(row.id), command };
             let ended = call.state.node().submit(work, None, Some(call.caller.user.clone())).await;
             match ended {
-                Ok(_) | Err(crate::runtime::node::SubmitError::Rejected(_)) => {}
-                Err(error) => return Err(crate::api::call::submit_error(error, words)),
+                Ok(_) | Err(SubmitError::Rejected(_)) => {}
+                Err(error) => return Err(submit_error(error, words)),
             }
         }
+        // Large instances take several commits to end.
+        tokio::task::yield_now().await;
     }
+    Err(ApiError::away(format!("{}: its instances are still ending. Ask again.", words.attempt)))
 }
 
 async fn remove_all(call: &Call, of: &Condition) -> Result<(), ApiError> {
@@ -229,4 +233,3 @@ async fn remove_all(call: &Call, of: &Condition) -> Result<(), ApiError> {
         }
     }
 }
-

@@ -59,7 +59,10 @@ impl Listing for Executions {
     }
 
     async fn shape(_call: &Call, rows: Vec<PastActivityRecord>) -> Result<Vec<Value>, ApiError> {
-        Ok(rows.iter().map(|row| execution(&format!("{}:{}", row.instance, row.token), row.instance, &row.tenant)).collect())
+        Ok(rows
+            .iter()
+            .map(|row| execution(&format!("{}:{}", row.instance, row.token), row.instance, &row.tenant))
+            .collect())
     }
 }
 
@@ -96,7 +99,8 @@ pub(super) async fn signal(call: Call, Path(id): Path<String>, Json(body): Json<
 }
 
 async fn waiting(call: &Call, id: &str) -> Result<(InstanceId, TokenId), ApiError> {
-    let nothing = || ApiError::refused("BadUserRequestException", format!("Cannot signal execution {id}: nothing waits there."));
+    let nothing =
+        || ApiError::refused("BadUserRequestException", format!("Cannot signal execution {id}: nothing waits there."));
     let found = Execution::parse(id).ok_or_else(nothing)?;
     let live = call.live(found.instance()).await?.ok_or_else(nothing)?;
     match found {

@@ -38,7 +38,9 @@ impl Report {
 
     fn worker(&self) -> Result<String, ApiError> {
         let worker = self.worker_id.clone().filter(|worker| !worker.is_empty());
-        worker.ok_or_else(|| ApiError::new(StatusCode::BAD_REQUEST, "RestException", "workerId must not be null or empty.").engine())
+        worker.ok_or_else(|| {
+            ApiError::new(StatusCode::BAD_REQUEST, "RestException", "workerId must not be null or empty.").engine()
+        })
     }
 }
 

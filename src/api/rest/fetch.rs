@@ -138,7 +138,9 @@ impl Fetch {
         }
         let wait = match fields.number("asyncResponseTimeout")? {
             Some(ms) if ms > LONG_POLL_MAX_MS => {
-                return Err(ApiError::invalid(format!("The asynchronous response timeout cannot be set to a value greater than {LONG_POLL_MAX_MS} milliseconds")));
+                return Err(ApiError::invalid(format!(
+                    "The asynchronous response timeout cannot be set to a value greater than {LONG_POLL_MAX_MS} milliseconds"
+                )));
             }
             Some(ms) => u64::try_from(ms).ok().filter(|ms| *ms > 0).map(Duration::from_millis),
             None => None,
@@ -170,7 +172,8 @@ impl Fetch {
             if left == 0 {
                 break;
             }
-            let work = Work::Lease { candidates, holder: self.worker.clone(), until: call.now().plus_ms(lock_ms), max: left };
+            let work =
+                Work::Lease { candidates, holder: self.worker.clone(), until: call.now().plus_ms(lock_ms), max: left };
             let leased = lease(call, work).await?;
             left = left.saturating_sub(leased.len());
             taken.add(leased);

@@ -106,7 +106,8 @@ fn tenants(filters: &Filters) -> Result<Option<Condition>, ApiError> {
     }
     // No tenant is not one of the named ones, though it is stored as an empty text.
     let named = filters.list("tenantIdIn")?;
-    Ok(named.map(|list| Condition::OneOf(column::TENANT, texts(list.into_iter().filter(|one| !one.is_empty()).collect()))))
+    Ok(named
+        .map(|list| Condition::OneOf(column::TENANT, texts(list.into_iter().filter(|one| !one.is_empty()).collect()))))
 }
 
 fn texts(list: Vec<String>) -> Vec<Bind> {
@@ -198,7 +199,8 @@ fn test(operator: Operator) -> Test {
 /// A value compares with variables of its own kind; a text that reads as a date compares with dates.
 fn compared(compare: &Compare) -> Result<Vec<Condition>, ApiError> {
     let test = test(compare.operator);
-    let of_kind = |kinds: &[&str]| Condition::OneOf(related::KIND, kinds.iter().map(|kind| Bind::from(*kind)).collect());
+    let of_kind =
+        |kinds: &[&str]| Condition::OneOf(related::KIND, kinds.iter().map(|kind| Bind::from(*kind)).collect());
     let is_pattern = matches!(test, Test::Like | Test::NotLike);
     Ok(match &compare.value {
         Value::String(text) => match Timestamp::parse(text) {
@@ -210,7 +212,10 @@ fn compared(compare: &Compare) -> Result<Vec<Condition>, ApiError> {
         _ if is_pattern => return Err(wrong("variables", &compare.value.to_string())),
         Value::Number(number) => {
             let value = number.as_f64().unwrap_or(f64::NAN);
-            vec![of_kind(&["Short", "Integer", "Long", "Double"]), Condition::Is(related::NUMBER, test, Bind::Real(value))]
+            vec![
+                of_kind(&["Short", "Integer", "Long", "Double"]),
+                Condition::Is(related::NUMBER, test, Bind::Real(value)),
+            ]
         }
         Value::Bool(value) => vec![of_kind(&["Boolean"]), Condition::Is(related::TEXT, test, value.to_string().into())],
         Value::Null => vec![Condition::Is(related::KIND, test, "Null".into())],

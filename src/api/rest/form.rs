@@ -54,7 +54,10 @@ pub(super) async fn deployed(call: &Call, definition: &ProcessDefinition, form: 
         None => Err(ApiError::refused("BadUserRequestException", "The element names no form.")),
         Some(Form::Key(key)) => {
             let name = DEPLOYED.iter().find_map(|prefix| key.strip_prefix(prefix)).ok_or_else(|| {
-                ApiError::refused("BadUserRequestException", format!("The form {key:?} does not lie in the deployment."))
+                ApiError::refused(
+                    "BadUserRequestException",
+                    format!("The form {key:?} does not lie in the deployment."),
+                )
             })?;
             let found = call.one::<ContentRecord>(vec![in_deployment(definition.deployment), named(name)]).await?;
             answer(found.ok_or_else(|| absent(name))?)

@@ -46,9 +46,15 @@ impl Listing for PastInstances {
         Rule::If("withRootIncidents", || Condition::Some(Relation::PastIncident, Vec::new())),
         Rule::If("active", || state(InstanceState::Active)),
         Rule::If("suspended", || state(InstanceState::Suspended)),
-        Rule::If("completed", || Condition::Any(vec![state(InstanceState::Completed), state(InstanceState::Terminated)])),
-        Rule::If("externallyTerminated", || Condition::All(vec![state(InstanceState::Cancelled), Condition::Empty(column::CALLER)])),
-        Rule::If("internallyTerminated", || Condition::All(vec![state(InstanceState::Cancelled), Condition::Present(column::CALLER)])),
+        Rule::If("completed", || {
+            Condition::Any(vec![state(InstanceState::Completed), state(InstanceState::Terminated)])
+        }),
+        Rule::If("externallyTerminated", || {
+            Condition::All(vec![state(InstanceState::Cancelled), Condition::Empty(column::CALLER)])
+        }),
+        Rule::If("internallyTerminated", || {
+            Condition::All(vec![state(InstanceState::Cancelled), Condition::Present(column::CALLER)])
+        }),
         Rule::Tenants,
     ];
     const SORTS: &'static [(&'static str, Column)] = &[
@@ -66,11 +72,17 @@ impl Listing for PastInstances {
 
     fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         let mut all = filter::past_variables(filters, "variables")?;
-        let incident = |column, test, text: String| Condition::Some(Relation::PastIncident, vec![Condition::Is(column, test, text.into())]);
+        let incident = |column, test, text: String| {
+            Condition::Some(Relation::PastIncident, vec![Condition::Is(column, test, text.into())])
+        };
         match filters.text("incidentStatus")?.as_deref() {
             None => {}
-            Some("open") => all.push(Condition::Some(Relation::PastIncident, vec![Condition::Empty(related::RESOLVED_AT)])),
-            Some("resolved") => all.push(Condition::Some(Relation::PastIncident, vec![Condition::Present(related::RESOLVED_AT)])),
+            Some("open") => {
+                all.push(Condition::Some(Relation::PastIncident, vec![Condition::Empty(related::RESOLVED_AT)]))
+            }
+            Some("resolved") => {
+                all.push(Condition::Some(Relation::PastIncident, vec![Condition::Present(related::RESOLVED_AT)]))
+            }
             Some(other) => return Err(wrong("incidentStatus", other)),
         }
         if let Some(kind) = filters.text("incidentType")? {

@@ -56,7 +56,9 @@ impl Listing for Instances {
 
     fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         let mut all = filter::variables(filters, "variables", Relation::InstanceVariable, None)?;
-        let incident = |column, test, text: String| Condition::Some(Relation::Incident, vec![Condition::Is(column, test, text.into())]);
+        let incident = |column, test, text: String| {
+            Condition::Some(Relation::Incident, vec![Condition::Is(column, test, text.into())])
+        };
         if let Some(kind) = filters.text("incidentType")? {
             all.push(incident(related::KIND, Test::Equal, kind));
         }
@@ -206,7 +208,11 @@ pub(super) async fn variable(call: Call, Path((id, name)): Path<(String, String)
     json(value::write(&found, variable::objects(&query, "deserializeValue")))
 }
 
-pub(super) async fn put_variable(call: Call, Path((id, name)): Path<(String, String)>, Json(body): Json<Value>) -> Answer {
+pub(super) async fn put_variable(
+    call: Call,
+    Path((id, name)): Path<(String, String)>,
+    Json(body): Json<Value>,
+) -> Answer {
     let attempt = format!("Cannot put process instance variable {name}");
     let variable = value::read(&body).map_err(|error| error.while_doing(&attempt))?;
     let place = Place::find(&call, &id).await?;

@@ -37,7 +37,9 @@ pub(super) async fn correlate(call: Call, Json(message): Json<Message>) -> Answe
     let name = message.message_name.clone().filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| ApiError::invalid("No message name supplied"))?;
     if message.tenant_id.is_some() && message.without_tenant_id == Some(true) {
-        return Err(ApiError::invalid("Parameter 'tenantId' cannot be used together with parameter 'withoutTenantId'."));
+        return Err(ApiError::invalid(
+            "Parameter 'tenantId' cannot be used together with parameter 'withoutTenantId'.",
+        ));
     }
     let payload = Payload {
         variables: value::read_all(message.process_variables.as_ref())?,
@@ -120,8 +122,12 @@ async fn deliver(
 fn correlate_error(error: CorrelateError) -> ApiError {
     let words = |text: String| format!("org.camunda.bpm.engine.MismatchingMessageCorrelationException: {text}");
     match error {
-        CorrelateError::Nobody(_) | CorrelateError::Several { .. } => refused(words(error.to_string())).because("mismatch"),
-        CorrelateError::Submit(error) => submit_error(error, Words { kind: "RestException", attempt: "Cannot correlate the message" }),
+        CorrelateError::Nobody(_) | CorrelateError::Several { .. } => {
+            refused(words(error.to_string())).because("mismatch")
+        }
+        CorrelateError::Submit(error) => {
+            submit_error(error, Words { kind: "RestException", attempt: "Cannot correlate the message" })
+        }
         CorrelateError::Store(error) => error.into(),
     }
 }
@@ -160,7 +166,9 @@ pub(super) async fn signal(_call: Call, Json(signal): Json<Signal>) -> Answer {
     value::read_all(signal.variables.as_ref())?;
     match signal.execution_id {
         None => no_content(),
-        Some(id) => Err(refused(format!("Cannot signal execution {id}: it has not subscribed to the signal '{name}'."))),
+        Some(id) => {
+            Err(refused(format!("Cannot signal execution {id}: it has not subscribed to the signal '{name}'.")))
+        }
     }
 }
 

@@ -56,7 +56,6 @@ fn removal_time(ended_at: Option<i64>, days: Option<i64>) -> Value {
     ended_at.map_or(Value::Null, |at| time(at.saturating_add(days.unwrap_or(HISTORY_DAYS).saturating_mul(DAY_MS))))
 }
 
-
 /// Of rows whose instance is suspended.
 fn suspended() -> Condition {
     Condition::equal(related::STATE, state_code(InstanceState::Suspended))

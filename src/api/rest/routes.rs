@@ -41,9 +41,7 @@ fn lists<L: Listing + 'static>(path: &str) -> Router<ApiState> {
 
 /// A list that filters in the address only.
 fn list<L: Listing + 'static>(path: &str) -> Router<ApiState> {
-    Router::new()
-        .route(path, get(listing::get::<L>))
-        .route(&format!("{path}/count"), get(listing::get_count::<L>))
+    Router::new().route(path, get(listing::get::<L>)).route(&format!("{path}/count"), get(listing::get_count::<L>))
 }
 
 fn engine() -> Router<ApiState> {
@@ -67,8 +65,13 @@ fn deployments() -> Router<ApiState> {
 }
 
 fn definitions() -> Router<ApiState> {
-    let mut router = list::<Definitions>("/process-definition").route("/process-definition/statistics", get(definition::statistics));
-    for at in ["/process-definition/{id}", "/process-definition/key/{key}", "/process-definition/key/{key}/tenant-id/{tenant}"] {
+    let mut router =
+        list::<Definitions>("/process-definition").route("/process-definition/statistics", get(definition::statistics));
+    for at in [
+        "/process-definition/{id}",
+        "/process-definition/key/{key}",
+        "/process-definition/key/{key}/tenant-id/{tenant}",
+    ] {
         let below = |path: &str| format!("{at}{path}");
         router = router
             .route(at, get(definition::get))
@@ -98,7 +101,9 @@ fn instances() -> Router<ApiState> {
         )
         .route(
             "/process-instance/{id}/variables/{name}/data",
-            get(instance::variable_data).post(instance::upload_variable).layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)),
+            get(instance::variable_data)
+                .post(instance::upload_variable)
+                .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)),
         )
 }
 

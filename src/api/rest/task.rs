@@ -113,10 +113,24 @@ impl Listing for Tasks {
         }
         if let Some(user) = filters.text("involvedUser")? {
             let named = |column| Condition::equal(column, user.as_str());
-            all.push(Condition::Any(vec![named(column::ASSIGNEE), named(column::OWNER), candidate(false, Some(vec![user.clone()]))]));
+            all.push(Condition::Any(vec![
+                named(column::ASSIGNEE),
+                named(column::OWNER),
+                candidate(false, Some(vec![user.clone()])),
+            ]));
         }
-        all.extend(filter::variables(filters, "processVariables", Relation::Variable, Some(Condition::Empty(related::TOKEN)))?);
-        all.extend(filter::variables(filters, "taskVariables", Relation::Variable, Some(Condition::Present(related::TOKEN)))?);
+        all.extend(filter::variables(
+            filters,
+            "processVariables",
+            Relation::Variable,
+            Some(Condition::Empty(related::TOKEN)),
+        )?);
+        all.extend(filter::variables(
+            filters,
+            "taskVariables",
+            Relation::Variable,
+            Some(Condition::Present(related::TOKEN)),
+        )?);
         Ok(all)
     }
 
@@ -132,10 +146,20 @@ impl Listing for Tasks {
 /// Values are data, never evaluated.
 fn refuse_expressions(filters: &Filters) -> Result<(), ApiError> {
     const NAMES: [&str; 14] = [
-        "assigneeExpression", "assigneeLikeExpression", "ownerExpression", "candidateGroupExpression",
-        "candidateUserExpression", "candidateGroupsExpression", "involvedUserExpression", "dueDateExpression",
-        "dueAfterExpression", "dueBeforeExpression", "followUpDateExpression", "followUpAfterExpression",
-        "followUpBeforeExpression", "processInstanceBusinessKeyExpression",
+        "assigneeExpression",
+        "assigneeLikeExpression",
+        "ownerExpression",
+        "candidateGroupExpression",
+        "candidateUserExpression",
+        "candidateGroupsExpression",
+        "involvedUserExpression",
+        "dueDateExpression",
+        "dueAfterExpression",
+        "dueBeforeExpression",
+        "followUpDateExpression",
+        "followUpAfterExpression",
+        "followUpBeforeExpression",
+        "processInstanceBusinessKeyExpression",
     ];
     for name in NAMES {
         if filters.text(name)?.is_some() {

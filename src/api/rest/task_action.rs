@@ -168,10 +168,12 @@ pub(super) async fn form_variables(call: Call, Path(id): Path<String>, query: Qu
 
 pub(super) async fn links(call: Call, Path(id): Path<String>, query: Query) -> Answer {
     let task = Target::find(&call, &id).await?;
-    let link = |user: Option<&str>, group: Option<&str>, kind: &str| json!({ "userId": user, "groupId": group, "type": kind });
+    let link =
+        |user: Option<&str>, group: Option<&str>, kind: &str| json!({ "userId": user, "groupId": group, "type": kind });
     let mut links = Vec::new();
     for row in call.all::<CandidateRecord>(crate::api::call::at_token(task.instance, task.token)).await? {
-        let (user, group) = if row.is_group == 0 { (Some(row.name.as_str()), None) } else { (None, Some(row.name.as_str())) };
+        let (user, group) =
+            if row.is_group == 0 { (Some(row.name.as_str()), None) } else { (None, Some(row.name.as_str())) };
         links.push(link(user, group, "candidate"));
     }
     links.extend(task.row.assignee.as_deref().map(|user| link(Some(user), None, "assignee")));
@@ -215,7 +217,9 @@ impl LinkBody {
             ("candidate", link, false) => Ok(TaskChange::RemoveLink(link)),
             ("assignee", Link::CandidateUser(user), true) => Ok(TaskChange::Assign(Some(user))),
             ("assignee", Link::CandidateUser(_), false) => Ok(TaskChange::Assign(None)),
-            (kind, _, _) => Err(ApiError::invalid(format!("The identity link type {kind:?} is not kept here: use candidate or assignee."))),
+            (kind, _, _) => Err(ApiError::invalid(format!(
+                "The identity link type {kind:?} is not kept here: use candidate or assignee."
+            ))),
         }
     }
 }
@@ -226,7 +230,11 @@ pub(super) async fn variables(call: Call, Path(id): Path<String>, query: Query) 
     json(value::write_all(&seen, variable::objects(&query, "deserializeValues")))
 }
 
-pub(super) async fn change_variables(call: Call, Path(id): Path<String>, Json(body): Json<variable::Changes>) -> Answer {
+pub(super) async fn change_variables(
+    call: Call,
+    Path(id): Path<String>,
+    Json(body): Json<variable::Changes>,
+) -> Answer {
     let task = Target::find(&call, &id).await?;
     let attempt = format!("Cannot modify variables for task {id}");
     let (set, remove) = body.read(&attempt)?;

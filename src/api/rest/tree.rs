@@ -111,7 +111,9 @@ fn incidents(instance: &Instance, id: TokenId, token: &Token) -> Vec<Value> {
     match &token.wait {
         Wait::Incident(incident) => {
             let node = instance.definition.process.node(token.at);
-            vec![json!({ "id": wire::inner(instance.id(), incident.id), "activityId": node.id.as_str(), "parentActivityInstanceId": wire::activity(instance.id(), id) })]
+            vec![
+                json!({ "id": wire::inner(instance.id(), incident.id), "activityId": node.id.as_str(), "parentActivityInstanceId": wire::activity(instance.id(), id) }),
+            ]
         }
         Wait::Nothing
         | Wait::Join
@@ -146,12 +148,7 @@ fn scope_of<'a>(instance: &'a Instance, token: &Token) -> Option<&'a Scope> {
             Some(Wait::Scope(scope)) => instance.scopes.get(scope),
             _ => None,
         },
-        Wait::Nothing
-        | Wait::Join
-        | Wait::Job(_)
-        | Wait::UserTask(_)
-        | Wait::Trigger
-        | Wait::Called(_) => None,
+        Wait::Nothing | Wait::Join | Wait::Job(_) | Wait::UserTask(_) | Wait::Trigger | Wait::Called(_) => None,
     }
 }
 

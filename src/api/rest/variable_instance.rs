@@ -73,7 +73,9 @@ fn places(filters: &Filters) -> Result<Vec<Condition>, ApiError> {
     }
     if let Some(ids) = filters.list("activityInstanceIdIn")? {
         all.push(filter::any_of(ids, |id| match wire::instance(id) {
-            Some(root) => Condition::All(vec![Condition::equal(column::INSTANCE, root.0), Condition::Empty(column::TOKEN)]),
+            Some(root) => {
+                Condition::All(vec![Condition::equal(column::INSTANCE, root.0), Condition::Empty(column::TOKEN)])
+            }
             None => filter::activity(id, column::TOKEN),
         }));
     }
@@ -107,12 +109,9 @@ fn place(instance: i64, scope: i64, token: Option<i64>, name: &str) -> Place {
     let id = wire::variable(InstanceId(instance), scope, name);
     match token {
         None => Place { id, execution: instance.to_string(), activity: instance.to_string(), task: None },
-        Some(token) => Place {
-            id,
-            execution: format!("{instance}:{token}"),
-            activity: activity(instance, token),
-            task: None,
-        },
+        Some(token) => {
+            Place { id, execution: format!("{instance}:{token}"), activity: activity(instance, token), task: None }
+        }
     }
 }
 
@@ -160,7 +159,11 @@ impl Listing for PastVariables {
         all.extend(values(filters, column::VALUE)?);
         if let Some(value) = filters.text("variableValue")? {
             let name = filters.text("variableName")?.unwrap_or_default();
-            let compare = crate::api::params::Compare { name, operator: crate::api::params::Operator::Equal, value: value.into() };
+            let compare = crate::api::params::Compare {
+                name,
+                operator: crate::api::params::Operator::Equal,
+                value: value.into(),
+            };
             all.push(filter::past_value(column::VALUE, &compare)?);
         }
         Ok(all)

@@ -1,8 +1,13 @@
 //! The REST interface: rules of the dialect through the router in process, recorded exchanges and existing clients over a
 //! served port.
 
+mod bad_input;
 mod clients;
 mod dialect;
+mod models;
 mod product;
+mod repeats;
 mod replay;
 mod server;
+mod tenants;
+mod work;

@@ -9,8 +9,55 @@ use super::server::Server;
 use crate::support::need::{program, skip, suites};
 use crate::support::say::say;
 
+/// The model has escalation, signal or conditional events, which deployment refuses until a later version.
+const LATER: &str = "refused at deployment";
+/// Its version is one too low, since the story's first model was refused.
+const COUNTED: &str = "version";
+/// A failing expression is an incident at its element, not a failed job: D20 also after `asyncBefore`.
+const FAULT: &str = "failedExpression";
+/// A timer fires without attempts that could be counted.
+const TIMER: &str = "retries of a timer";
+/// A job stands or runs with its instance.
+const SUSPENDED: &str = "one job suspended";
+
 /// Steps that differ: by story and number, and why.
-const DIFFER: &[(&str, u64, &str)] = &[];
+const DIFFER: &[(&str, u64, &str)] = &[
+    ("activity-instances", 1, LATER),
+    ("activity-instances", 2, LATER),
+    ("activity-instances", 3, LATER),
+    ("activity-instances", 6, COUNTED),
+    ("condition", 1, LATER),
+    ("condition", 2, LATER),
+    ("condition", 3, LATER),
+    ("condition", 4, LATER),
+    ("signal", 1, LATER),
+    ("signal", 2, LATER),
+    ("signal", 4, LATER),
+    ("signal", 5, LATER),
+    ("task-error", 1, LATER),
+    ("task-error", 2, LATER),
+    ("task-error", 3, LATER),
+    ("task-error", 4, LATER),
+    ("task-error", 5, LATER),
+    ("task-error", 6, LATER),
+    ("task-error", 7, LATER),
+    ("task-error", 8, LATER),
+    ("incident", 3, FAULT),
+    ("incident", 5, FAULT),
+    ("incident", 6, FAULT),
+    ("incident", 7, FAULT),
+    ("incident", 9, FAULT),
+    ("incident", 10, FAULT),
+    ("incident", 13, FAULT),
+    ("incident", 14, FAULT),
+    ("incident", 15, FAULT),
+    ("incident", 16, FAULT),
+    ("incident", 17, FAULT),
+    ("job", 9, TIMER),
+    ("job", 11, TIMER),
+    ("job", 10, SUSPENDED),
+    ("job", 13, SUSPENDED),
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn recorded_exchanges_are_answered_alike() {
@@ -52,7 +99,8 @@ fn unexpected(report: &Value) -> Vec<String> {
             let problems = step["problems"].as_array().expect("a list");
             let known = DIFFER.iter().any(|(story, step, _)| *story == name && *step == number);
             if problems.is_empty() == known {
-                let what = if known { "passes now: take it out of the list".to_owned() } else { format!("{problems:?}") };
+                let what =
+                    if known { "passes now: take it out of the list".to_owned() } else { format!("{problems:?}") };
                 wrong.push(format!("{name} {number} {} {}: {what}", step["method"], step["path"]));
             }
         }

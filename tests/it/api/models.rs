@@ -1,0 +1,46 @@
+//! Models of these tests.
+
+fn model(key: &str, body: &str) -> String {
+    format!(
+        r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" targetNamespace="t">
+<message id="m" name="{key}-go"/>
+<process id="{key}" name="Name of {key}" isExecutable="true">{body}</process></definitions>"#
+    )
+}
+
+/// start > one task of this XML > end
+fn line(key: &str, task: &str) -> String {
+    let flows = r#"<startEvent id="start"/><sequenceFlow id="f1" sourceRef="start" targetRef="work"/>
+<sequenceFlow id="f2" sourceRef="work" targetRef="end"/><endEvent id="end"/>"#;
+    model(key, &format!("{flows}{task}"))
+}
+
+pub(super) fn user(key: &str) -> String {
+    line(key, r#"<userTask id="work" name="Work" camunda:candidateGroups="crew"/>"#)
+}
+
+pub(super) fn external(key: &str) -> String {
+    line(key, &format!(r#"<serviceTask id="work" camunda:type="external" camunda:topic="{key}"/>"#))
+}
+
+pub(super) fn receive(key: &str) -> String {
+    line(key, r#"<receiveTask id="work" messageRef="m"/>"#)
+}
+
+/// The form is deployed beside it.
+pub(super) fn form(key: &str) -> String {
+    line(key, r#"<userTask id="work" camunda:formRef="ask" camunda:formRefBinding="latest"/>"#)
+}
+
+/// The expression names a variable that is not there.
+pub(super) fn failing(key: &str) -> String {
+    line(key, r#"<serviceTask id="work" camunda:expression="${missing + 1}"/>"#)
+}
+
+/// A timer far away.
+pub(super) fn timer(key: &str) -> String {
+    line(
+        key,
+        r#"<intermediateCatchEvent id="work"><timerEventDefinition><timeDuration>P1D</timeDuration></timerEventDefinition></intermediateCatchEvent>"#,
+    )
+}
