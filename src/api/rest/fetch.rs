@@ -26,6 +26,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use serde_json::{Value, json as shape};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::atomic::Ordering;
@@ -381,12 +382,12 @@ pub(in crate::api) async fn items(call: &Call, jobs: &[Leased], wish: &Wish) -> 
     let mut live: BTreeMap<InstanceId, Option<Instance>> = BTreeMap::new();
     let mut items = Vec::with_capacity(jobs.len());
     for leased in jobs {
-        if !live.contains_key(&leased.0) {
-            live.insert(leased.0, call.live(leased.0).await?);
-        }
-        let instance = live.get(&leased.0).and_then(Option::as_ref);
+        let instance = match live.entry(leased.0) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(call.live(leased.0).await?),
+        };
         // It may have been cancelled since.
-        items.extend(instance.and_then(|instance| item(instance, *leased, wish)));
+        items.extend(instance.as_ref().and_then(|instance| item(instance, *leased, wish)));
     }
     Ok(Value::Array(items))
 }

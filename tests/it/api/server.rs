@@ -19,7 +19,6 @@ use transhume::store::Store;
 pub(super) const SETUP: &str = "set-up token of the tests";
 
 pub(super) struct Server {
-    pub(super) node: Node,
     pub(super) state: ApiState,
     pub(super) router: Router,
     _folder: tempfile::TempDir,
@@ -73,12 +72,12 @@ impl Server {
             installation: "test".into(),
         };
         let node = Node::start(config).await.expect("it starts");
-        let mut options = Options::new(node.clone());
+        let mut options = Options::new(node);
         options.setup_token = Some(SETUP.to_owned());
         adjust(&mut options);
         let state = ApiState::new(options);
         let router = router(state.clone());
-        Self { node, state, router, _folder: folder }
+        Self { state, router, _folder: folder }
     }
 
     /// An account whose password is its name.
