@@ -45,6 +45,11 @@ pub(crate) struct Words<'a> {
 }
 
 impl Call {
+    /// For commands that come before the one that the key stands for.
+    pub(crate) fn unkeyed(&self) -> Self {
+        Self { state: self.state.clone(), caller: self.caller.clone(), key: None }
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.state.node().clock().now()
     }

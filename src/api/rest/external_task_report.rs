@@ -78,7 +78,7 @@ pub(super) async fn failure(call: Call, Path(id): Path<String>, Json(report): Js
     }
     let set = value::read_all(report.variables.as_ref())?;
     if !set.is_empty() && call.live(task.instance).await?.is_some() {
-        variable::set_from(&call, task.instance, task.token(), set, Vec::new(), &attempt).await?;
+        variable::set_from(&call.unkeyed(), task.instance, task.token(), set, Vec::new(), &attempt).await?;
     }
     let failure = Failure {
         message: report.error_message.unwrap_or_default(),

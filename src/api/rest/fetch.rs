@@ -178,6 +178,10 @@ impl Fetch {
             let leased = lease(call, work).await?;
             left = left.saturating_sub(leased.len());
             taken.add(leased);
+            if call.key.is_some() {
+                // The key stands for one answer of the engine: what locks for another time is for the next call.
+                break;
+            }
         }
         if taken.jobs.is_empty() {
             return Ok(None);
@@ -192,7 +196,6 @@ impl Fetch {
             return Ok(Vec::new());
         }
         let now = call.now().0;
-        let free = Condition::Is(column::LEASED_UNTIL, Test::LessOrEqual, now.into());
         let attempts = Condition::Is(column::RETRIES, Test::Greater, 0.into());
         let of_topic = |topic: &Topic| {
             let mut all = vec![Condition::equal(column::TOPIC, topic.name.as_str())];
@@ -205,11 +208,17 @@ impl Fetch {
             Condition::flag(column::SUSPENDED, false),
             Condition::Is(column::DUE, Test::LessOrEqual, now.into()),
             Condition::Any(vec![Condition::Empty(column::RETRIES), attempts]),
-            Condition::Any(vec![Condition::Empty(column::HOLDER), free]),
+            // A lock that ends is taken off by the engine at its time, which also wakes who waits.
+            Condition::Empty(column::HOLDER),
             Condition::Any(self.topics.iter().map(of_topic).collect()),
         ];
         let page = Page { first: 0, max: Some(self.max + CANDIDATES_MORE) };
-        let rows = call.list(conditions, self.order.clone(), page).await?;
+        let order = match self.order.is_empty() {
+            // The order of the index of open jobs.
+            true => vec![(column::PRIORITY, true)],
+            false => self.order.clone(),
+        };
+        let rows = call.list(conditions, order, page).await?;
         Ok(if self.order.is_empty() { fair(rows) } else { rows })
     }
 }

@@ -41,6 +41,10 @@ pub(super) async fn correlate(call: Call, Json(message): Json<Message>) -> Answe
             "Parameter 'tenantId' cannot be used together with parameter 'withoutTenantId'.",
         ));
     }
+    if message.all == Some(true) && call.key.is_some() {
+        let words = "An Idempotency-Key stands for one receiver: leave it out, or correlate without all.";
+        return Err(ApiError::invalid(words));
+    }
     let payload = Payload {
         variables: value::read_all(message.process_variables.as_ref())?,
         local: value::read_all(message.process_variables_local.as_ref())?,

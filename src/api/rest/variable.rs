@@ -63,9 +63,14 @@ pub(super) async fn set_from(
             changes.entry(scope).or_default().1.push(name);
         }
     }
+    let last = changes.pop_last();
+    // The key stands for the last command: before it a repeat does all again, which sets the same.
+    let before = call.unkeyed();
     for (scope, (set, remove)) in changes {
-        let command = Command::SetVariables { scope: Some(scope), set, remove };
-        call.command(instance, command, words).await?;
+        before.command(instance, Command::SetVariables { scope: Some(scope), set, remove }, words).await?;
+    }
+    if let Some((scope, (set, remove))) = last {
+        call.command(instance, Command::SetVariables { scope: Some(scope), set, remove }, words).await?;
     }
     Ok(())
 }

@@ -71,6 +71,8 @@ pub enum Condition {
     Is(Column, Test, Bind),
     OneOf(Column, Vec<Bind>),
     NoneOf(Column, Vec<Bind>),
+    /// A column of 0 or 1. The value stands in the text, so that an index over some of the rows is found.
+    Flag(Column, bool),
     Empty(Column),
     Present(Column),
     All(Vec<Condition>),
@@ -88,7 +90,7 @@ impl Condition {
     }
 
     pub fn flag(column: Column, value: bool) -> Self {
-        Self::Is(column, Test::Equal, Bind::Int(value.into()))
+        Self::Flag(column, value)
     }
 }
 
@@ -225,6 +227,7 @@ impl Text {
             Condition::OneOf(column, operands) => self.list(column.0, "IN", operands),
             Condition::NoneOf(_, operands) if operands.is_empty() => self.push("1 = 1"),
             Condition::NoneOf(column, operands) => self.list(column.0, "NOT IN", operands),
+            Condition::Flag(column, value) => self.push(&format!("{} = {}", column.0, i16::from(*value))),
             Condition::Empty(column) => self.push(&format!("{} IS NULL", column.0)),
             Condition::Present(column) => self.push(&format!("{} IS NOT NULL", column.0)),
             Condition::All(all) => self.joined(all, " AND ", "1 = 1"),

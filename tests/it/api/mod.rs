@@ -4,6 +4,7 @@
 mod bad_input;
 mod clients;
 mod dialect;
+mod lists;
 mod models;
 mod product;
 mod repeats;

@@ -63,7 +63,12 @@ impl Server {
     pub(super) async fn bare(adjust: impl FnOnce(&mut Options)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("test.db");
-        let store = Store::open(&format!("sqlite:{}", file.display())).await.expect("it opens");
+        Self::on(&format!("sqlite:{}", file.display()), folder, adjust).await
+    }
+
+    /// On this database.
+    pub(super) async fn on(address: &str, folder: tempfile::TempDir, adjust: impl FnOnce(&mut Options)) -> Self {
+        let store = Store::open(address).await.expect("it opens");
         let config = Config {
             store,
             clock: system(),
