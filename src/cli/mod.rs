@@ -1,6 +1,8 @@
 //! Subcommands of `transhume`. Every option can also be given as `TRANSHUME_…` in the environment. Exit status: 0 done,
 //! 1 failed, 2 wrong usage.
 
+mod demo;
+mod serve;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -16,12 +18,40 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve processes, tasks and the page over HTTP
+    Serve(serve::Serve),
+    /// Play a whole migration of 25 servers on this machine: server, outside systems, people, virtual clock
+    Demo(demo::Demo),
     /// Run process tests: suites (*.test.yaml, *.test.json) beside models, on the real engine with a virtual clock
     Test(test::Test),
 }
 
 pub(crate) fn run() -> ExitCode {
     match Arguments::parse().command {
+        Command::Serve(arguments) => serve::execute(arguments),
+        Command::Demo(arguments) => demo::execute(arguments),
         Command::Test(arguments) => test::run(&arguments),
     }
+}
+
+/// Runs a subcommand that lives in tokio. One TLS provider for the whole process, installed first.
+fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("another TLS provider was installed before");
+        return ExitCode::FAILURE;
+    }
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => {
+            eprintln!("the runtime does not start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Log lines to standard error; RUST_LOG chooses, warnings by default.
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    // A second call (in tests) finds it set.
+    let _already = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }

@@ -1,3 +1,14 @@
-//! Floor 7: the demo's counterparts, people and clock.
+//! Floor 7: the demo. [`run`] plays it; [`counterpart`] are the outside systems on loopback, [`people`] the played people,
+//! [`clock`] and [`conductor`] the shared virtual time, [`segments`] the table beside the paper's, [`view`] what the page
+//! shows.
 
+pub mod catalogue;
+mod client;
+pub mod clock;
+mod conductor;
 pub mod counterpart;
+mod people;
+mod progress;
+pub mod run;
+mod segments;
+mod view;
