@@ -22,7 +22,8 @@ fn demo(data: &Path, more: &[&str]) -> Command {
 
 fn finished(command: &mut Command) -> (bool, String) {
     let output = command.output().expect("the demo starts");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
     (output.status.success(), text)
 }
 
