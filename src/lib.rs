@@ -4,7 +4,8 @@
 //!
 //! | Floor | Modules |
 //! |---|---|
-//! | 7 | [`api`]: REST; [`demo`]: counterparts, played people, virtual clock |
+//! | 8 | [`demo`]: a served migration with counterparts, played people, virtual clock |
+//! | 7 | [`api`]: REST |
 //! | 6 | [`runtime`]: node, driver, executor, clock; [`scenario`]: process tests |
 //! | 5 | [`store`]: SQL; [`handlers`]: the outside world |
 //! | 4 | [`partition`]: group commit, sans-IO; [`verify`]: invariants, oracle; [`insight`]: figures; [`programme`]: waves, stages |

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use transhume::api::{ApiState, Options, router};
+use transhume::api::{self, ApiState, Options};
 use transhume::demo::catalogue::SCRIPTS;
 use transhume::handlers::{Connections, Registry, Secrets, registry};
 use transhume::runtime::clock;
@@ -96,7 +96,7 @@ async fn serve(arguments: Serve) -> anyhow::Result<()> {
         origins: arguments.origins,
         ..Options::new(node.clone())
     };
-    let app = router(ApiState::new(options));
+    let state = ApiState::new(options);
     let listener = tokio::net::TcpListener::bind(arguments.listen)
         .await
         .map_err(|error| anyhow::anyhow!("{}: {error}; choose another address with --listen", arguments.listen))?;
@@ -107,7 +107,7 @@ async fn serve(arguments: Serve) -> anyhow::Result<()> {
     writeln!(out, "listening on http://{}", listener.local_addr()?)?;
     out.flush()?;
     let stopping = node.clone();
-    axum::serve(listener, app).with_graceful_shutdown(stop_signal(stopping)).await?;
+    api::serve(listener, state, stop_signal(stopping)).await?;
     node.shutdown().await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Floor 7: the demo. [`run`] plays it; [`counterpart`] are the outside systems on loopback, [`people`] the played people,
+//! Floor 8: the demo, which serves what it plays. [`run`] plays it; [`counterpart`] are the outside systems on loopback, [`people`] the played people,
 //! [`clock`] and [`conductor`] the shared virtual time, [`segments`] the table beside the paper's, [`view`] what the page
 //! shows.
 

@@ -4,7 +4,7 @@
 //! All that lasts is in the data folder: the database, and the counterparts' own file with the clock. A run that was killed
 //! goes on where it stood when it is started again with the same folder.
 
-use crate::api::{ApiState, NewAccount, Options as ApiOptions, router};
+use crate::api::{self, ApiState, NewAccount, Options as ApiOptions};
 use crate::base::diagnostic::Diagnostic;
 use crate::base::time::Timestamp;
 use crate::decision::DecisionModel;
@@ -115,21 +115,7 @@ impl Demo {
         let clock = VirtualClock::new(stored.unwrap_or(begin));
         let held = clock.guard();
         let counterparts = Counterparts::start(&options.data, Arc::new(clock.clone()), outside(options)).await?;
-        let store = open_store(&options.data).await?;
-        let config = registry::Config {
-            connections: counterparts.connections(),
-            secrets: counterparts.secrets(""),
-            scripts: SCRIPTS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
-            ..registry::Config::default()
-        };
-        let node = Node::start(Config {
-            store,
-            clock: Arc::new(clock.clone()),
-            registry: Arc::new(Registry::standard(config)),
-            name: "demo".into(),
-            installation: "demo".into(),
-        })
-        .await?;
+        let node = start_node(options, &counterparts, &clock).await?;
         deploy(&node).await?;
         let (pace, ended) = (Pace::new(options.speed), Arc::new(AtomicBool::new(false)));
         let listener = tokio::net::TcpListener::bind(options.listen).await.map_err(|error| {
@@ -159,9 +145,9 @@ impl Demo {
             ..ApiOptions::new(node.clone())
         });
         api.add_account(account(user, &password)).await.map_err(anyhow::Error::msg)?;
-        let app = router(api.clone());
+        let served = api.clone();
         tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, app).await {
+            if let Err(error) = api::serve(listener, served, std::future::pending()).await {
                 tracing::error!("the server ended: {error}");
             }
         });
@@ -262,6 +248,25 @@ impl Demo {
         println!("It ends in the exception path as modelled: a person decides how it goes on.");
         Ok(())
     }
+}
+
+/// The engine on the folder's database, with the handlers of production against the counterparts.
+async fn start_node(options: &Options, counterparts: &Counterparts, clock: &VirtualClock) -> anyhow::Result<Node> {
+    let store = open_store(&options.data).await?;
+    let config = registry::Config {
+        connections: counterparts.connections(),
+        secrets: counterparts.secrets(""),
+        scripts: SCRIPTS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+        ..registry::Config::default()
+    };
+    let node = Config {
+        store,
+        clock: Arc::new(clock.clone()),
+        registry: Arc::new(Registry::standard(config)),
+        name: "demo".into(),
+        installation: "demo".into(),
+    };
+    Ok(Node::start(node).await?)
 }
 
 fn outside(options: &Options) -> CounterpartOptions {
