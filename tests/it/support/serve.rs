@@ -197,3 +197,9 @@ fn ready(child: &mut Child, lines: &Receiver<String>) -> (String, Option<String>
     let _ = child.kill();
     panic!("the server did not say that it listens:\n{}", told.join("\n"));
 }
+
+/// A port that was free a moment ago, for a program that cannot tell which it took.
+pub(crate) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("bound").port()
+}
