@@ -90,6 +90,15 @@ pub struct FlowNode {
 }
 
 impl FlowNode {
+    /// Whether a token is committed before and behind it. Of a multi-instance activity its own flags are those of each
+    /// `inner` instance; the body has those of its loop characteristics, as in Camunda 7.
+    pub fn save_points(&self, inner: bool) -> (bool, bool) {
+        match &self.looping {
+            Some(looping) if !inner => (looping.async_before, looping.async_after),
+            Some(_) | None => (self.async_before, self.async_after),
+        }
+    }
+
     pub fn is_activity(&self) -> bool {
         self.kind.ends_with("ask") || matches!(self.kind, "subProcess" | "callActivity" | "transaction")
     }
@@ -132,6 +141,8 @@ pub struct MultiInstance {
     pub collection: Option<Compiled>,
     pub element_variable: Option<String>,
     pub completion: Option<Compiled>,
+    pub async_before: bool,
+    pub async_after: bool,
 }
 
 /// `failedJobRetryTimeCycle`: `R5/PT5M`, or a list of pauses.

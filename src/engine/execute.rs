@@ -75,6 +75,7 @@ pub fn execute(instance: &mut Instance, command: Command, cx: &mut Context<'_>) 
     };
     check_state(&step, &command)?;
     let goes_on = command == Command::Continue;
+    let rebuilt = matches!(command, Command::Continue | Command::Resume);
     perform(&mut step, command)?;
     step.instance.head.revision += 1;
     step.instance.dirty.insert(ROOT_SCOPE);
@@ -82,7 +83,10 @@ pub fn execute(instance: &mut Instance, command: Command, cx: &mut Context<'_>) 
         step.instance.head.steps = 0;
     }
     if step.head().state == InstanceState::Active {
+        // Tokens of an earlier bounded run rest on: what came between does not move them.
+        let others_rest = step.head().continues && !rebuilt;
         lifecycle::run(&mut step);
+        step.instance.head.continues |= others_rest && !step.head().state.is_ended();
     }
     let Step { events, effects, past, answer, .. } = step;
     Ok(Outcome { events, effects, past, answer })
@@ -236,12 +240,7 @@ fn create_instance(step: &mut Step, create: Create) -> Result<(), Rejection> {
         step.set_variable(root, &initiator, starter.into());
     }
     for node in nodes {
-        if step.process.node(node).kind == "startEvent" {
-            let at = step.place(root, node, None);
-            step.agenda.push(Work::Resume { token: at.token, cause: Cause::Fired });
-        } else {
-            lifecycle::start_token(step, root, node, None);
-        }
+        lifecycle::start_token(step, root, node, None);
     }
     if create.suspended {
         step.set_state(InstanceState::Suspended);

@@ -126,6 +126,8 @@ pub enum Stage {
     Entering,
     Active,
     Leaving,
+    /// Leaving, and its output is mapped already: mapped twice, it would count twice.
+    Mapped,
 }
 
 /// What a token waits for: exactly one thing.

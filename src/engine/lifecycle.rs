@@ -130,7 +130,7 @@ pub(super) fn rebuild_agenda(step: &mut Step) {
         match stage {
             Stage::Entering => step.agenda.push(Work::Enter { token, admitted: false }),
             Stage::Active => step.agenda.push(Work::Resume { token, cause: Cause::WorkDone }),
-            Stage::Leaving => {
+            Stage::Leaving | Stage::Mapped => {
                 if let Some(at) = step.at(token) {
                     leave_again(step, at, false);
                 }
@@ -154,7 +154,7 @@ fn enter(step: &mut Step, token: TokenId, admitted: bool) {
         return step.raise(at, Fault::new(IncidentKind::Limit, message));
     }
     let inner = step.scope(at.scope).kind == ScopeKind::Inner;
-    if node.async_before && !admitted && !inner {
+    if node.save_points(inner).0 && !admitted {
         return continue_later(step, at);
     }
     if node.looping.is_some() && !inner {
@@ -203,13 +203,18 @@ fn leave(step: &mut Step, token: TokenId, outgoing: Outgoing, admitted: bool) {
     let node = process.node(at.node);
     let inner = step.scope(at.scope).kind == ScopeKind::Inner;
     if !admitted {
-        step.set_stage(at, Stage::Leaving);
-        // Mappings of a multi-instance activity belong to each instance, not to its body.
-        let body = node.looping.is_some() && !inner;
-        if !body && let Err(fault) = variables::map_output(step, at) {
-            return step.raise(at, fault);
+        if step.token(at).stage != Stage::Mapped {
+            step.set_stage(at, Stage::Leaving);
+            // Mappings of a multi-instance activity belong to each instance, not to its body.
+            let body = node.looping.is_some() && !inner;
+            if !body && let Err(fault) = variables::map_output(step, at) {
+                return step.raise(at, fault);
+            }
+            step.set_stage(at, Stage::Mapped);
         }
-        if node.async_after && !inner {
+        if node.save_points(inner).1 {
+            // Its work is done: no boundary event may interrupt it any more.
+            subscription::disarm_all(step, at.scope, token);
             return continue_later(step, at);
         }
     }
@@ -275,7 +280,7 @@ pub(crate) fn no_flow(count: usize) -> Fault {
 }
 
 /// A save point: the token is committed here and goes on as a job of its own.
-fn continue_later(step: &mut Step, at: At) {
+pub(super) fn continue_later(step: &mut Step, at: At) {
     let priority = 0;
     let job = new_job(JobKind::Continuation, "continuation".into(), priority, step.now);
     step.set_wait(at, Wait::Job(job));
@@ -287,7 +292,7 @@ pub(super) fn continued(step: &mut Step, at: At) {
     match step.token(at).stage {
         Stage::Entering => step.agenda.push(Work::Enter { token, admitted: true }),
         Stage::Active => step.agenda.push(Work::Resume { token, cause: Cause::WorkDone }),
-        Stage::Leaving => leave_again(step, at, true),
+        Stage::Leaving | Stage::Mapped => leave_again(step, at, true),
     }
 }
 
@@ -316,6 +321,9 @@ fn scope_done(step: &mut Step, id: ScopeId) {
         ScopeKind::SubProcess => {
             step.close_scope(id);
             let token = owner.expect("a sub-process has an owner");
+            if let Some(at) = step.at(token) {
+                step.wake(at);
+            }
             step.agenda.push(Work::Resume { token, cause: Cause::ScopeDone });
         }
         ScopeKind::Inner => multi_instance::inner_done(step, id),
@@ -445,6 +453,8 @@ fn recheck_inclusive_joins(step: &mut Step) -> bool {
             && let Some(next) = gateway.fire_if_ready(step, at)
         {
             step.token_mut(at).wait = Wait::Nothing;
+            // It has joined: should its choice fail, only the choice is made again.
+            step.set_stage(at, Stage::Leaving);
             apply(step, at, next, Vec::new());
             return true;
         }

@@ -122,9 +122,10 @@ pub(super) fn inner_done(step: &mut Step, inner: ScopeId) {
     let total = counted(step, body, "nrOfInstances");
     let completed = counted(step, body, "nrOfCompletedInstances") + 1;
     step.set_variable(body, "nrOfCompletedInstances", completed.into());
+    let active = inner_scopes(step, body).len().saturating_sub(1);
+    step.set_variable(body, "nrOfActiveInstances", active.into());
     let ready = completion_holds(step, at, inner, looping);
     step.close_scope(inner);
-    let active = inner_scopes(step, body).len();
     match ready {
         Err(fault) => return step.raise(at, fault),
         Ok(true) => {
@@ -142,8 +143,6 @@ pub(super) fn inner_done(step: &mut Step, inner: ScopeId) {
         };
         step.set_variable(body, "nrOfActiveInstances", 1.into());
         start_inner(step, at, body, completed, item);
-    } else {
-        step.set_variable(body, "nrOfActiveInstances", active.into());
     }
 }
 
@@ -172,6 +171,7 @@ pub(super) fn recheck(step: &mut Step, at: At, body: ScopeId) {
         }
         Ok(false) if completed >= counted(step, body, "nrOfInstances") => done(step, at, body),
         Ok(false) if looping.sequential && inner_scopes(step, body).is_empty() => {
+            step.set_variable(body, "nrOfActiveInstances", 1.into());
             let item = step.look_up(body, ITEMS).and_then(|(_, items)| items.value.get(completed).cloned());
             start_inner(step, at, body, completed, item);
         }
@@ -181,7 +181,7 @@ pub(super) fn recheck(step: &mut Step, at: At, body: ScopeId) {
 
 fn done(step: &mut Step, at: At, body: ScopeId) {
     step.close_scope(body);
-    step.token_mut(at).wait = Wait::Nothing;
+    step.wake(at);
     step.agenda.push(Work::Resume { token: at.token, cause: Cause::ScopeDone });
 }
 

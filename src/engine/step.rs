@@ -247,6 +247,14 @@ impl Step<'_> {
         self.token_mut(at).stage = stage;
     }
 
+    /// What a token waited for has come: it waits no more, and an incident that stood before it is over.
+    pub(super) fn wake(&mut self, at: At) {
+        if matches!(self.token(at).wait, Wait::Incident(_)) {
+            self.settle(at, false);
+        }
+        self.token_mut(at).wait = Wait::Nothing;
+    }
+
     /// Lets a token wait, and records what for.
     pub(super) fn set_wait(&mut self, at: At, mut wait: Wait) {
         match &mut wait {
@@ -367,6 +375,9 @@ fn due(trigger: &Trigger) -> Option<Timestamp> {
 // Incidents and the instance.
 impl Step<'_> {
     pub(super) fn raise(&mut self, at: At, fault: Fault) {
+        if matches!(self.token(at).wait, Wait::Incident(_)) {
+            self.settle(at, false); // the new one takes its place: incidents do not nest
+        }
         let id = LocalId(self.fresh());
         let held = match std::mem::replace(&mut self.token_mut(at).wait, Wait::Nothing) {
             Wait::Nothing => None,

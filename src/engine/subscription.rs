@@ -4,11 +4,11 @@ use crate::base::id::{LocalId, ScopeId, TokenId};
 use crate::base::time::{TimerKind, first_due, next_due};
 use crate::base::variable::Variables;
 use crate::engine::command::Rejection;
-use crate::engine::definition::NodeIx;
+use crate::engine::definition::{FlowIx, NodeIx};
 use crate::engine::elements::Element;
 use crate::engine::expression::as_text;
 use crate::engine::incident::Fault;
-use crate::engine::instance::{Subscription, Trigger, Wait};
+use crate::engine::instance::{Stage, Subscription, Trigger, Wait};
 use crate::engine::lifecycle::{self, Cause, Work};
 use crate::engine::step::{At, Step};
 use crate::engine::variables;
@@ -112,24 +112,44 @@ pub(super) fn fire(step: &mut Step, id: LocalId, variables: Variables, local: Va
     if subscription.catches == owner.node {
         variables::set_results(step, owner, variables, local);
         disarm_all(step, scope, owner.token);
+        step.wake(owner);
         step.agenda.push(Work::Resume { token: owner.token, cause: Cause::Fired });
         return;
     }
+    let mut via = None;
     if is_gateway {
         disarm_all(step, scope, owner.token);
         step.consume(owner);
+        let process = Arc::clone(&step.process);
+        let outgoing = &process.node(owner.node).outgoing;
+        via = outgoing.iter().copied().find(|flow| process.target(*flow) == subscription.catches);
+        if let Some(flow) = via {
+            step.take(flow);
+        }
     } else if subscription.interrupting {
         lifecycle::cancel(step, owner);
     } else {
         rearm_or_disarm(step, scope, id, &subscription);
     }
-    place_fired(step, scope, subscription.catches, variables, local);
+    place_fired(step, scope, (subscription.catches, via), variables, local);
 }
 
 /// A token at an event that has just happened.
-pub(super) fn place_fired(step: &mut Step, scope: ScopeId, node: NodeIx, variables: Variables, local: Variables) -> At {
-    let at = step.place(scope, node, None);
+pub(super) fn place_fired(
+    step: &mut Step,
+    scope: ScopeId,
+    (node, via): (NodeIx, Option<FlowIx>),
+    variables: Variables,
+    local: Variables,
+) -> At {
+    let at = step.place(scope, node, via);
     variables::set_results(step, at, variables, local);
+    // Of an event behind a gateway the save point would lie before its waiting, which is over.
+    if step.process.node(node).async_before && step.process.node(node).element.boundary().is_some() {
+        step.set_stage(at, Stage::Active);
+        lifecycle::continue_later(step, at);
+        return at;
+    }
     step.agenda.push(Work::Resume { token: at.token, cause: Cause::Fired });
     at
 }

@@ -74,7 +74,7 @@ fn catch(step: &mut Step, thrower: At, host: At, event: NodeIx, error: BpmnError
     step.close_work(thrower, JobEnd::Error);
     let process = Arc::clone(&step.process);
     lifecycle::cancel(step, host);
-    let at = place_fired(step, host.scope, event, error.variables, crate::base::variable::Variables::new());
+    let at = place_fired(step, host.scope, (event, None), error.variables, crate::base::variable::Variables::new());
     if let Some(boundary) = process.node(event).element.boundary() {
         let facts =
             [(&boundary.error_code_variable, Some(error.code)), (&boundary.error_message_variable, error.message)];

@@ -4,11 +4,11 @@
 //! outside the activity, else one of the process; a result without a mapping does the same.
 
 use crate::base::id::{ROOT_SCOPE, ScopeId};
-use crate::base::limits::EXPRESSION_DEPTH_MAX;
+use crate::base::limits::{EXPRESSION_DEPTH_MAX, JSON_DEPTH_MAX, VARIABLE_BYTES_MAX};
 use crate::base::variable::{Variable, Variables};
 use crate::engine::definition::{DataMapping, Parameter, ParameterValue};
 use crate::engine::expression::Plain;
-use crate::engine::incident::Fault;
+use crate::engine::incident::{Fault, IncidentKind};
 use crate::engine::step::{At, Step};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -138,7 +138,35 @@ fn copied_or_evaluated(step: &mut Step, at: At, value: &ParameterValue) -> Resul
             return Ok(variable.clone());
         }
     }
-    evaluate(step, at, value, 0).map(Variable::from)
+    let value = evaluate(step, at, value, 0)?;
+    if beyond_limits(&value) {
+        let words = format!(
+            "a parameter would nest deeper than {JSON_DEPTH_MAX} levels or exceed {VARIABLE_BYTES_MAX} bytes; keep the data outside"
+        );
+        return Err(Fault::new(IncidentKind::Limit, words));
+    }
+    Ok(value.into())
+}
+
+/// Lists of lists grow with each pass of a loop: what could not be read back from the store is not stored.
+fn beyond_limits(value: &Value) -> bool {
+    let (mut pending, mut bytes) = (vec![(value, 1)], 0);
+    while let Some((value, depth)) = pending.pop() {
+        bytes += 8;
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            Value::String(text) => bytes += text.len(),
+            Value::Array(items) => pending.extend(items.iter().map(|item| (item, depth + 1))),
+            Value::Object(map) => {
+                bytes += map.keys().map(String::len).sum::<usize>();
+                pending.extend(map.values().map(|item| (item, depth + 1)));
+            }
+        }
+        if depth > JSON_DEPTH_MAX || bytes > VARIABLE_BYTES_MAX {
+            return true;
+        }
+    }
+    false
 }
 
 fn evaluate(step: &mut Step, at: At, value: &ParameterValue, depth: usize) -> Result<Value, Fault> {

@@ -10,12 +10,12 @@ use crate::base::time::{TimerKind, Timestamp, first_due};
 use crate::base::variable::{Variable, Variables};
 use crate::engine::command::{CallResult, Effect, Failure, Rejection};
 use crate::engine::definition::RetryCycle;
-use crate::engine::elements::Element;
+use crate::engine::elements::{Behavior, Element};
 use crate::engine::event::{Event, JobEnd};
 use crate::engine::incident::{BpmnError, Fault, IncidentKind};
-use crate::engine::instance::{InstanceState, Stage, Wait};
+use crate::engine::instance::{InstanceState, ScopeKind, Stage, Wait};
 use crate::engine::job::{Claim, Job, JobError, JobKind, Lease};
-use crate::engine::lifecycle::{self, Cause, Work};
+use crate::engine::lifecycle::{self, Cause, Next, Work};
 use crate::engine::step::{At, Step};
 use crate::engine::{multi_instance, throw, variables};
 use serde_json::Value;
@@ -328,10 +328,10 @@ pub(super) fn resolve(step: &mut Step, token: TokenId) -> Result<(), Rejection> 
             fresh.due = now;
             step.effects.push(Effect::JobOpened { token, topic: job.topic });
         }
-        Wait::Scope(body) if step.process.node(at.node).looping.is_some() => multi_instance::recheck(step, at, body),
+        Wait::Scope(body) if step.scope(body).kind == ScopeKind::Body => multi_instance::recheck(step, at, body),
         Wait::Nothing => match stage {
             Stage::Entering => step.agenda.push(Work::Enter { token, admitted: true }),
-            Stage::Leaving => lifecycle::leave_again(step, at, false),
+            Stage::Leaving | Stage::Mapped => lifecycle::leave_again(step, at, false),
             Stage::Active => again(step, at),
         },
         Wait::UserTask(_) | Wait::Join | Wait::Trigger | Wait::Scope(_) | Wait::Called(_) | Wait::Incident(_) => {}
@@ -339,7 +339,8 @@ pub(super) fn resolve(step: &mut Step, token: TokenId) -> Result<(), Rejection> 
     Ok(())
 }
 
-/// A token that failed between its work and its leaving: map a returned process's data again, else begin anew.
+/// A token that failed between its work and its leaving: map a returned process's data again, else do the work again. Its
+/// boundary events are armed still.
 fn again(step: &mut Step, at: At) {
     let own = step.token(at).own;
     let returned = own.and_then(|own| step.scope(own).variables.get(RETURNED).cloned());
@@ -349,8 +350,12 @@ fn again(step: &mut Step, at: At) {
             take_returned(step, at, crate::base::variable::from_json(returned.value));
         }
         (Some(_) | None, _) => {
-            step.set_stage(at, Stage::Entering);
-            step.agenda.push(Work::Enter { token: at.token, admitted: true });
+            let process = Arc::clone(&step.process);
+            let next = match variables::map_input(step, at) {
+                Ok(()) => process.node(at.node).element.enter(step, at),
+                Err(fault) => Next::Fault(fault),
+            };
+            lifecycle::apply(step, at, next, Vec::new());
         }
     }
 }

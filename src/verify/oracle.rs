@@ -179,7 +179,12 @@ impl Turn<'_> {
                 if self.game.process.target(pending) != node {
                     return Err(format!("{flow} does not lead to {at}"));
                 }
-                (Some(pending), false)
+                // Behind an event-based gateway the flow is that of the event which has happened.
+                let announced = self.game.announced.iter().position(|next| (next.scope, next.node) == (scope, node));
+                let from = self.game.process.graph.edge_endpoints(pending).map(|(from, _)| from);
+                let behind_gateway = from.is_some_and(|from| self.game.kind(from) == "eventBasedGateway");
+                let fired = behind_gateway && announced.map(|ix| self.game.announced.remove(ix)).is_some();
+                (Some(pending), fired)
             }
             None => (None, self.may_begin(scope, node, at)?),
         };
@@ -346,7 +351,8 @@ impl Turn<'_> {
         let conditions = process.node(node).outgoing.iter().any(|flow| process.flow(*flow).condition.is_some());
         let fits = match process.node(node).kind {
             _inner if inner => taken.is_empty(),
-            "eventBasedGateway" | "endEvent" => taken.is_empty(),
+            "endEvent" => taken.is_empty(),
+            "eventBasedGateway" => taken.len() == 1,
             "parallelGateway" => taken.len() == all,
             "exclusiveGateway" => taken.len() == all.min(1),
             "inclusiveGateway" => taken.len() >= all.min(1),

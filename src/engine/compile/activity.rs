@@ -28,12 +28,15 @@ impl Source<'_, '_> {
             let words = format!("{:?}: a multi-instance needs a loopCardinality or a camunda:collection", self.id());
             found.error(el.position(), self.id_opt(), "multi-instance-count", words);
         }
+        let flag = |local: &str| extension::attribute(el, local) == Some("true");
         Some(MultiInstance {
             sequential: el.attribute("isSequential") == Some("true"),
             cardinality,
             collection,
             element_variable: extension::attribute(el, "elementVariable").map(str::to_owned),
             completion,
+            async_before: flag("asyncBefore") || flag("async"),
+            async_after: flag("asyncAfter"),
         })
     }
 

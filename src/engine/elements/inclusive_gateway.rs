@@ -8,6 +8,7 @@
 
 use super::prelude::*;
 use crate::engine::definition::FlowIx;
+use crate::engine::instance::{Stage, Token};
 use crate::engine::lifecycle::no_flow;
 use std::sync::Arc;
 
@@ -40,11 +41,15 @@ impl InclusiveGateway {
         let reaches = |flows: &[FlowIx], node| {
             flows.iter().any(|flow| process.reach.get(&(at.node, *flow)).is_some_and(|set| set.contains(&node)))
         };
-        step.scope(at.scope)
-            .tokens
-            .values()
-            .filter(|token| token.at != at.node)
-            .any(|token| reaches(empty, token.at) && !reaches(taken, token.at))
+        // A token at the join that has not been let in yet (a save point, an incident) arrives on the flow it came by.
+        let arrives = |token: &Token| {
+            token.stage == Stage::Entering
+                && token.wait != Wait::Join
+                && token.via.is_some_and(|flow| empty.contains(&flow))
+        };
+        step.scope(at.scope).tokens.values().any(|token| {
+            if token.at == at.node { arrives(token) } else { reaches(empty, token.at) && !reaches(taken, token.at) }
+        })
     }
 }
 
