@@ -383,3 +383,35 @@ fn set_due(step: &mut Step, id: crate::base::id::LocalId, due: Timestamp) -> Res
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::{definition, within};
+
+    /// Five hundred tokens: more steps than one commit takes.
+    const MANY: &str = r#"<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="A"/>
+        <task id="A"><multiInstanceLoopCharacteristics><loopCardinality>500</loopCardinality></multiInstanceLoopCharacteristics></task>
+        <sequenceFlow id="f2" sourceRef="A" targetRef="B"/><userTask id="B"/>"#;
+
+    fn run(instance: &mut Instance, command: Command) {
+        let mut new_id = || InstanceId(8);
+        let mut cx = Context { now: Timestamp(1), new_id: &mut new_id, user: None };
+        execute(instance, command, &mut cx).expect("accepted");
+    }
+
+    #[test]
+    fn a_bounded_run_goes_on_though_another_command_came_between() {
+        let mut instance = Instance::new(InstanceId(7), definition(&within(MANY)), Timestamp(1));
+        run(&mut instance, Command::CreateInstance(Box::default()));
+        assert!(instance.head.continues);
+        run(&mut instance, Command::SetVariables { scope: None, set: Default::default(), remove: Vec::new() });
+        assert!(instance.head.continues, "tokens rest still");
+        run(&mut instance, Command::Suspend);
+        run(&mut instance, Command::Resume);
+        while instance.head.continues {
+            run(&mut instance, Command::Continue);
+        }
+        assert!(instance.tokens().all(|(_, _, token)| matches!(token.wait, Wait::UserTask(_))));
+    }
+}

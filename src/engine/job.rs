@@ -99,3 +99,20 @@ pub struct JobNotice {
     pub kind: JobKind,
     pub lease_no: i64,
 }
+
+/// A job as it is when an element opens it.
+pub(crate) fn new_job(kind: JobKind, topic: String, priority: i64, now: Timestamp) -> Job {
+    Job {
+        kind,
+        topic,
+        lease_no: 0,
+        lease: None,
+        retries: None,
+        failures: 0,
+        expiries: 0,
+        due: now,
+        priority,
+        created_at: now,
+        error: None,
+    }
+}

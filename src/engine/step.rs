@@ -12,7 +12,8 @@ use crate::engine::incident::{Fault, Incident, IncidentKind};
 use crate::engine::instance::{
     Head, Instance, InstanceState, Scope, ScopeKind, Stage, Subscription, Token, Trigger, UserTask, Wait,
 };
-use crate::engine::job::{Job, JobKind};
+use crate::engine::job::Job;
+pub(crate) use crate::engine::job::new_job;
 use crate::engine::lifecycle::Agenda;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -490,22 +491,5 @@ impl Step<'_> {
     ) {
         let row = PastIncident { token, element, kind, message: message.to_owned(), raised_at, resolved_at, deleted };
         self.past.insert(PastKey::Incident(id), PastRow::Incident(row));
-    }
-}
-
-/// A job as it is when an element opens it.
-pub(crate) fn new_job(kind: JobKind, topic: String, priority: i64, now: Timestamp) -> Job {
-    Job {
-        kind,
-        topic,
-        lease_no: 0,
-        lease: None,
-        retries: None,
-        failures: 0,
-        expiries: 0,
-        due: now,
-        priority,
-        created_at: now,
-        error: None,
     }
 }

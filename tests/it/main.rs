@@ -7,6 +7,7 @@ mod demo;
 mod docs;
 mod handlers;
 mod kill;
+mod scenarios;
 mod sim;
 mod store;
 mod suites;

@@ -1,4 +1,4 @@
-//! Third-party process tests beside the repository, and our own: every case passes, or its model is refused by name.
+//! Third-party process tests beside the repository: every case passes, or its model is refused by name. Our own: `scenarios`.
 //!
 //! A wrong result is never acceptable: a case that fails in any other way than by the refusal of something that this
 //! engine does not run yet fails here.
@@ -38,16 +38,6 @@ fn token_simulation_gives_no_wrong_result() {
 #[test]
 fn betsy_gives_no_wrong_result() {
     third_party("betsy");
-}
-
-#[test]
-fn our_models_pass() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("processes");
-    for more in [&[][..], &["--restart"]] {
-        let (code, out) = test(&folder, more);
-        assert_eq!(code, Some(0), "processes {more:?}:\n{}", failing(&out).join("\n"));
-        say(format!("process tests: processes {}: {}", more.join(" "), out.lines().last().unwrap_or_default()));
-    }
 }
 
 fn third_party(name: &str) {

@@ -33,7 +33,13 @@ impl<'d> Source<'d, '_> {
         match kinds.iter().find(|kind| **kind == name) {
             Some(kind) => Some((kind, *definition)),
             None => {
-                let words = format!("{}: a {} does not run in a {}", self.id(), definition.name(), self.el.name());
+                let words = format!(
+                    "event {:?}: {} does not run in {}; it may be {}",
+                    self.id(),
+                    article(definition.name()),
+                    article(self.el.name()),
+                    any_of(kinds)
+                );
                 found.error(definition.position(), self.id_opt(), "element-not-supported", words);
                 None
             }
@@ -50,7 +56,9 @@ impl<'d> Source<'d, '_> {
                     el.position(),
                     self.id_opt(),
                     "dangling-reference",
-                    format!("there is no event definition {reference:?}"),
+                    format!(
+                        "there is no event definition {reference:?} in this file; add it, or correct the reference"
+                    ),
                 );
             }
             target
@@ -80,7 +88,7 @@ impl<'d> Source<'d, '_> {
         let before = found.list.len();
         self.trigger(kinds, found).unwrap_or_else(|| {
             if found.list.len() == before {
-                let words = format!("event {:?} waits for nothing: give it a {}", self.id(), kinds.join(" or a "));
+                let words = format!("event {:?} waits for nothing: make it {}", self.id(), any_of(kinds));
                 found.error(self.position(), self.id_opt(), "event-without-trigger", words);
             }
             TriggerSource::Error { code: None }
@@ -100,7 +108,7 @@ impl<'d> Source<'d, '_> {
         if let Some(literal) = text.is_literal()
             && let Err(error) = check_timer(kind, literal)
         {
-            found.error(el.position(), self.id_opt(), "timer", format!("timer {:?}: {literal:?}: {error}", self.id()));
+            found.error(el.position(), self.id_opt(), "timer", format!("timer {:?}: {error}", self.id()));
         }
         Some(TriggerSource::Timer { kind, text })
     }
@@ -121,7 +129,10 @@ impl<'d> Source<'d, '_> {
                 Some(self.compiled(name, found))
             }
             None => {
-                let words = format!("{:?}: there is no message {reference:?} in this file", self.id());
+                let words = format!(
+                    "{:?}: there is no message {reference:?} in this file; add it, or correct the reference",
+                    self.id()
+                );
                 found.error(self.position(), self.id_opt(), "dangling-reference", words);
                 None
             }
@@ -131,7 +142,10 @@ impl<'d> Source<'d, '_> {
     fn error(&self, reference: &str, at: Element<'d>, found: &mut Findings) -> Option<Element<'d>> {
         let error = self.model.global(reference, "error");
         if error.is_none() {
-            let words = format!("{:?}: there is no error {reference:?} in this file", self.id());
+            let words = format!(
+                "{:?}: there is no error {reference:?} in this file; add it, or correct the reference",
+                self.id()
+            );
             found.error(at.attribute_position("errorRef"), self.id_opt(), "dangling-reference", words);
         }
         error
@@ -169,4 +183,14 @@ impl<'d> Source<'d, '_> {
         let of = |local| definition.and_then(|el| extension::attribute(el, local)).map(str::to_owned);
         (of("errorCodeVariable"), of("errorMessageVariable"))
     }
+}
+
+fn article(noun: &str) -> String {
+    format!("{} {noun}", if noun.starts_with(['a', 'e', 'i']) { "an" } else { "a" })
+}
+
+/// `a message or a timer event`.
+fn any_of(kinds: &[&str]) -> String {
+    let all: Vec<String> = kinds.iter().map(|kind| article(kind)).collect();
+    format!("{} event", all.join(" or "))
 }

@@ -171,14 +171,14 @@ impl<'d> Drawn<'d> {
                 Some(host) if host.parent == node.parent && is_activity(host.el.name()) => {}
                 Some(host) => {
                     let words = format!(
-                        "boundary event {:?} is attached to {:?}, which is no activity beside it",
+                        "boundary event {:?} is attached to {:?}, which is no activity beside it. Attach it to a task, sub-process or call activity of its own scope",
                         node.id, host.id
                     );
                     found.error(node.el.position(), Some(node.id), "attached-to", words);
                 }
                 None => {
                     let words = format!(
-                        "boundary event {:?}: attachedToRef {reference:?} is not an activity of this process",
+                        "boundary event {:?}: attachedToRef {reference:?} is not an activity of this process. Attach it to one",
                         node.id
                     );
                     found.error(node.el.position(), Some(node.id), "dangling-reference", words);

@@ -3,6 +3,7 @@
 //! What does not run here is refused at deployment with its place, never a surprise later (`rest.md` 8).
 
 mod activity;
+mod constraint;
 mod event;
 mod flow;
 mod reach;
@@ -65,8 +66,19 @@ pub fn compile(bytes: &[u8], resources: Resources<'_>) -> Result<Compiled, Vec<D
         let words = "no process of this file is executable: set isExecutable=\"true\" on the one that shall run";
         found.warn(root.position(), None, "nothing-executable", words);
     }
+    found.list.iter_mut().for_each(name_element);
     found.list.sort_by_key(|diagnostic| (diagnostic.at, diagnostic.severity));
     if found.has_errors() { Err(found.list) } else { Ok(Compiled { processes, warnings: found.list }) }
+}
+
+/// Every finding names its element: people look for it in a diagram, not by its line.
+fn name_element(diagnostic: &mut Diagnostic) {
+    if let Some(element) = &diagnostic.element {
+        let named = format!("{element:?}");
+        if !diagnostic.message.contains(&named) {
+            diagnostic.message = format!("{named}: {}", diagnostic.message);
+        }
+    }
 }
 
 fn process(el: Element<'_>, model: &Model<'_>, found: &mut Findings) -> Process {
@@ -75,6 +87,7 @@ fn process(el: Element<'_>, model: &Model<'_>, found: &mut Findings) -> Process 
         found.error(el.position(), None, "missing-id", "a process needs an id");
     }
     let drawn = flow::read(el, found);
+    constraint::check(&drawn, found);
     let mut graph: Graph<FlowNode, crate::engine::definition::SequenceFlow> = Graph::new();
     let mut by_id = BTreeMap::new();
     for (index, drawn_node) in drawn.nodes.iter().enumerate() {
@@ -141,11 +154,9 @@ fn mappings(source: &Source<'_, '_>, found: &mut Findings) -> Mappings {
         return Mappings::default();
     };
     let mut convert = |list: Vec<extension::Parameter>| {
-        let convert_one = |parameter: extension::Parameter| {
-            if parameter.name.is_empty() {
-                found.error(parameter.position, source.id_opt(), "parameter-name", "a parameter needs a name");
-            }
-            Parameter { value: source.parameter(parameter.value, parameter.position, 0, found), name: parameter.name }
+        let convert_one = |parameter: extension::Parameter| Parameter {
+            value: source.parameter(parameter.value, parameter.position, 0, found),
+            name: parameter.name,
         };
         list.into_iter().map(convert_one).collect::<Vec<Parameter>>()
     };

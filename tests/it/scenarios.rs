@@ -1,0 +1,69 @@
+//! Our process tests through the library: every suite of `tests/scenarios` and `processes`, in memory, and with all memory
+//! forgotten after each step. Each element that runs has a suite of its own.
+
+use std::path::{Path, PathBuf};
+
+use transhume::base::diagnostic::Severity;
+use transhume::engine::compile::{compile, no_resources};
+use transhume::engine::elements::TABLE;
+use transhume::scenario::report::CaseResult;
+use transhume::scenario::{Options, StoreKind, file, find, runner};
+
+use crate::support::say::say;
+
+const FOLDERS: [&str; 2] = ["tests/scenarios", "processes"];
+
+#[test]
+fn each_passes_in_memory() {
+    pass("in memory", &Options { store: StoreKind::Memory, restart: false, trace: false });
+}
+
+#[test]
+fn each_passes_with_a_restart_after_every_step() {
+    pass("with --restart", &Options { store: StoreKind::Memory, restart: true, trace: false });
+}
+
+#[test]
+fn each_element_has_its_suite() {
+    let missing = TABLE.iter().map(|kind| format!("tests/scenarios/{kind}.test.yaml"));
+    let missing: Vec<String> = missing.filter(|suite| !root().join(suite).is_file()).collect();
+    assert!(missing.is_empty(), "an element needs a suite in tests/scenarios: {missing:?}");
+}
+
+/// The words of every refusal, with line and column: `UPDATE_MESSAGES=1 cargo test --test it scenarios` writes them anew.
+#[test]
+fn each_refusal_says_where_and_what_to_do() {
+    let folder = root().join("tests/scenarios/refused");
+    let suite = file::read(&folder.join("refused.test.yaml")).expect("the suite is readable");
+    let mut words = String::new();
+    for name in &suite.refuse {
+        let bytes = std::fs::read(folder.join(name)).expect("the model is there");
+        let found = compile(&bytes, &no_resources).err().unwrap_or_default();
+        let errors = found.iter().filter(|finding| finding.severity == Severity::Error);
+        errors.for_each(|finding| words.push_str(&format!("{name}:{finding}\n")));
+    }
+    let path = folder.join("messages.txt");
+    if std::env::var_os("UPDATE_MESSAGES").is_some() {
+        std::fs::write(&path, &words).expect("the words are written");
+    }
+    let stored = std::fs::read_to_string(&path).expect("the words are there");
+    let changed: Vec<&str> = words.lines().filter(|line| !stored.lines().any(|known| known == *line)).collect();
+    assert!(stored == words, "read them, then run with UPDATE_MESSAGES=1:\n{}", changed.join("\n"));
+}
+
+fn pass(how: &str, options: &Options) {
+    let folders: Vec<PathBuf> = FOLDERS.iter().map(|folder| root().join(folder)).collect();
+    let suites = find(&folders).expect("the folders are there");
+    let mut results: Vec<CaseResult> = Vec::new();
+    for path in &suites {
+        let suite = file::read(path).unwrap_or_else(|words| panic!("{words}"));
+        results.extend(runner::run(path, &suite, options));
+    }
+    let failed: Vec<String> = results.iter().filter(|case| case.failure.is_some()).map(CaseResult::line).collect();
+    assert!(failed.is_empty(), "{how}:\n{}", failed.join("\n"));
+    say(format!("scenarios {how}: {} of {} suites passed", results.len(), suites.len()));
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
