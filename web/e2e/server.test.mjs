@@ -94,7 +94,7 @@ describe('a running server', { skip }, () => {
     await page.getByRole('link', { name: `Approve ${KEY}` }).first().click();
     await page.getByText('This instance has ended.').waitFor();
     await page.getByText('The plan holds').waitFor();
-    await page.getByText('Completed', { exact: true }).waitFor();
+    await page.locator('.badge', { hasText: 'Completed' }).waitFor();
     await judge(page, 'ended instance');
   });
 

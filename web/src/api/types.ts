@@ -180,6 +180,8 @@ export interface ProcessDefinition {
   versionTag: string | null;
   description: string | null;
   suspended: boolean;
+  /** False for a process that only others call. */
+  startableInTasklist?: boolean;
 }
 
 export interface HistoricInstance {

@@ -25,7 +25,7 @@ import { Tabs } from '../ui/tabs';
 import { Time } from '../ui/time';
 import { say } from '../ui/toast';
 import { InstanceBadge } from './instance-badge';
-import { marksOf } from './marks';
+import { elementOf, marksOf } from './marks';
 import { Story } from './story';
 import { VariableTable } from './variables';
 import './console.css';
@@ -90,6 +90,7 @@ function Details({ instance, incidents }: { instance: HistoricInstance; incident
     () => marksOf(running ? activities.data : undefined, history.data ?? [], incidents),
     [running, activities.data, history.data, incidents],
   );
+  const names = useMemo(() => new Map(history.data?.map(({ activityId, activityName }) => [elementOf(activityId), activityName])), [history.data]);
   const selected = parameters.element || null;
   const select = (element: string | null) => change({ element: element === selected ? '' : (element ?? '') });
   return (
@@ -124,7 +125,7 @@ function Details({ instance, incidents }: { instance: HistoricInstance; incident
           <code>{instance.id}</code>
         </Fact>
       </dl>
-      <Lower instance={instance} incidents={incidents} running={running} tab={parameters.tab} set={(tab) => change({ tab })} select={select} />
+      <Lower instance={instance} incidents={incidents} names={names} running={running} tab={parameters.tab} set={(tab) => change({ tab })} select={select} />
     </>
   );
 }
@@ -141,13 +142,15 @@ function Fact({ name, children }: { name: string; children: preact.ComponentChil
 interface LowerProps {
   instance: HistoricInstance;
   incidents: Incident[];
+  /** Names of elements that were entered. */
+  names: ReadonlyMap<string, string | null>;
   running: boolean;
   tab: string;
   set: (tab: Tab) => void;
   select: (element: string) => void;
 }
 
-function Lower({ instance, incidents, running, tab, set, select }: LowerProps) {
+function Lower({ instance, incidents, names, running, tab, set, select }: LowerProps) {
   const variables = useVariables(instance.id, running);
   const family = useFamily(instance.rootProcessInstanceId ?? instance.id);
   const shown = TABS.find((each) => each === tab) ?? 'variables';
@@ -168,7 +171,7 @@ function Lower({ instance, incidents, running, tab, set, select }: LowerProps) {
             {(rows) => <VariableTable rows={rows} />}
           </Answer>
         )}
-        {shown === 'incidents' && <IncidentList incidents={incidents} select={select} />}
+        {shown === 'incidents' && <IncidentList incidents={incidents} names={names} select={select} />}
         {shown === 'calls' && (
           <Answer of={family} what="tree of calls">
             {(rows) => <CallTree rows={rows} current={instance.id} />}
@@ -179,7 +182,26 @@ function Lower({ instance, incidents, running, tab, set, select }: LowerProps) {
   );
 }
 
-function IncidentList({ incidents, select }: { incidents: Incident[]; select: (element: string) => void }) {
+interface IncidentListProps {
+  incidents: Incident[];
+  names: ReadonlyMap<string, string | null>;
+  select: (element: string) => void;
+}
+
+/** A kind that is not in the list is shown by its own name. */
+const INCIDENT_WORDS: Record<string, string> = {
+  failedExternalTask: 'work failed',
+  failedJob: 'a step failed',
+  failedExpression: 'an expression failed',
+  uncaughtError: 'an error that nothing catches',
+  noFlowToTake: 'no way to go on',
+  failedCall: 'what it calls is not there',
+  limitExceeded: 'a limit was reached',
+  unknownOutcome: 'it is not known whether the work was done',
+  bug: 'a defect of the engine',
+};
+
+function IncidentList({ incidents, names, select }: IncidentListProps) {
   const now = useNow();
   if (incidents.length === 0) return <Empty title="No open incidents">Work that fails and needs a person appears here.</Empty>;
   return (
@@ -188,10 +210,10 @@ function IncidentList({ incidents, select }: { incidents: Incident[]; select: (e
         <li key={incident.id}>
           <div class="row">
             <button type="button" class="quiet small" onClick={() => select(incident.failedActivityId ?? incident.activityId)}>
-              {incident.failedActivityId ?? incident.activityId}
+              {names.get(elementOf(incident.failedActivityId ?? incident.activityId)) ?? incident.failedActivityId ?? incident.activityId}
             </button>
             <span class="muted">
-              {incident.incidentType}, <Time at={incident.incidentTimestamp} />
+              {INCIDENT_WORDS[incident.incidentType] ?? incident.incidentType}, <Time at={incident.incidentTimestamp} />
             </span>
             <Retry incident={incident} now={now} />
           </div>

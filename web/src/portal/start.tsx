@@ -29,7 +29,7 @@ function StartList() {
     <Page title="Start a process" trail={<a href="/portal">Tasks</a>}>
       <Answer of={definitions} what="processes">
         {(all) => {
-          const found = all.filter(({ suspended, name, key }) => !suspended && `${name ?? ''} ${key}`.toLowerCase().includes(wanted));
+          const found = all.filter(({ suspended, startableInTasklist, name, key }) => !suspended && startableInTasklist !== false && `${name ?? ''} ${key}`.toLowerCase().includes(wanted));
           if (all.length === 0) {
             return (
               <div class="panel">

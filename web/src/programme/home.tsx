@@ -21,7 +21,7 @@ export function Home() {
           items.length === 0 && (
             <div class="panel">
               <Empty title="No migration programme yet">
-                A programme begins with the process “End to end”. <a href="/portal/start">Start it</a>, or go to <a href="/portal">your tasks</a>.
+                A programme begins when its process is started. <a href="/portal/start">Start one</a>, or go to <a href="/portal">your tasks</a>.
               </Empty>
             </div>
           )
