@@ -54,9 +54,10 @@ test('tokens stand at the innermost activity, and bodies of multi-instances coun
 });
 
 test('times of both bases are read, spans are written as in the tables of the paper', async () => {
-  const { milliseconds, span } = await load('/src/ui/time.tsx');
+  const { age, milliseconds, span } = await load('/src/ui/time.tsx');
   assert.equal(milliseconds('2026-11-22T08:00:00.000+0000'), milliseconds('2026-11-22T08:00:00Z'));
   assert.deepEqual([0, 59, 60, 300, 3600, 16.5 * 3600, 45 * 3600 + 15 * 60, 3599.6].map(span), ['0s', '59s', '1m', '5m', '1h00m', '16h30m', '45h15m', '1h00m']);
+  assert.deepEqual([60, 71 * 3600, 72 * 3600, 318.6 * 3600].map(age), ['1m', '71h00m', '3d00h', '13d06h']);
 });
 
 test('tasks say how soon they are due', async () => {

@@ -1,6 +1,7 @@
 // What the screens ask, each with the topics that make its answer stale.
 
 import { keepPreviousData, useQuery } from '@tanstack/preact-query';
+import { signal } from '@preact/signals';
 import { get, withQuery } from './client';
 import type { Follows } from './live';
 import { info, session } from './session';
@@ -232,8 +233,16 @@ export const useBusinessKeys = (instances: string[]) =>
     placeholderData: keepPreviousData,
   });
 
+/** Tasks completed here: the server knows them no more, and the page that shows one is about to go. */
+const closed = signal<ReadonlySet<string>>(new Set());
+
+export function closeTask(id: string) {
+  closed.value = new Set([...closed.value, id]);
+}
+
 export const useTask = (id: string) =>
   useQuery({
+    enabled: !closed.value.has(id),
     queryKey: ['task', id],
     queryFn: () => get<Task>(`/engine-rest/task/${encodeURIComponent(id)}`),
     meta: follows('task'),
@@ -248,6 +257,7 @@ export const useInstanceTasks = (instance: string) =>
 
 export const useIdentityLinks = (task: string) =>
   useQuery({
+    enabled: !closed.value.has(task),
     queryKey: ['task', task, 'links'],
     queryFn: () => get<IdentityLink[]>(`/engine-rest/task/${encodeURIComponent(task)}/identity-links`),
     meta: follows('task'),

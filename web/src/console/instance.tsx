@@ -266,6 +266,7 @@ function CallTree({ rows, current }: { rows: HistoricInstance[]; current: string
     const called = rows.filter((row) => row.superProcessInstanceId === instance.id).map((child) => ({ instance: child, depth: depth + 1 }));
     open.push(...called.reverse());
   }
+  const rootKey = lines[0]?.instance.businessKey ?? null;
   if (rows.length <= 1) return <Empty title="This instance has called no other">Instances that a call activity starts appear here.</Empty>;
   return (
     <>
@@ -273,11 +274,14 @@ function CallTree({ rows, current }: { rows: HistoricInstance[]; current: string
         {lines.map(({ instance, depth }) => (
           <li key={instance.id} style={{ '--depth': depth }} aria-current={instance.id === current ? 'true' : undefined}>
             {instance.id === current ? (
-              <strong>{label(instance)}</strong>
+              <strong>{label(instance, depth > 0 ? rootKey : null)}</strong>
             ) : (
-              <a href={`/console/instances/${encodeURIComponent(instance.id)}?tab=calls`}>{label(instance)}</a>
+              <a href={`/console/instances/${encodeURIComponent(instance.id)}?tab=calls`}>{label(instance, depth > 0 ? rootKey : null)}</a>
             )}
             <InstanceBadge instance={instance} incidents={incidents.data?.filter(({ processInstanceId }) => processInstanceId === instance.id).length ?? 0} />
+            <span class="muted">
+              <Time at={instance.startTime} />
+            </span>
             {depth > 0 && <span class="visually-hidden">, level {depth}</span>}
           </li>
         ))}
@@ -287,7 +291,8 @@ function CallTree({ rows, current }: { rows: HistoricInstance[]; current: string
   );
 }
 
-function label(instance: HistoricInstance): string {
+/** A key that all have alike tells nothing. */
+function label(instance: HistoricInstance, known: string | null): string {
   const name = instance.processDefinitionName ?? instance.processDefinitionKey;
-  return instance.businessKey ? `${name} · ${instance.businessKey}` : name;
+  return instance.businessKey && instance.businessKey !== known ? `${name} · ${instance.businessKey}` : name;
 }

@@ -4,7 +4,7 @@ import { useNow } from '../api/queries';
 import type { HistoricActivity, Task } from '../api/types';
 import type { Mark } from '../diagram/viewer';
 import { Empty } from '../ui/states';
-import { milliseconds, span, Time } from '../ui/time';
+import { milliseconds, age, Time } from '../ui/time';
 import { elementOf } from './marks';
 
 interface StoryProps {
@@ -40,7 +40,7 @@ export function Story({ rows, tasks, keys, marks, running, selected, select }: S
             return (
               <Row key={row.id} row={row} state={failed ? 'failed' : 'running'} selected={selected === element} select={select}>
                 <span>
-                  {failed ? 'Failed, needs a person' : waitsFor(row)}, for {span((now - milliseconds(row.startTime)) / 1000)}
+                  {failed ? 'Failed, needs a person' : waitsFor(row)}, for {age((now - milliseconds(row.startTime)) / 1000)}
                 </span>
                 {task && <a href={`/portal/tasks/${encodeURIComponent(task.id)}`}>Open task</a>}
                 <Called id={row.calledProcessInstanceId} keys={keys} />
@@ -79,7 +79,7 @@ function Called({ id, keys }: { id: string | null; keys: ReadonlyMap<string, str
 
 function lasted(from: string, to: string): string {
   const seconds = (milliseconds(to) - milliseconds(from)) / 1000;
-  return seconds < 1 ? '' : `, took ${span(seconds)}`;
+  return seconds < 1 ? '' : `, took ${age(seconds)}`;
 }
 
 interface RowProps {

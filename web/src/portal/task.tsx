@@ -4,7 +4,7 @@ import { useMutation, useQueryClient } from '@tanstack/preact-query';
 import { useLocation } from 'preact-iso';
 import { useState } from 'preact/hooks';
 import { get, post, Refused, withQuery } from '../api/client';
-import { useForm, useIdentityLinks, useInstance, useNow, useTask } from '../api/queries';
+import { closeTask, useForm, useIdentityLinks, useInstance, useNow, useTask } from '../api/queries';
 import { session } from '../api/session';
 import type { Task } from '../api/types';
 import { closeDraft } from '../form/draft';
@@ -13,7 +13,7 @@ import { toVariables, type Values } from '../form/values';
 import { Badge } from '../ui/badge';
 import { Page } from '../ui/page';
 import { Answer, Loading } from '../ui/states';
-import { milliseconds, span, Time } from '../ui/time';
+import { milliseconds, age, Time } from '../ui/time';
 import { say } from '../ui/toast';
 import { urgency } from './urgency';
 import './portal.css';
@@ -36,7 +36,7 @@ function Due({ task }: { task: Task }) {
   const now = useNow();
   if (!task.due) return null;
   const left = (milliseconds(task.due) - now) / 1000;
-  return urgency(task, now) === 'overdue' ? <Badge state="failed">{`overdue by ${span(left)}`}</Badge> : <Badge state="person">{`due in ${span(left)}`}</Badge>;
+  return urgency(task, now) === 'overdue' ? <Badge state="failed">{`overdue by ${age(left)}`}</Badge> : <Badge state="person">{`due in ${age(left)}`}</Badge>;
 }
 
 function Work({ task, gone }: { task: Task; gone: boolean }) {
@@ -50,6 +50,7 @@ function Work({ task, gone }: { task: Task; gone: boolean }) {
     mutationFn: (values: Values) => post(`${at}/complete`, { variables: toVariables(values) }),
     onSuccess: async () => {
       setSent(true);
+      closeTask(task.id);
       closeDraft(draft);
       const next = await nextTask(task);
       route(next ? `/portal/tasks/${encodeURIComponent(next.id)}` : '/portal');

@@ -17,7 +17,7 @@ const SPEEDS: [Demo['speed'], string][] = [
   ['max', 'as fast as it can'],
 ];
 
-const CLOCK = new Intl.DateTimeFormat(undefined, { weekday: 'short', hour: '2-digit', minute: '2-digit', timeZone: 'UTC' });
+const CLOCK = new Intl.DateTimeFormat(undefined, { weekday: 'short', hour: '2-digit', minute: '2-digit', timeZoneName: 'short' });
 
 export function DemoBanner() {
   const demo = useDemo(true);
@@ -34,7 +34,7 @@ export function DemoBanner() {
     <section class="demo" aria-label="Demo">
       <strong>Demo</strong>
       <span class="demo-clock">
-        <time dateTime={new Date(milliseconds(clock)).toISOString()}>{CLOCK.format(milliseconds(clock))} UTC</time>
+        <time dateTime={new Date(milliseconds(clock)).toISOString()}>{CLOCK.format(milliseconds(clock))}</time>
         <span class="demo-elapsed">{between(startedAt, clock)} since the start</span>
       </span>
       <span class="demo-order">{sequence === 'paper' ? 'everything in sequence, as in the paper' : 'in parallel where the models allow'}</span>

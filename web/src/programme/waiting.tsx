@@ -3,7 +3,7 @@
 import type { CellState, Waiting } from '../api/types';
 import { stateSign } from '../ui/badge';
 import { Empty } from '../ui/states';
-import { between, milliseconds, span } from '../ui/time';
+import { between, milliseconds, age } from '../ui/time';
 
 const KINDS: Record<Waiting['kind'], [CellState, string]> = {
   person: ['person', 'a person'],
@@ -62,5 +62,5 @@ export function WaitingList({ waiting, clock, ended }: { waiting: Waiting[]; clo
 
 function until(at: string, clock: string): string {
   const left = (milliseconds(at) - milliseconds(clock)) / 1000;
-  return left < 0 ? `, overdue by ${span(left)}` : `, ${span(left)} to go`;
+  return left < 0 ? `, overdue by ${age(left)}` : `, ${age(left)} to go`;
 }

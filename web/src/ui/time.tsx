@@ -31,9 +31,19 @@ export function span(seconds: number): string {
   return `${hours}h${String(rest).padStart(2, '0')}m`;
 }
 
+/** From here on nobody counts hours. */
+const DAYS_FROM_HOURS = 72;
+
+/** As `span`, but long ones in days: how long something waits. */
+export function age(seconds: number): string {
+  const hours = Math.floor(Math.abs(seconds) / 3600);
+  if (hours < DAYS_FROM_HOURS) return span(seconds);
+  return `${Math.floor(hours / 24)}d${String(hours % 24).padStart(2, '0')}h`;
+}
+
 /** How long from one instant to another. */
 export function between(from: Instant, to: Instant): string {
-  return span((milliseconds(to) - milliseconds(from)) / 1000);
+  return age((milliseconds(to) - milliseconds(from)) / 1000);
 }
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
