@@ -45,6 +45,7 @@ pub(super) struct Batch<'p> {
     pub(super) follow: VecDeque<FollowUp>,
     pub(super) followed: usize,
     item: usize,
+    in_hand: Option<InstanceId>,
     commands: usize,
     bytes: usize,
 }
@@ -90,6 +91,7 @@ impl<'p> Batch<'p> {
             follow: VecDeque::new(),
             followed: 0,
             item: 0,
+            in_hand: None,
             commands: 0,
             bytes: 0,
         };
@@ -109,7 +111,7 @@ impl<'p> Batch<'p> {
                 break;
             }
             (self.item, self.followed) = (ix, 0);
-            self.run_item(item)?;
+            or_defect(ix, || self.run_item(item))?;
             done = ix + 1;
         }
         let mut written = Written::default();
@@ -117,8 +119,10 @@ impl<'p> Batch<'p> {
             let resident = self.p.cache.get_mut(*id).expect("a touched instance is resident");
             let before = resident.bytes();
             let item = resident.changed_by.expect("a touched instance was changed");
-            write::instance(resident, &mut self.tx, &mut written, self.now)
-                .map_err(|why| Abandon::Refuse { item, why })?;
+            or_defect(item, || {
+                write::instance(resident, &mut self.tx, &mut written, self.now)
+                    .map_err(|why| Abandon::Refuse { item, why })
+            })?;
             let after = resident.bytes();
             self.p.cache.resized(before, after);
         }
@@ -142,7 +146,8 @@ impl<'p> Batch<'p> {
     }
 
     fn undo(mut self) {
-        for id in self.touched {
+        // The one in hand, if its command panicked, and all that took part.
+        for id in self.touched.into_iter().chain(self.in_hand) {
             self.p.cache.remove(id);
         }
         for grant in &self.grants {
@@ -246,17 +251,13 @@ impl<'p> Batch<'p> {
         };
         let cause = command.name();
         let mut cx = execute::Context { now: self.now, new_id: &mut new_id, user: user.map(str::to_owned) };
-        let ran = catch_unwind(AssertUnwindSafe(|| {
-            assert!(!(planted::is("poison") && user == Some("poison")), "a poisoned command");
-            execute(&mut resident.instance, command, &mut cx)
-        }));
+        self.in_hand = Some(id);
+        assert!(!(planted::is("poison") && user == Some("poison")), "a poisoned command");
+        let ran = execute(&mut resident.instance, command, &mut cx);
+        self.in_hand = None;
         let outcome = match ran {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(rejection)) => return Ok(Err(rejection)),
-            Err(panic) => {
-                self.p.cache.remove(id);
-                return Err(Abandon::Refuse { item: self.item, why: Refusal::Defect(message_of(panic.as_ref())) });
-            }
+            Ok(outcome) => outcome,
+            Err(rejection) => return Ok(Err(rejection)),
         };
         self.commands += 1;
         if resident.changed_by.replace(self.item).is_none() {
@@ -264,7 +265,11 @@ impl<'p> Batch<'p> {
             self.bytes += resident.bytes();
         }
         self.bytes += weight(&outcome.events);
-        resident.past.extend(outcome.past);
+        if resident.past.is_empty() {
+            resident.past = outcome.past;
+        } else {
+            resident.past.extend(outcome.past);
+        }
         self.record(Some(id), cause, outcome.events);
         for effect in outcome.effects {
             self.effect(id, effect);
@@ -416,6 +421,12 @@ impl Batch<'_> {
         self.tx.starts.retain(|row| (row.definition, &row.element) != (definition, &element));
         self.tx.starts_gone.push((definition, element));
     }
+}
+
+/// Runs a part of the batch; a panic in it is a defect of ours at that item, and the batch runs again without it.
+fn or_defect<T>(item: usize, part: impl FnOnce() -> Result<T, Abandon>) -> Result<T, Abandon> {
+    catch_unwind(AssertUnwindSafe(part))
+        .unwrap_or_else(|panic| Err(Abandon::Refuse { item, why: Refusal::Defect(message_of(panic.as_ref())) }))
 }
 
 /// Roughly the bytes that events bring, so that a batch stays within its bound. No recursion: depth is data.

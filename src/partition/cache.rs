@@ -50,7 +50,7 @@ pub(super) enum Found<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     /// Never iterated towards an output.
-    residents: HashMap<InstanceId, Resident>,
+    residents: HashMap<InstanceId, Box<Resident>>,
     /// Least recently used first.
     idle: BTreeMap<u64, InstanceId>,
     stamp: u64,
@@ -109,11 +109,11 @@ impl Cache {
     }
 
     pub(super) fn get(&self, id: InstanceId) -> Option<&Resident> {
-        self.residents.get(&id)
+        self.residents.get(&id).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, id: InstanceId) -> Option<&mut Resident> {
-        self.residents.get_mut(&id)
+        self.residents.get_mut(&id).map(Box::as_mut)
     }
 
     /// True if a command for it can be executed or refused now.
@@ -128,7 +128,7 @@ impl Cache {
 
     pub(super) fn insert(&mut self, id: InstanceId, resident: Resident) {
         self.gone.remove(&id);
-        self.residents.insert(id, resident);
+        self.residents.insert(id, Box::new(resident));
     }
 
     pub(super) fn missing(&mut self, id: InstanceId) {
@@ -171,7 +171,7 @@ impl Cache {
                 self.stamp += 1;
                 resident.stamp = self.stamp;
                 self.idle.insert(self.stamp, id);
-                self.residents.insert(id, resident);
+                self.residents.insert(id, Box::new(resident));
             }
             Err(error) => {
                 self.gone.insert(id, Gone::Unreadable(error));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use transhume::base::id::{DefinitionId, InstanceId, LocalId, TokenId};
 use transhume::base::time::Timestamp;
-use transhume::engine::definition::ProcessDefinition;
+use transhume::engine::definition::{Process, ProcessDefinition};
 use transhume::engine::document;
 use transhume::engine::event::Event;
 use transhume::engine::index::{Index, IndexKey};
@@ -22,6 +22,8 @@ pub(super) struct Judge {
     line: Line,
     ledger: Ledger,
     oracle: Oracle,
+    /// Of the model, compiled once.
+    processes: Vec<Arc<Process>>,
     definitions: BTreeMap<DefinitionId, Arc<ProcessDefinition>>,
     revisions: BTreeMap<InstanceId, u64>,
     armed: BTreeMap<(InstanceId, LocalId), TokenId>,
@@ -29,7 +31,30 @@ pub(super) struct Judge {
     suspended: BTreeSet<InstanceId>,
 }
 
+/// A stored definition, without compiling its file anew.
+pub(super) fn definition(
+    memory: &Memory,
+    processes: &[Arc<Process>],
+    id: DefinitionId,
+) -> Option<Arc<ProcessDefinition>> {
+    let row = memory.definitions.get(&id)?;
+    let process = processes.iter().find(|process| *process.id == *row.key)?;
+    Some(Arc::new(ProcessDefinition {
+        id,
+        tenant: row.tenant.clone(),
+        key: row.key.clone(),
+        version: row.version,
+        deployment: row.deployment,
+        resource: row.resource.clone(),
+        process: Arc::clone(process),
+    }))
+}
+
 impl Judge {
+    pub(super) fn new(processes: Vec<Arc<Process>>) -> Self {
+        Self { processes, ..Self::default() }
+    }
+
     /// Looks at what is new, and at every instance that it touches. Answers which hosts saw an event of theirs happen.
     pub(super) fn look(&mut self, memory: &Memory) -> Result<Vec<(InstanceId, TokenId)>, Violation> {
         let mut touched = BTreeSet::new();
@@ -44,9 +69,9 @@ impl Judge {
             };
             self.line.next(&told)?;
             self.ledger.tell(&told)?;
-            let definitions = &mut self.definitions;
-            self.oracle.tell(&told, |id| {
-                let known = definitions.get(&id).cloned().or_else(|| memory.definition(id))?;
+            let Self { oracle, definitions, processes, .. } = self;
+            oracle.tell(&told, |id| {
+                let known = definitions.get(&id).cloned().or_else(|| definition(memory, processes, id))?;
                 definitions.insert(id, Arc::clone(&known));
                 Some(Arc::clone(&known.process))
             })?;

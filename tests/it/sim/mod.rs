@@ -17,9 +17,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, Once};
 use transhume::verify::Violation;
-use world::Counts;
+use world::{Counts, CrashAt};
 
-const SEEDS: usize = 200;
+const SEEDS: u64 = 200;
+/// Of so many seeds one is run again with a crash at each of its commits.
+const CRASHED_ONE_IN: u64 = 100;
 /// Of failed seeds so many are told.
 const SHOWN_MAX: usize = 8;
 
@@ -59,9 +61,34 @@ fn no_fault_breaks_an_invariant() {
     assert!(failed.is_empty(), "{} of {} seeds failed:\n{}", failed.len(), seeds.len(), shown.join("\n"));
 }
 
+/// Once without a fault, then again with a crash before, and after, each of its commits.
+#[test]
+fn a_crash_at_any_commit_changes_no_path() {
+    hush();
+    let (mut runs, mut crashes) = (0, 0);
+    let seeds = count() / CRASHED_ONE_IN;
+    for seed in 1..=seeds {
+        let calm =
+            caught(|| world::run_calm(seed, None)).unwrap_or_else(|violation| panic!("seed {seed}: {violation}"));
+        for (commit, stored) in (0..calm.commits).flat_map(|commit| [(commit, false), (commit, true)]) {
+            let counts = caught(|| world::run_calm(seed, Some(CrashAt { commit, stored })));
+            let counts = counts.unwrap_or_else(|violation| {
+                let when = if stored { "after" } else { "before" };
+                panic!("seed {seed}, crash {when} commit {commit}: {violation}")
+            });
+            runs += 1;
+            crashes += counts.crashes;
+        }
+    }
+    say(format!("{seeds} simulator seeds with a crash at each commit: {runs} runs, {crashes} crashes"));
+}
+
 fn run(seed: u64) -> Result<Counts, Violation> {
-    let ran = catch_unwind(AssertUnwindSafe(|| world::run(seed)));
-    ran.unwrap_or_else(|panic| {
+    caught(|| world::run(seed))
+}
+
+fn caught(run: impl FnOnce() -> Result<Counts, Violation>) -> Result<Counts, Violation> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         let what = text.unwrap_or_else(|| "a panic".into());
@@ -69,16 +96,22 @@ fn run(seed: u64) -> Result<Counts, Violation> {
     })
 }
 
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+fn count() -> u64 {
+    number("SIM_SEEDS").unwrap_or(SEEDS)
+}
+
 fn seeds() -> Vec<u64> {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     if let Some(seed) = number("SIM_SEED") {
         return vec![seed];
     }
-    let count = number("SIM_SEEDS").unwrap_or(SEEDS as u64);
     let kept =
         include_str!("../../seeds/sim.txt").lines().filter_map(|line| line.split_whitespace().next()?.parse().ok());
     let mut seeds: Vec<u64> = kept.collect();
-    let fresh: Vec<u64> = (1..=count).filter(|seed| !seeds.contains(seed)).collect();
+    let fresh: Vec<u64> = (1..=count()).filter(|seed| !seeds.contains(seed)).collect();
     seeds.extend(fresh);
     seeds
 }

@@ -4,15 +4,17 @@
 //! or not), another owner, answers of the database in any order and doubled, late timers, steps of the clock, commands
 //! that make the engine panic; and among the players, workers that die, repeat themselves or speak too late.
 
-use super::judge::Judge;
+use super::judge::{Judge, definition};
 use super::model::{self, Model};
 use super::players::{Players, is_leased};
 use super::rng::Rng;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use transhume::base::planted;
 use transhume::base::time::Timestamp;
 use transhume::engine::compile::{compile, no_resources};
+use transhume::engine::definition::Process;
 use transhume::engine::event::Event;
 use transhume::partition::memory::Memory;
 use transhume::partition::transaction::Transaction;
@@ -46,22 +48,44 @@ struct World {
     commit: Option<Transaction>,
     players: Players,
     judge: Judge,
+    processes: Vec<Arc<Process>>,
     now: Timestamp,
     wake: Option<Timestamp>,
     calm: bool,
+    /// The only fault of an otherwise calm run.
+    crash_at: Option<CrashAt>,
     counts: Counts,
 }
 
+/// Before or after which commit the node dies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CrashAt {
+    pub(super) commit: usize,
+    pub(super) stored: bool,
+}
+
+/// A run with every fault that the seed chooses.
 pub(super) fn run(seed: u64) -> Result<Counts, Violation> {
+    World::new(seed)?.run()
+}
+
+/// A run without faults, or with one crash.
+pub(super) fn run_calm(seed: u64, crash_at: Option<CrashAt>) -> Result<Counts, Violation> {
     let mut world = World::new(seed)?;
-    let ran = world.rounds().and_then(|()| world.finish());
-    if ran.is_err() && std::env::var_os("SIM_TRACE").is_some() {
-        world.trace();
-    }
-    ran.map(|()| world.counts)
+    (world.calm, world.players.calm, world.crash_at) = (true, true, crash_at);
+    world.run()
 }
 
 impl World {
+    fn run(mut self) -> Result<Counts, Violation> {
+        let world = &mut self;
+        let ran = world.rounds().and_then(|()| world.finish());
+        if ran.is_err() && std::env::var_os("SIM_TRACE").is_some() {
+            world.trace();
+        }
+        ran.map(|()| self.counts)
+    }
+
     fn rounds(&mut self) -> Result<(), Violation> {
         for round in 0..ROUNDS_MAX {
             if round == FAULTY_ROUNDS {
@@ -90,16 +114,14 @@ impl World {
     fn new(seed: u64) -> Result<Self, Violation> {
         let mut rng = Rng::new(seed);
         let model = model::generate(&mut rng);
-        let refused = |what: String| Violation { rule: "I12", layer: "simulator", instance: None, what };
-        let compiled = compile(model.xml.as_bytes(), &no_resources)
-            .map_err(|found| refused(format!("the model does not compile: {found:?}\n{}", model.xml)))?;
+        let processes = compiled(&model)?;
         let name = "model.bpmn".to_owned();
         let deploy = Work::Deploy(Box::new(Bundle {
             name: None,
             source: None,
             tenant: String::new(),
             files: vec![(name.clone(), Arc::new(model.xml.clone().into_bytes()))],
-            processes: compiled.processes.into_iter().map(|process| (name.clone(), process)).collect(),
+            processes: processes.iter().map(|process| (name.clone(), Arc::clone(process))).collect(),
             decisions: vec![],
         }));
         let starts = 1 + rng.below(3);
@@ -118,10 +140,12 @@ impl World {
             answers: Vec::new(),
             commit: None,
             players: Players::new(starts),
-            judge: Judge::default(),
+            judge: Judge::new(processes.clone()),
+            processes,
             now,
             wake: None,
             calm: false,
+            crash_at: None,
             counts: Counts { instances: starts, blocks, ..Counts::default() },
         })
     }
@@ -208,6 +232,10 @@ impl World {
                 Output::Effect(_) => {}
                 Output::WakeAt(at) => self.wake = Some(at),
                 Output::StepDown => return Err(self.violation("I5", "the owner was refused its own commit".into())),
+                Output::LoadDefinition(id) => {
+                    let found = definition(&self.memory, &self.processes, id);
+                    self.answers.push(found.map_or(Input::NoDefinition(id), Input::Definition));
+                }
                 read => match self.memory.answer(read) {
                     Ok(answer) => self.answers.push(answer),
                     Err(output) => unreachable!("every other word is a read: {output:?}"),
@@ -219,7 +247,14 @@ impl World {
 
     /// What becomes of a commit: mostly it is stored and said so.
     fn settle_commit(&mut self) -> Result<(), Violation> {
-        let fate = if self.calm { 9 } else { self.rng.below(24) };
+        let fate = match self.crash_at {
+            Some(CrashAt { commit, stored }) if self.commit.is_some() && commit == self.counts.commits => {
+                self.crash_at = None;
+                if stored { 2 } else { 1 }
+            }
+            _calm if self.calm => 9,
+            _faulty => self.rng.below(24),
+        };
         if fate == 0 {
             return Ok(()); // it takes its time
         }
@@ -364,6 +399,27 @@ impl World {
             None => Ok(()),
         }
     }
+}
+
+thread_local! {
+    /// Reading XML is most of a run, and the runs of one seed have one model.
+    static LAST: RefCell<Option<(String, Vec<Arc<Process>>)>> = const { RefCell::new(None) };
+}
+
+fn compiled(model: &Model) -> Result<Vec<Arc<Process>>, Violation> {
+    let known =
+        LAST.with_borrow(|last| last.as_ref().filter(|(xml, _)| *xml == model.xml).map(|(_, known)| known.clone()));
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let compiled = compile(model.xml.as_bytes(), &no_resources).map_err(|found| Violation {
+        rule: "I12",
+        layer: "simulator",
+        instance: None,
+        what: format!("the model does not compile: {found:?}\n{}", model.xml),
+    })?;
+    LAST.set(Some((model.xml.clone(), compiled.processes.clone())));
+    Ok(compiled.processes)
 }
 
 /// A mark is set by the call itself; called processes copy it, and their ends bring it back.
