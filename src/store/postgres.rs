@@ -5,6 +5,7 @@
 
 use super::error::StoreError;
 use super::table::Marks;
+use rows::Rows;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor, PgConnection, PgPool, Postgres};
@@ -21,7 +22,7 @@ pub(super) type Arguments = sqlx::postgres::PgArguments;
 pub(super) const BEGIN: &str = "BEGIN";
 /// Holds the fence row until the commit, so that a new owner waits for the old one's last word.
 pub(super) const FOR_UPDATE: &str = " FOR UPDATE";
-pub(super) const MARKS: Marks = Marks::Numbered;
+pub(super) const MARKS: Marks = Marks::Arrays;
 
 const READERS_MAX: u32 = 16;
 const SESSION: [(&str, &str); 7] = [
@@ -34,6 +35,7 @@ const SESSION: [(&str, &str); 7] = [
     ("tcp_keepalives_count", "3"),
 ];
 
+mod rows;
 #[allow(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "shared/mod.rs"]
 pub(super) mod shared;

@@ -6,6 +6,7 @@
 
 use super::error::StoreError;
 use super::table::Marks;
+use rows::Rows;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Sqlite, SqliteConnection, SqlitePool};
@@ -30,6 +31,7 @@ const CHECKPOINT_PAGES: &str = "4000";
 /// 64 MiB, in KiB and negative as SQLite wants it.
 const CACHE: &str = "-65536";
 
+mod rows;
 #[allow(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "shared/mod.rs"]
 pub(super) mod shared;
@@ -47,6 +49,8 @@ pub(super) fn options(address: &str) -> Result<Options, StoreError> {
         .statement_cache_capacity(500)
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         .pragma("cache_size", CACHE)
+        // the journals of statements that touch many pages, else files
+        .pragma("temp_store", "MEMORY")
         // as PostgreSQL has it
         .pragma("case_sensitive_like", "ON")
         .disable_statement_logging())

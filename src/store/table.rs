@@ -1,10 +1,9 @@
 //! The tables that a transaction writes: their columns, and the text of a statement for many rows.
 //!
-//! A statement takes 1, 4, 16, 64 or 256 rows: five texts a table, so that prepared statements are found again. What
-//! does not fill one is filled up with empty rows, which the statement passes over: a table costs at most two statements
-//! beside the full ones, and a statement costs more than a hundred empty rows.
-
-use std::fmt::Write;
+//! On SQLite a statement takes 1, 4, 16, 64 or 256 rows: five texts a table, so that prepared statements are found again.
+//! What does not fill one is filled up with empty rows, which the statement passes over: a table costs at most two
+//! statements beside the full ones, and a statement costs more than a hundred empty rows. On PostgreSQL a column is an
+//! array, so that one statement takes whatever there is.
 
 /// Rows of one statement.
 pub(super) const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
@@ -24,11 +23,13 @@ pub(super) enum Mode {
     Delete,
 }
 
-/// How a database writes its parameters. SQLite looks up numbered ones one by one, which is quadratic.
+/// How a database takes the values of many rows.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Marks {
+    /// A mark for each value. Without numbers: SQLite looks those up one by one, which is quadratic.
     Plain,
-    Numbered,
+    /// A numbered mark for each column, which is an array: one statement takes all rows.
+    Arrays,
 }
 
 pub(super) const INSTANCE: Table = Table {
@@ -283,15 +284,31 @@ pub(super) const ALL: [&Table; 19] = [
     &START_EVENT,
 ];
 
-/// Splits `rows` into statements: the rows that each takes. The last two may be filled up to their size.
-pub(super) fn chunks(rows: usize) -> impl Iterator<Item = usize> {
-    let full = rows / 256;
-    let rest = rows % 256;
+impl Marks {
+    /// Splits `rows` into statements: the rows that each takes.
+    pub(super) fn chunks(self, rows: usize) -> impl Iterator<Item = usize> {
+        let (full, tail) = match self {
+            Self::Plain => (rows / 256, tail(rows % 256)),
+            Self::Arrays => (0, [rows, 0]),
+        };
+        std::iter::repeat_n(256, full).chain(tail).filter(|rows| *rows > 0)
+    }
+
+    /// The size of the statement that takes so many rows; it names its text.
+    pub(super) fn size(self, rows: usize) -> usize {
+        match self {
+            Self::Plain => size_for(rows),
+            Self::Arrays => 1,
+        }
+    }
+}
+
+/// What does not fill a statement: in one or two that are filled up with as few rows as can be.
+fn tail(rest: usize) -> [usize; 2] {
     let whole = SIZES.iter().rev().copied().find(|size| *size <= rest).unwrap_or(0);
     let one = size_for(rest) - rest;
     let two = if whole == 0 { 0 } else { size_for(rest - whole) - (rest - whole) };
-    let tail = if one <= two { [rest, 0] } else { [whole, rest - whole] };
-    std::iter::repeat_n(256, full).chain(tail).filter(|rows| *rows > 0)
+    if one <= two { [rest, 0] } else { [whole, rest - whole] }
 }
 
 /// The size of the statement that takes so many rows.
@@ -311,39 +328,32 @@ pub(super) fn text(table: &Table, mode: Mode, size: usize, marks: Marks) -> Stri
         Mode::Delete => table.key.len(),
         Mode::Insert | Mode::Upsert => table.key.len() + table.rest.len(),
     };
-    let values = values(width, size, marks);
+    let given = match marks {
+        Marks::Plain => format!("({}) AS given WHERE column1 IS NOT NULL", values(width, size)),
+        Marks::Arrays => format!("UNNEST({}) AS given", numbers(width)),
+    };
     match mode {
-        Mode::Delete => format!("DELETE FROM {name} WHERE ({key}) IN ({values})"),
-        Mode::Insert => {
-            format!("INSERT INTO {name} ({columns}) SELECT * FROM ({values}) AS given WHERE column1 IS NOT NULL")
-        }
+        Mode::Delete => match marks {
+            Marks::Plain => format!("DELETE FROM {name} WHERE ({key}) IN ({})", values(width, size)),
+            Marks::Arrays => format!("DELETE FROM {name} WHERE ({key}) IN (SELECT * FROM UNNEST({}))", numbers(width)),
+        },
+        Mode::Insert => format!("INSERT INTO {name} ({columns}) SELECT * FROM {given}"),
         Mode::Upsert => {
             let sets: Vec<String> = table.rest.iter().map(|c| format!("{c} = excluded.{c}")).collect();
             let then = if sets.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", sets.join(", ")) };
-            format!(
-                "INSERT INTO {name} ({columns}) SELECT * FROM ({values}) AS given WHERE column1 IS NOT NULL \
-                 ON CONFLICT ({key}) DO {then}"
-            )
+            format!("INSERT INTO {name} ({columns}) SELECT * FROM {given} ON CONFLICT ({key}) DO {then}")
         }
     }
 }
 
-fn values(width: usize, size: usize, marks: Marks) -> String {
-    let mut text = String::from("VALUES ");
-    for row in 0..size {
-        text.push_str(if row == 0 { "(" } else { ", (" });
-        for column in 0..width {
-            if column > 0 {
-                text.push_str(", ");
-            }
-            match marks {
-                Marks::Plain => text.push('?'),
-                Marks::Numbered => write!(text, "${}", row * width + column + 1).expect("a string takes all"),
-            }
-        }
-        text.push(')');
-    }
-    text
+fn values(width: usize, size: usize) -> String {
+    let row = format!("({})", vec!["?"; width].join(", "));
+    format!("VALUES {}", vec![row; size].join(", "))
+}
+
+fn numbers(width: usize) -> String {
+    let marks: Vec<String> = (1..=width).map(|column| format!("${column}")).collect();
+    marks.join(", ")
 }
 
 #[cfg(test)]
@@ -353,22 +363,25 @@ mod tests {
     #[test]
     fn a_table_costs_at_most_two_statements_beside_the_full_ones() {
         for rows in 0..=1_000 {
-            let chunks: Vec<usize> = chunks(rows).collect();
+            let chunks: Vec<usize> = Marks::Plain.chunks(rows).collect();
             assert_eq!(chunks.iter().sum::<usize>(), rows);
             assert!(chunks.len() <= rows / 256 + 2, "{rows}: {chunks:?}");
         }
-        assert_eq!(chunks(65).collect::<Vec<_>>(), [64, 1]);
-        assert_eq!(chunks(200).collect::<Vec<_>>(), [200]);
-        assert_eq!(chunks(3).collect::<Vec<_>>(), [3]);
+        assert_eq!(Marks::Plain.chunks(65).collect::<Vec<_>>(), [64, 1]);
+        assert_eq!(Marks::Plain.chunks(200).collect::<Vec<_>>(), [200]);
+        assert_eq!(Marks::Plain.chunks(3).collect::<Vec<_>>(), [3]);
     }
 
     #[test]
-    fn one_text_serves_both_databases() {
-        let text = text(&SCOPE, Mode::Upsert, 1, Marks::Numbered);
+    fn a_text_takes_rows_of_values_or_columns_of_arrays() {
         assert_eq!(
-            text,
-            "INSERT INTO scope (instance, scope, body) SELECT * FROM (VALUES ($1, $2, $3)) AS given \
+            text(&SCOPE, Mode::Upsert, 1, Marks::Plain),
+            "INSERT INTO scope (instance, scope, body) SELECT * FROM (VALUES (?, ?, ?)) AS given \
              WHERE column1 IS NOT NULL ON CONFLICT (instance, scope) DO UPDATE SET body = excluded.body"
+        );
+        assert_eq!(
+            text(&SCOPE, Mode::Delete, 1, Marks::Arrays),
+            "DELETE FROM scope WHERE (instance, scope) IN (SELECT * FROM UNNEST($1, $2))"
         );
     }
 }

@@ -1,6 +1,6 @@
 //! Rows to parameters, column by column in the order of their table.
 
-use super::super::Arguments;
+use super::super::{Arguments, Rows};
 use crate::base::id::{DefinitionId, ElementId, InstanceId, ScopeId};
 use crate::partition::transaction::{
     AnswerRow, CommandKey, Common, DefinitionRow, DeploymentRow, IncidentRow, IndexKey, InstanceRow, JobRow,
@@ -8,40 +8,35 @@ use crate::partition::transaction::{
     TimerRow, UserTaskRow, VariableRow,
 };
 use crate::store::code;
-use sqlx::{Encode, Type};
+use crate::store::table::Table;
 
-/// Takes values for the parameters of one statement. A void one takes their types only: rows that fill up.
-#[derive(Debug, Default)]
-pub(super) struct Binder {
-    arguments: Arguments,
-    void: bool,
-}
+/// Takes the values of one statement, row by row, column by column.
+#[derive(Debug)]
+pub(super) struct Binder(Rows);
 
 impl Binder {
-    pub(super) fn with_room(parameters: usize) -> Self {
-        let mut arguments = Arguments::default();
-        sqlx::Arguments::reserve(&mut arguments, parameters, parameters * 8);
-        Self { arguments, void: false }
+    pub(super) fn of(table: &Table, rows: usize) -> Self {
+        Self(Rows::of(table, rows))
     }
 
-    pub(super) fn void(&mut self) {
-        self.void = true;
+    pub(super) fn next_row(&mut self) {
+        self.0.next();
     }
 
     pub(super) fn done(self) -> Arguments {
-        self.arguments
+        self.0.done()
     }
 
     pub(super) fn int(&mut self, value: i64) {
-        self.put(Some(value));
+        self.0.int(Some(value));
     }
 
     pub(super) fn int_or(&mut self, value: Option<i64>) {
-        self.put(value);
+        self.0.int(value);
     }
 
     fn small(&mut self, value: i16) {
-        self.put(Some(value));
+        self.0.small(Some(value));
     }
 
     fn flag(&mut self, value: bool) {
@@ -49,31 +44,23 @@ impl Binder {
     }
 
     fn small_or(&mut self, value: Option<i16>) {
-        self.put(value);
+        self.0.small(value);
     }
 
     fn real_or(&mut self, value: Option<f64>) {
-        self.put(value);
+        self.0.real(value);
     }
 
     pub(super) fn text(&mut self, value: &str) {
-        self.put(Some(value));
+        self.0.text(Some(value));
     }
 
     pub(super) fn text_or(&mut self, value: Option<&str>) {
-        self.put(value);
+        self.0.text(value);
     }
 
     fn bytes(&mut self, value: &[u8]) {
-        self.put(Some(value));
-    }
-
-    fn put<'q, T>(&mut self, value: Option<T>)
-    where
-        T: Encode<'q, super::super::Db> + Type<super::super::Db> + 'q,
-    {
-        let value = if self.void { None } else { value };
-        sqlx::Arguments::add(&mut self.arguments, value).expect("numbers, texts and bytes can be sent");
+        self.0.bytes(Some(value));
     }
 }
 

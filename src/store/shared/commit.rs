@@ -74,8 +74,7 @@ impl Writer {
         if !tx.found(fence.into(), arguments(keys)).await.map_err(Reached::Before)? {
             return Err(Reached::Before(StoreError::Fenced));
         }
-        let events = events(transaction);
-        let mut statements = plan(transaction, &events).statements(&mut self.texts);
+        let mut statements = plan(transaction).statements(&mut self.texts);
         let mut next = statements.next();
         while let Some(statement) = next {
             *self.counted.entry(statement.table).or_default() += 1;
@@ -142,13 +141,7 @@ impl Writer {
     }
 }
 
-/// The events of each record as JSON: made once, bound often.
-fn events(transaction: &Transaction) -> Vec<String> {
-    let json = |record: &Record| serde_json::to_string(&record.events).expect("events are JSON");
-    transaction.records.iter().map(json).collect()
-}
-
-fn plan<'a>(transaction: &'a Transaction, events: &'a [String]) -> Plan<'a> {
+fn plan(transaction: &Transaction) -> Plan<'_> {
     let mut plan = Plan::default();
     plan.add(Mode::Upsert, &table::DEPLOYMENT, &transaction.deployments, bind::deployment);
     plan.add(Mode::Upsert, &table::RESOURCE, &transaction.resources, bind::resource);
@@ -164,10 +157,7 @@ fn plan<'a>(transaction: &'a Transaction, events: &'a [String]) -> Plan<'a> {
     index(&mut plan, &transaction.index);
     past(&mut plan, &transaction.past);
     plan.add(Mode::Upsert, &table::COMMAND_KEY, &transaction.answers, bind::answer);
-    let records: Vec<usize> = (0..transaction.records.len()).collect();
-    plan.own(Mode::Insert, &table::HISTORY, records, move |b, row| {
-        record(b, &transaction.fence, &transaction.records[*row], &events[*row]);
-    });
+    plan.add(Mode::Insert, &table::HISTORY, &transaction.records, |b, row| record(b, &transaction.fence, row));
     plan
 }
 
@@ -251,7 +241,7 @@ fn past<'a>(plan: &mut Plan<'a>, writes: &'a [PastWrite]) {
 }
 
 /// The last record carries what the next owner begins with.
-fn record(b: &mut Binder, fence: &Fence, record: &Record, events: &str) {
+fn record(b: &mut Binder, fence: &Fence, record: &Record) {
     let last = record.position == fence.position;
     b.int(fence.partition.0);
     b.int(record.position);
@@ -259,7 +249,7 @@ fn record(b: &mut Binder, fence: &Fence, record: &Record, events: &str) {
     b.int_or(record.instance.map(|instance| instance.0));
     b.int(record.at.0);
     b.text(record.cause);
-    b.text(events);
+    b.text(&serde_json::to_string(&record.events).expect("events are JSON"));
     b.int_or(last.then_some(fence.next_id));
     b.int_or(last.then_some(fence.clock.0));
 }

@@ -2,7 +2,7 @@
 
 use super::super::{Arguments, MARKS};
 use super::bind::Binder;
-use crate::store::table::{Mode, Table, chunks, size_for, text};
+use crate::store::table::{Mode, Table, text};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -59,19 +59,6 @@ impl<'a> Plan<'a> {
         self.push(mode, table, count, bind);
     }
 
-    /// For rows that are made for it.
-    pub(super) fn own<R: Send + Sync + 'a>(
-        &mut self,
-        mode: Mode,
-        table: &'static Table,
-        rows: Vec<R>,
-        bind: impl Fn(&mut Binder, &R) + Send + Sync + 'a,
-    ) {
-        let count = rows.len();
-        let bind = Box::new(move |binder: &mut Binder, row: usize| bind(binder, &rows[row]));
-        self.push(mode, table, count, bind);
-    }
-
     fn push(&mut self, mode: Mode, table: &'static Table, rows: usize, bind: BindRow<'a>) {
         if rows > 0 {
             self.parts.push(Part { table, mode, rows, bind });
@@ -82,7 +69,7 @@ impl<'a> Plan<'a> {
         let pieces = self.parts.into_iter().flat_map(|part| {
             let part = Arc::new(part);
             let mut from = 0;
-            chunks(part.rows).map(move |rows| {
+            MARKS.chunks(part.rows).map(move |rows| {
                 let range = from..from + rows;
                 from += rows;
                 (part.clone(), range)
@@ -95,18 +82,13 @@ impl<'a> Plan<'a> {
 impl Part<'_> {
     fn statement(&self, range: Range<usize>, texts: &mut Texts) -> Statement {
         let rows = range.len();
-        let size = size_for(rows);
+        let size = MARKS.size(rows);
         let key = (self.table.name, self.mode, size);
         let text = texts.entry(key).or_insert_with(|| text(self.table, self.mode, size, MARKS).into()).clone();
-        let width = self.table.key.len() + self.table.rest.len();
-        let mut binder = Binder::with_room(size * width);
-        let last = range.end - 1;
+        let mut binder = Binder::of(self.table, rows);
         for row in range {
+            binder.next_row();
             (self.bind)(&mut binder, row);
-        }
-        binder.void();
-        for _ in rows..size {
-            (self.bind)(&mut binder, last);
         }
         let exactly = (self.mode == Mode::Insert).then_some(rows);
         Statement { table: self.table.name, text, arguments: binder.done(), exactly }
