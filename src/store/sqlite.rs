@@ -28,8 +28,8 @@ pub(super) const MARKS: Marks = Marks::Plain;
 const READERS_MAX: u32 = 8;
 /// Pages of the write-ahead log before it is copied into the file; larger steps write a page once for many commits.
 const CHECKPOINT_PAGES: &str = "4000";
-/// 64 MiB, in KiB and negative as SQLite wants it.
-const CACHE: &str = "-65536";
+/// 16 MiB, in KiB and negative as SQLite wants it. Commits walk through all of it now and then; the system caches the file.
+const CACHE: &str = "-16384";
 
 mod rows;
 #[allow(clippy::duplicate_mod, reason = "one source, two databases")]
