@@ -33,6 +33,8 @@ pub(super) struct Submission {
     pub(super) key: Option<(crate::partition::transaction::CommandKey, String)>,
     pub(super) user: Option<String>,
     pub(super) reply: oneshot::Sender<Answer>,
+    /// Made with the work: a handler that has done its job has room for the next.
+    pub(super) offer: Option<Offer>,
     pub(super) guard: Guard,
 }
 
@@ -112,12 +114,15 @@ impl Driver {
     fn take(&mut self, message: Message) {
         let now = self.clock.now();
         match message {
-            Message::Submit(Submission { work, key, user, reply, guard }) => {
+            Message::Submit(Submission { work, key, user, reply, offer, guard }) => {
                 self.guards.push(guard);
                 self.next_request += 1;
                 let id = self.next_request;
                 self.replies.insert(id, reply);
                 self.partition.handle(Input::Submit(Request { id, key, user, work }), now);
+                if let Some(offer) = offer {
+                    self.partition.handle(Input::Offer(offer), now);
+                }
             }
             Message::Offer(offer, guard) => {
                 self.guards.push(guard);

@@ -67,11 +67,11 @@ impl Executor {
         self.tasks.spawn(async move {
             let held = guard;
             let command = executor.work(&node, instance, token, *view, cancelled).await;
-            if let Some(command) = command {
-                submit(&node, instance, command).await;
-            }
             executor.lock().remove(&(instance, token, lease_no));
-            node.offer(executor.offer(&topic)).await;
+            match command {
+                Some(command) => executor.hand_in(&node, instance, command, &topic).await,
+                None => node.offer(executor.offer(&topic)).await,
+            }
             drop(held);
         });
     }
@@ -134,6 +134,23 @@ impl Executor {
         }
     }
 
+    /// A result is submitted until the engine has taken or refused it. The free slot goes along: the next job is leased in
+    /// the same commit.
+    async fn hand_in(&self, node: &Node, instance: InstanceId, command: Command, topic: &str) {
+        loop {
+            let work = Work::Instance { instance, command: command.clone() };
+            match node.submit_with(work, None, None, Some(self.offer(topic))).await {
+                Ok(_) => return,
+                Err(SubmitError::Rejected(rejection)) => {
+                    tracing::debug!(instance.id = instance.0, "a job's result was refused: {rejection}");
+                    return;
+                }
+                Err(SubmitError::Busy | SubmitError::Away) if !node.is_stopped() => tokio::time::sleep(AGAIN).await,
+                Err(SubmitError::Busy | SubmitError::Away) => return,
+            }
+        }
+    }
+
     fn job(&self, instance: InstanceId, token: TokenId, view: JobView) -> Job {
         let key = job::key(&self.installation, &view.tenant, instance, token, &view.element);
         Job {
@@ -187,20 +204,5 @@ fn command(token: TokenId, claim: Claim, outcome: Outcome, maps_outputs: bool) -
         }
         Outcome::Fail(reason) => Command::FailJob { token, claim, failure: failed(reason, Some(0), None, false) },
         Outcome::Unknown(reason) => Command::FailJob { token, claim, failure: failed(reason, None, None, true) },
-    }
-}
-
-/// A result is submitted until the engine has taken or refused it.
-async fn submit(node: &Node, instance: InstanceId, command: Command) {
-    loop {
-        match node.submit(Work::Instance { instance, command: command.clone() }, None, None).await {
-            Ok(_) => return,
-            Err(SubmitError::Rejected(rejection)) => {
-                tracing::debug!(instance.id = instance.0, "a job's result was refused: {rejection}");
-                return;
-            }
-            Err(SubmitError::Busy | SubmitError::Away) if !node.is_stopped() => tokio::time::sleep(AGAIN).await,
-            Err(SubmitError::Busy | SubmitError::Away) => return,
-        }
     }
 }

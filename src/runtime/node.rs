@@ -135,9 +135,20 @@ impl Node {
         key: Option<(CommandKey, String)>,
         user: Option<String>,
     ) -> Result<Reply, SubmitError> {
+        self.submit_with(work, key, user, None).await
+    }
+
+    /// The same; with it comes what this process takes from now on.
+    pub(super) async fn submit_with(
+        &self,
+        work: Work,
+        key: Option<(CommandKey, String)>,
+        user: Option<String>,
+        offer: Option<Offer>,
+    ) -> Result<Reply, SubmitError> {
         let (reply, answer) = oneshot::channel();
         let guard = self.0.clock.guard();
-        let submission = Submission { work, key, user, reply, guard };
+        let submission = Submission { work, key, user, reply, offer, guard };
         match self.0.queue.try_send(Message::Submit(submission)) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => return Err(SubmitError::Busy),
