@@ -108,11 +108,13 @@ async fn serve(arguments: Serve) -> anyhow::Result<()> {
     out.flush()?;
     let stopping = node.clone();
     api::serve(listener, state, stop_signal(stopping)).await?;
+    let taken = node.is_stopped();
     node.shutdown().await;
+    anyhow::ensure!(!taken, "{}: another process has taken this database; this one has stopped", arguments.database);
     Ok(())
 }
 
-/// Ctrl-C or SIGTERM; parked requests are answered first.
+/// Ctrl-C, SIGTERM, or the loss of the database; parked requests are answered first.
 async fn stop_signal(node: Node) {
     let interrupted = tokio::signal::ctrl_c();
     let mut terminated = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
@@ -122,8 +124,9 @@ async fn stop_signal(node: Node) {
     tokio::select! {
         _ = interrupted => {}
         _ = terminated.recv() => {}
+        () = node.stopped() => {}
     }
-    node.waiters().wake_all();
+    node.close();
 }
 
 fn random(bytes: usize) -> anyhow::Result<String> {

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// Jobs of one topic at a time.
 const SLOTS_PER_TOPIC: usize = 64;
@@ -110,7 +110,15 @@ impl Executor {
         let cx = self.registry.cx(Arc::new(move || clock.now()), cancelled.clone());
         let at_most_once = view.properties.get("transhume.policy").is_some_and(|policy| policy == "at_most_once");
         let maps_outputs = view.maps_outputs;
-        let work = handler.run(self.job(instance, token, view), cx);
+        let (topic, job) = (view.topic.clone(), self.job(instance, token, view));
+        // In a task of its own: a handler that panics fails its job only, and ends with the lease.
+        let run = AbortOnDropHandle::new(tokio::spawn(async move { handler.run(job, cx).await }));
+        let work = async {
+            run.await.unwrap_or_else(|error| {
+                tracing::error!(job.topic = topic, "a handler broke off: {error}");
+                Outcome::Retry { after: None, reason: format!("the handler of topic {topic} broke off") }
+            })
+        };
         let outcome = tokio::select! {
             outcome = work => outcome,
             () = self.heartbeat(node, instance, token, &claim) => Outcome::Fail("the lease was lost".into()),

@@ -20,9 +20,9 @@ use crate::runtime::waiters::Waiters;
 use crate::store::{Store, StoreError};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 /// Commands that wait for the driver; more are answered "busy" with a time to come again.
 const QUEUE_COMMANDS_MAX: usize = 4_096;
@@ -43,7 +43,9 @@ struct Inner {
     events: broadcast::Sender<Notice>,
     definitions: Mutex<BTreeMap<DefinitionId, Arc<ProcessDefinition>>>,
     decisions: Mutex<BTreeMap<DefinitionId, Arc<DecisionModel>>>,
-    stopped: AtomicBool,
+    /// The end has begun: who waits is answered, nobody begins to wait.
+    closing: CancellationToken,
+    stopped: CancellationToken,
     driver: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
@@ -85,7 +87,8 @@ impl Node {
             events,
             definitions: Mutex::default(),
             decisions: Mutex::default(),
-            stopped: AtomicBool::new(false),
+            closing: CancellationToken::new(),
+            stopped: CancellationToken::new(),
             driver: Mutex::default(),
         }));
         let outlet = node.clone();
@@ -94,7 +97,8 @@ impl Node {
         let watched = node.clone();
         let task = tokio::spawn(async move {
             driver.run(opened).await;
-            watched.0.stopped.store(true, Ordering::Release);
+            watched.close();
+            watched.0.stopped.cancel();
         });
         *node.0.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
         node.take_back(&holder).await?;
@@ -114,7 +118,22 @@ impl Node {
     }
 
     pub fn is_stopped(&self) -> bool {
-        self.0.stopped.load(Ordering::Acquire)
+        self.0.stopped.is_cancelled()
+    }
+
+    /// Ends when the node has stopped, also when another process has taken its database.
+    pub async fn stopped(&self) {
+        self.0.stopped.cancelled().await;
+    }
+
+    pub fn is_closing(&self) -> bool {
+        self.0.closing.is_cancelled()
+    }
+
+    /// The end has begun: who waits for jobs is answered now, not at the end of its time.
+    pub fn close(&self) {
+        self.0.closing.cancel();
+        self.0.waiters.wake_all();
     }
 
     /// What changes, as it is committed.
@@ -207,9 +226,9 @@ impl Node {
 
     /// Gives leases back, answers who waits, and stops. What is not done then goes on at the next start.
     pub async fn shutdown(&self) {
+        self.close();
         self.0.executor.shutdown().await;
-        self.0.stopped.store(true, Ordering::Release);
-        self.0.waiters.wake_all();
+        self.0.stopped.cancel();
         let task = lock(&self.0.driver).take();
         if let Some(task) = task {
             task.abort();

@@ -4,7 +4,7 @@ use crate::base::id::InstanceId;
 use crate::base::variable::{Variables, from_json};
 use crate::engine::command::Create;
 use crate::engine::compile::{compile, no_resources};
-use crate::engine::instance::InstanceState;
+use crate::engine::instance::{InstanceState, Wait};
 use crate::engine::job::Binding;
 use crate::handlers::{Cx, Handler, Job, Outcome, Registry, registry};
 use crate::partition::{Bundle, Reply, Which, Work};
@@ -28,6 +28,15 @@ impl Handler for Adds {
     }
 }
 
+struct Panics;
+
+#[async_trait]
+impl Handler for Panics {
+    async fn run(&self, _job: Job, _cx: Cx) -> Outcome {
+        panic!("a defect of the handler")
+    }
+}
+
 const MODEL: &str = r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace="t">
 <message id="m" name="go"/>
 <process id="p" isExecutable="true">
@@ -39,9 +48,13 @@ const MODEL: &str = r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524
 </process></definitions>"#;
 
 async fn node(folder: &Path) -> Node {
+    node_with(folder, Arc::new(Adds)).await
+}
+
+async fn node_with(folder: &Path, handler: Arc<dyn Handler>) -> Node {
     let store = Store::open(&format!("sqlite:{}", folder.join("test.db").display())).await.expect("it opens");
     let mut registry = Registry::new(registry::Config::default());
-    registry.add("add", Arc::new(Adds));
+    registry.add("add", handler);
     let config = Config {
         store,
         clock: system(),
@@ -98,5 +111,42 @@ async fn handlers_work_messages_arrive_and_a_restart_finds_everything_again() {
     until(&second, id, |_, state| state == InstanceState::Completed).await;
     let nobody = second.correlate(&selector, Payload::default()).await;
     assert!(nobody.is_err(), "nobody waits any more");
+    second.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_panics_costs_an_attempt_not_a_slot() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = node_with(folder.path(), Arc::new(Panics)).await;
+    deploy(&node).await;
+    let id = start(&node).await;
+    let mut job = None;
+    for _ in 0..2_000 {
+        let live = node.instance(id).await.expect("it reads").expect("it waits");
+        job = live.tokens().find_map(|(_, _, token)| match &token.wait {
+            Wait::Job(job) if job.failures > 0 => Some(job.clone()),
+            _ => None,
+        });
+        if job.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let job = job.expect("the failure is reported, long before its lease ends");
+    assert_eq!(job.error.map(|error| error.message).as_deref(), Some("the handler of topic add broke off"));
+    node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_database_is_taken_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = node(folder.path()).await;
+    deploy(&first).await;
+    let second = node(folder.path()).await;
+    let definition = Which::Key { key: "p".into(), tenant: String::new(), binding: Binding::Latest, deployment: None };
+    let refused = first.submit(Work::Start { definition, create: Create::default() }, None, None).await;
+    assert!(refused.is_err(), "it owns nothing any more");
+    tokio::time::timeout(Duration::from_secs(5), first.stopped()).await.expect("whoever waits for its end is told");
+    assert!(first.is_closing());
     second.shutdown().await;
 }

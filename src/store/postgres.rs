@@ -26,7 +26,7 @@ pub(super) const MARKS: Marks = Marks::Arrays;
 
 const READERS_MAX: u32 = 16;
 const SESSION: [(&str, &str); 7] = [
-    ("statement_timeout", "30s"),
+    ("statement_timeout", "10s"),
     ("lock_timeout", "10s"),
     ("idle_in_transaction_session_timeout", "10s"),
     ("tcp_user_timeout", "10s"),

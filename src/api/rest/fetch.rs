@@ -88,7 +88,7 @@ pub(super) async fn fetch_and_lock(call: Call, Json(body): Json<Object>) -> Answ
             return Ok(answer);
         }
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())).unwrap_or_default();
-        if left.is_zero() || node.is_stopped() {
+        if left.is_zero() || node.is_closing() {
             return json(shape!([]));
         }
         if crowd.is_full() {

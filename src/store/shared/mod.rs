@@ -23,7 +23,7 @@ use tokio::sync::Mutex;
 /// A read that takes longer is an attack or a missing index.
 const READ_DEADLINE_MS: u64 = 5_000;
 /// After it the connection is closed: its transaction ends at the server, which knows the same limit.
-const WRITE_DEADLINE_MS: u64 = 30_000;
+const WRITE_DEADLINE_MS: u64 = 10_000;
 
 type DbRow = <Db as sqlx::Database>::Row;
 

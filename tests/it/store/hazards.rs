@@ -1,9 +1,10 @@
 //! Hazards of our own stack (reliability.md 5), each reproduced: H1 a cancelled begin, H4 a commit whose answer is lost,
-//! H11 two writers. H3, the full disk, is tested inside the store.
+//! H11 two writers; with RUN_SLOW_TESTS also H2, a network that swallows packets. H3, the full disk, is tested inside the
+//! store.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::{Connection, Row};
@@ -82,6 +83,8 @@ async fn a_cancelled_write_leaves_no_transaction_open() {
 struct Proxy {
     folder: tempfile::TempDir,
     lose: Arc<AtomicBool>,
+    /// Connections of before this moment hear nothing any more.
+    cut: Arc<AtomicU64>,
 }
 
 impl Proxy {
@@ -89,17 +92,35 @@ impl Proxy {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let listener = UnixListener::bind(folder.path().join(".s.PGSQL.5432")).expect("listens");
         let lose = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&lose);
+        let cut = Arc::new(AtomicU64::new(0));
+        let (flag, cuts) = (Arc::clone(&lose), Arc::clone(&cut));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(forward(client, server.clone(), Arc::clone(&flag)));
+                let line = Line { lose: Arc::clone(&flag), since: cuts.load(Ordering::SeqCst), cut: Arc::clone(&cuts) };
+                tokio::spawn(forward(client, server.clone(), line));
             }
         });
-        Self { folder, lose }
+        Self { folder, lose, cut }
     }
 }
 
-async fn forward(mut client: UnixStream, server: PathBuf, lose: Arc<AtomicBool>) {
+/// What can happen to one connection.
+struct Line {
+    lose: Arc<AtomicBool>,
+    since: u64,
+    cut: Arc<AtomicU64>,
+}
+
+impl Line {
+    /// Packets vanish: both sides wait for ever.
+    async fn swallowed(&self) {
+        if self.cut.load(Ordering::SeqCst) != self.since {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+async fn forward(mut client: UnixStream, server: PathBuf, line: Line) {
     let Ok(mut server) = UnixStream::connect(server).await else { return };
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
@@ -109,6 +130,7 @@ async fn forward(mut client: UnixStream, server: PathBuf, lose: Arc<AtomicBool>)
         tokio::select! {
             read = from_client.read(&mut up) => {
                 let Ok(read @ 1..) = read else { return };
+                line.swallowed().await;
                 asked = up[..read].windows(6).any(|word| word == b"COMMIT");
                 if to_server.write_all(&up[..read]).await.is_err() {
                     return;
@@ -116,7 +138,7 @@ async fn forward(mut client: UnixStream, server: PathBuf, lose: Arc<AtomicBool>)
             }
             read = from_server.read(&mut down) => {
                 let Ok(read @ 1..) = read else { return };
-                if asked && lose.swap(false, Ordering::SeqCst) {
+                if asked && line.lose.swap(false, Ordering::SeqCst) {
                     return;
                 }
                 if to_client.write_all(&down[..read]).await.is_err() {
@@ -153,4 +175,31 @@ async fn a_commit_whose_answer_is_lost_is_found() {
         "the old owner has heard of nothing, and is refused"
     );
     assert!(direct.instances(&[InstanceId(1)]).await.is_ok());
+}
+
+/// H2: a cut that nobody is told of. The call has a deadline of its own, which closes the connection; then it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_network_does_not_hold_a_commit_for_ever() {
+    if std::env::var("RUN_SLOW_TESTS").is_err() {
+        return;
+    }
+    let Some(url) = postgres::database("a_silent_network_does_not_hold_a_commit_for_ever").await else { return };
+    let (base, host) = url.split_once("?host=").expect("the test server is reached by its socket");
+    let proxy = Proxy::new(Path::new(host).join(".s.PGSQL.5432"));
+    let store = Store::open(&format!("{base}?host={}", proxy.folder.path().display())).await.expect("opens");
+    let mut fence = open(&store, "one").await;
+    let mut random = Random::new(31);
+    for _ in 0..2 {
+        let tx = random.transaction(&fence);
+        proxy.cut.fetch_add(1, Ordering::SeqCst);
+        let begun = std::time::Instant::now();
+        match store.commit(&tx).await {
+            Ok(()) => fence = tx.fence,
+            Err(error) => assert_eq!(error, CommitError::Failed),
+        }
+        assert!(begun.elapsed() < Duration::from_secs(15), "it took {:?}", begun.elapsed());
+        let tx = random.transaction(&fence);
+        assert_eq!(store.commit(&tx).await, Ok(()), "the next one goes through");
+        fence = tx.fence;
+    }
 }
