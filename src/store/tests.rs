@@ -1,7 +1,8 @@
 //! The store on SQLite: what was committed is read back, and what must not be written is not.
 
 use super::Store;
-use super::queries::work::OpenJobs;
+use super::queries::record::{JobRecord, Record as _};
+use super::queries::select::{Condition, Select, Test, Text, column, rows};
 use crate::base::access::Access;
 use crate::base::id::{DefinitionId, InstanceId, PartitionId, ROOT_SCOPE, ScopeId, TokenId};
 use crate::base::time::Timestamp;
@@ -323,35 +324,24 @@ async fn each_column_holds_what_its_name_says() {
     );
 }
 
+/// `fetchAndLock` must not look at all jobs that wait: the index over those that can be had is found.
 #[tokio::test]
-async fn a_worker_finds_the_jobs_that_it_may_have_urgent_first() {
+async fn open_jobs_are_found_by_their_index() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(&folder).await;
-    store.open_partition(PartitionId(0), "one", Timestamp(0)).await.expect("taken");
-    let mut tx = batch(1, 0, 4);
-    for write in &mut tx.index {
-        if let IndexRow::Job(job) = &mut write.row {
-            let id = write.common.instance.0;
-            job.priority = if id == 3 { 9 } else { 0 };
-            job.holder = (id == 2).then(|| "someone".into());
-            let tenant = if id == 4 { "north" } else { "" };
-            write.common = Arc::new(Common { tenant: tenant.into(), ..(*write.common).clone() });
-        }
-    }
-    assert_eq!(store.commit(&tx).await, Ok(()));
-    let find = async |access: Access, wanted: OpenJobs, now: i64| {
-        let found = store.open_jobs(&access, &wanted, Timestamp(now), 10).await.expect("is read");
-        found.into_iter().map(|job| job.instance.0).collect::<Vec<_>>()
+    let select = Select {
+        conditions: vec![
+            Condition::equal(column::TOPIC, "t"),
+            Condition::flag(column::FAILED, false),
+            Condition::Empty(column::HOLDER),
+            Condition::Is(column::DUE, Test::LessOrEqual, 5.into()),
+        ],
+        order: vec![(column::PRIORITY, true)],
+        first: 0,
+        limit: Some(10),
     };
-    let of = |topic: &str| OpenJobs { topic: topic.into(), ..OpenJobs::default() };
-    let nobody = Access { tenants: Some(Default::default()), ..Access::system() };
-    assert_eq!(find(Access::system(), of("t"), 5).await, [3, 1, 4], "2 is held");
-    assert_eq!(find(nobody, of("t"), 5).await, [3, 1], "4 belongs to another tenant");
-    assert!(find(Access::system(), of("t"), 4).await.is_empty(), "none is due yet");
-    assert!(find(Access::system(), of("other"), 5).await.is_empty());
-    let with = |value: &str| OpenJobs { variables: [("a".to_owned(), value.into())].into(), ..of("t") };
-    assert_eq!(find(Access::system(), with("x"), 5).await, [3, 1, 4]);
-    assert!(find(Access::system(), with("y"), 5).await.is_empty());
-    let other = OpenJobs { processes: vec!["another".into()], ..of("t") };
-    assert!(find(Access::system(), other, 5).await.is_empty());
+    let Text { sql, binds } = rows(&JobRecord::SOURCE, &Access::system(), &select);
+    let plan: Vec<(i64, i64, i64, String)> =
+        store.fetch(format!("EXPLAIN QUERY PLAN {sql}"), binds).await.expect("is explained");
+    assert!(plan.iter().any(|(.., step)| step.contains("job_open")), "{plan:?}");
 }

@@ -1,12 +1,10 @@
 //! The reads of people and programs: written once for both databases, each with the [`Access`] of who asks.
 //!
-//! [`select`] makes the text of a list from conditions that are values; [`record`] says what a row of each list holds; [`work`]
-//! finds the jobs that a worker may have.
+//! [`select`] makes the text of a list from conditions that are values; [`record`] says what a row of each list holds.
 
 pub mod account;
 pub mod record;
 pub mod select;
-pub mod work;
 
 use super::error::StoreError;
 use super::{Bind, Store};
