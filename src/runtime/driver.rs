@@ -24,7 +24,7 @@ pub(super) const PARTITION: PartitionId = PartitionId(0);
 pub(super) type Answer = Result<Reply, Rejection>;
 
 pub(super) enum Message {
-    Submit(Submission),
+    Submit(Box<Submission>),
     Offer(Offer, Guard),
 }
 
@@ -114,7 +114,8 @@ impl Driver {
     fn take(&mut self, message: Message) {
         let now = self.clock.now();
         match message {
-            Message::Submit(Submission { work, key, user, reply, offer, guard }) => {
+            Message::Submit(submission) => {
+                let Submission { work, key, user, reply, offer, guard } = *submission;
                 self.guards.push(guard);
                 self.next_request += 1;
                 let id = self.next_request;

@@ -105,7 +105,7 @@ impl Executor {
             return Some(internal::run(node, token, claim, view, self.clock.now()).await);
         }
         let Ok(_slot) = self.slots.acquire().await else { return None };
-        let Some(handler) = self.registry.get(&view.topic) else { return None };
+        let handler = self.registry.get(&view.topic)?;
         let clock = Arc::clone(&self.clock);
         let cx = self.registry.cx(Arc::new(move || clock.now()), cancelled.clone());
         let at_most_once = view.properties.get("transhume.policy").is_some_and(|policy| policy == "at_most_once");

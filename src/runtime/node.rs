@@ -167,7 +167,7 @@ impl Node {
     ) -> Result<Reply, SubmitError> {
         let (reply, answer) = oneshot::channel();
         let guard = self.0.clock.guard();
-        let submission = Submission { work, key, user, reply, offer, guard };
+        let submission = Box::new(Submission { work, key, user, reply, offer, guard });
         match self.0.queue.try_send(Message::Submit(submission)) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => return Err(SubmitError::Busy),

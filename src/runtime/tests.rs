@@ -1,6 +1,7 @@
 //! A node on a real SQLite file: work by handlers, timers by a clock, a restart that finds everything again.
 
 use crate::base::id::InstanceId;
+use crate::base::time::Timestamp;
 use crate::base::variable::{Variables, from_json};
 use crate::engine::command::Create;
 use crate::engine::compile::{compile, no_resources};
@@ -8,11 +9,13 @@ use crate::engine::instance::{InstanceState, Wait};
 use crate::engine::job::Binding;
 use crate::handlers::{Cx, Handler, Job, Outcome, Registry, registry};
 use crate::partition::{Bundle, Reply, Which, Work};
-use crate::runtime::clock::system;
+use crate::runtime::clock::{Clock, Guard, system};
 use crate::runtime::correlate::{Payload, Selector};
 use crate::runtime::node::{Config, Node};
 use crate::store::Store;
 use async_trait::async_trait;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +28,34 @@ impl Handler for Adds {
     async fn run(&self, job: Job, _cx: Cx) -> Outcome {
         let x = job.variables.get("x").and_then(|x| x.value.as_i64()).unwrap_or(0);
         Outcome::Complete(from_json(json!({"x": x + 1})))
+    }
+}
+
+/// Never comes to its end.
+struct Waits;
+
+#[async_trait]
+impl Handler for Waits {
+    async fn run(&self, _job: Job, _cx: Cx) -> Outcome {
+        std::future::pending().await
+    }
+}
+
+/// A clock that stands: a virtual one, at the moment at which a killed process left it.
+#[derive(Debug)]
+struct Stands;
+
+impl Clock for Stands {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_000)
+    }
+
+    fn guard(&self) -> Guard {
+        Guard::default()
+    }
+
+    fn sleep_until(&self, _at: Timestamp) -> BoxFuture<'static, Guard> {
+        std::future::pending().boxed()
     }
 }
 
@@ -52,16 +83,15 @@ async fn node(folder: &Path) -> Node {
 }
 
 async fn node_with(folder: &Path, handler: Arc<dyn Handler>) -> Node {
+    node_at(folder, handler, system()).await
+}
+
+async fn node_at(folder: &Path, handler: Arc<dyn Handler>, clock: Arc<dyn Clock>) -> Node {
     let store = Store::open(&format!("sqlite:{}", folder.join("test.db").display())).await.expect("it opens");
     let mut registry = Registry::new(registry::Config::default());
     registry.add("add", handler);
-    let config = Config {
-        store,
-        clock: system(),
-        registry: Arc::new(registry),
-        name: "test".into(),
-        installation: "test".into(),
-    };
+    let config =
+        Config { store, clock, registry: Arc::new(registry), name: "test".into(), installation: "test".into() };
     Node::start(config).await.expect("it starts")
 }
 
@@ -149,4 +179,17 @@ async fn a_node_whose_database_is_taken_says_so() {
     tokio::time::timeout(Duration::from_secs(5), first.stopped()).await.expect("whoever waits for its end is told");
     assert!(first.is_closing());
     second.shutdown().await;
+}
+
+/// The killed process's job is due at the very moment at which the next one begins: it is neither lost nor left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_of_a_killed_process_runs_in_the_next_though_the_clock_stands() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let killed = node_at(folder.path(), Arc::new(Waits), Arc::new(Stands)).await;
+    deploy(&killed).await;
+    let id = start(&killed).await;
+    until(&killed, id, |variables, _| variables.is_some_and(|all| all["x"].value == json!(1))).await;
+    let next = node_at(folder.path(), Arc::new(Adds), Arc::new(Stands)).await;
+    until(&next, id, |variables, _| variables.is_some_and(|all| all["x"].value == json!(2))).await;
+    next.shutdown().await;
 }

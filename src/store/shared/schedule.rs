@@ -1,7 +1,7 @@
 //! What is due, as [`due_of`](crate::partition::due_of) names it: timers, leases that end, jobs without a lease.
 //!
-//! A job that never rested is due since it was made; such ones are the backlog of their topic and are read with it, so
-//! that an index holds only those that rest.
+//! A job that never rested is due since it was made, never later than now; such ones are read with the backlog of their
+//! topic, so that an index holds only those that rest. Of topics that nobody offers they are left out.
 
 use super::load::local;
 use super::{Bind, Database};
@@ -32,7 +32,7 @@ impl Database {
         entries.sort();
         entries.truncate(SCHEDULE_WINDOW_MAX);
         if !topics.is_empty() {
-            entries.extend(self.backlog(partition, until.min(since), topics).await?);
+            entries.extend(self.backlog(partition, until, since, topics).await?);
         }
         Ok(entries)
     }
@@ -89,16 +89,19 @@ impl Database {
     async fn backlog(
         &self,
         partition: PartitionId,
-        before: Timestamp,
+        until: Timestamp,
+        since: Timestamp,
         topics: &[String],
     ) -> Result<Vec<Due>, StoreError> {
-        let marks: Vec<String> = (0..topics.len()).map(|number| format!("${}", number + 4)).collect();
+        // One that never rested may be due at this very moment: a process that was killed left it, and its clock stands.
+        let marks: Vec<String> = (0..topics.len()).map(|number| format!("${}", number + 5)).collect();
         let text = format!(
             "SELECT instance, token, kind, topic, due FROM job WHERE {MINE} AND {OPEN} AND kind <> 1 AND due < $3 AND \
-             topic IN ({}) ORDER BY due, instance, token LIMIT {SCHEDULE_WINDOW_MAX}",
+             (due < $4 OR due <= created_at) AND topic IN ({}) ORDER BY due, instance, token LIMIT {SCHEDULE_WINDOW_MAX}",
             marks.join(", ")
         );
-        let mut binds = reach(partition, before);
+        let mut binds = reach(partition, until);
+        binds.push(Bind::Int(since.0));
         binds.extend(topics.iter().cloned().map(Bind::Text));
         self.jobs(text, binds).await
     }

@@ -13,7 +13,7 @@ use transhume::partition::transaction::{
     ScopeRow, StartRow, SubscriptionRow, TimerRow, Transaction, UserTask, UserTaskRow, VariableRow,
 };
 
-/// Jobs that never rested are due before this moment; schedules are asked from it on.
+/// Jobs that never rested are due at this moment at the latest, often at it; schedules are asked from about it on.
 pub(super) const NOW: i64 = 1_000;
 pub(super) const INSTANCES: i64 = 12;
 
@@ -198,7 +198,7 @@ impl Random {
     fn job(&mut self) -> JobRow {
         let holder = self.maybe(Self::text);
         let rested = self.yes();
-        let created_at = Timestamp(self.below(NOW));
+        let created_at = if self.yes() { Timestamp(NOW) } else { Timestamp(self.below(NOW)) };
         JobRow {
             kind: self.one(&[JobKind::External, JobKind::Continuation, JobKind::Decision, JobKind::Script]),
             element: self.element(),
