@@ -1,12 +1,17 @@
 //! The demo's clock: virtual, shared by the engine's timers and the counterparts. It stands while anybody works and moves
-//! only when it is told to, so that a run's times repeat exactly.
+//! only when it is told to, so that a run's times repeat exactly. Where it stands is written before anybody can see it: to a
+//! process that goes on after a kill, time must not run back behind what is in its history.
 
-use crate::base::time::Timestamp;
+use crate::base::time::{TimeError, Timestamp};
+use crate::demo::kept::write_whole;
 use crate::runtime::clock::{Clock, Guard};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
@@ -26,12 +31,31 @@ struct State {
     generation: u64,
     sleepers: BTreeMap<(Timestamp, u64), oneshot::Sender<Guard>>,
     next_sleeper: u64,
+    /// Where it is kept, if it outlives the process.
+    file: Option<PathBuf>,
 }
 
 impl VirtualClock {
     pub fn new(now: Timestamp) -> Self {
-        let state = State { now, held: 0, generation: 0, sleepers: BTreeMap::new(), next_sleeper: 0 };
+        Self::with(now, None)
+    }
+
+    fn with(now: Timestamp, file: Option<PathBuf>) -> Self {
+        let state = State { now, held: 0, generation: 0, sleepers: BTreeMap::new(), next_sleeper: 0, file };
         Self(Arc::new(Inner { state: Mutex::new(state), idle: Notify::new() }))
+    }
+
+    /// The clock of a data folder, and whether it has run before; a new one begins at `begin`.
+    pub fn open(file: PathBuf, begin: Timestamp) -> io::Result<(Self, bool)> {
+        let broken = |error: TimeError| {
+            io::Error::other(format!("{} holds no time ({error}): give another data folder", file.display()))
+        };
+        let kept = match fs::read_to_string(&file) {
+            Ok(text) => Some(Timestamp::parse(text.trim()).map_err(broken)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        Ok((Self::with(kept.unwrap_or(begin), Some(file)), kept.is_some()))
     }
 
     /// Waits until nobody works.
@@ -61,10 +85,15 @@ impl VirtualClock {
     }
 
     /// Moves the clock, never back, and wakes whoever slept until then; each gets a guard, so the clock stands again.
-    pub fn advance_to(&self, at: Timestamp) {
+    pub fn advance_to(&self, at: Timestamp) -> io::Result<()> {
         let woken: Vec<oneshot::Sender<Guard>> = {
             let mut state = self.0.lock();
-            state.now = state.now.max(at);
+            if at > state.now {
+                if let Some(file) = &state.file {
+                    write_whole(file, at.to_string().as_bytes())?;
+                }
+                state.now = at;
+            }
             let after = (state.now.plus_ms(1), 0);
             let later = state.sleepers.split_off(&after);
             std::mem::replace(&mut state.sleepers, later).into_values().collect()
@@ -73,6 +102,7 @@ impl VirtualClock {
             // A sleeper that gave up meanwhile returns the guard by dropping it.
             let _given = sleeper.send(self.guard());
         }
+        Ok(())
     }
 }
 
@@ -148,7 +178,7 @@ mod tests {
         assert!(!clock.is_idle());
         drop(guard);
         clock.idle().await;
-        clock.advance_to(Timestamp(5_000));
+        clock.advance_to(Timestamp(5_000)).expect("it is kept nowhere");
         let woken = sleeper.await.expect("it wakes");
         assert!(!clock.is_idle(), "the woken one works");
         drop(woken);
@@ -161,7 +191,20 @@ mod tests {
         let clock = VirtualClock::new(Timestamp(0));
         drop(clock.sleep_until(Timestamp(10)));
         assert_eq!(clock.next_due(), None);
-        clock.advance_to(Timestamp(20));
+        clock.advance_to(Timestamp(20)).expect("it is kept nowhere");
         assert!(clock.is_idle());
+    }
+
+    #[tokio::test]
+    async fn it_goes_on_where_a_killed_process_saw_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = || VirtualClock::open(folder.path().join("clock"), Timestamp(1_000)).expect("it opens");
+        let (first, again) = open();
+        assert!(!again);
+        first.advance_to(Timestamp(7_250)).expect("it is kept");
+        first.advance_to(Timestamp(20)).expect("it does not go back");
+        let (next, again) = open();
+        assert!(again);
+        assert_eq!(Clock::now(&next), Timestamp(7_250));
     }
 }

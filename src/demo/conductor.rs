@@ -6,6 +6,7 @@ use crate::demo::clock::VirtualClock;
 use crate::demo::people::People;
 use crate::runtime::clock::Clock;
 use crate::runtime::show::Speed;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -73,7 +74,7 @@ pub async fn turn(clock: &VirtualClock, people: &mut People, client: &Client, pa
         tokio::time::sleep(NOTHING_DUE_PAUSE).await;
         return Ok(if clock.is_idle() { Turn::Rests } else { Turn::Went });
     };
-    run_to(clock, next, pace).await;
+    run_to(clock, next, pace).await.map_err(|error| format!("the clock cannot be kept: {error}"))?;
     Ok(Turn::Went)
 }
 
@@ -90,24 +91,24 @@ pub async fn settle(clock: &VirtualClock) {
 }
 
 /// Moves the clock to a time, at once or at its speed; who begins to work meanwhile stops it.
-async fn run_to(clock: &VirtualClock, at: Timestamp, pace: &Pace) {
+async fn run_to(clock: &VirtualClock, at: Timestamp, pace: &Pace) -> io::Result<()> {
     while clock.now() < at {
         if pace.paused() {
             tokio::time::sleep(TICK).await;
             continue;
         }
         match pace.speed() {
-            Speed::Max => clock.advance_to(at),
+            Speed::Max => clock.advance_to(at)?,
             Speed::Times(times) => {
                 tokio::time::sleep(TICK).await;
                 #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a step")]
                 let step = (TICK.as_secs_f64() * 1_000.0 * times).max(1.0) as i64;
-                clock.advance_to(clock.now().plus_ms(step).min(at));
+                clock.advance_to(clock.now().plus_ms(step).min(at))?;
             }
         }
         if !clock.is_idle() {
-            return;
+            return Ok(());
         }
     }
-    clock.advance_to(at);
+    clock.advance_to(at)
 }

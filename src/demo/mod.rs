@@ -1,5 +1,5 @@
 //! Floor 8: the demo, which serves what it plays. [`run`] plays it; [`counterpart`] are the outside systems on loopback, [`people`] the played people,
-//! [`clock`] and [`conductor`] the shared virtual time, [`segments`] the table beside the paper's, [`view`] what the page
+//! [`clock`] and [`conductor`] the shared virtual time, [`kept`] files that a kill leaves whole, [`segments`] the table beside the paper's, [`view`] what the page
 //! shows.
 
 pub mod catalogue;
@@ -7,6 +7,7 @@ mod client;
 pub mod clock;
 mod conductor;
 pub mod counterpart;
+mod kept;
 mod people;
 mod progress;
 pub mod run;

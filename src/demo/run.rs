@@ -1,7 +1,7 @@
 //! The demo: a server on loopback with a database of its own, counterparts that speak the real protocols, played people, one
 //! virtual clock. The same models and handlers as in production move 25 servers from discovery to the steady state.
 //!
-//! All that lasts is in the data folder: the database, and the counterparts' own file with the clock. A run that was killed
+//! All that lasts is in the data folder: the database, and the counterparts' own file and the clock. A run that was killed
 //! goes on where it stood when it is started again with the same folder.
 
 use crate::api::{self, ApiState, NewAccount, Options as ApiOptions};
@@ -111,8 +111,7 @@ struct Demo {
 impl Demo {
     async fn begin(options: &Options) -> anyhow::Result<Self> {
         let begin = Timestamp::parse(BEGIN)?;
-        let stored = Counterparts::stored_clock(&options.data)?;
-        let clock = VirtualClock::new(stored.unwrap_or(begin));
+        let (clock, again) = VirtualClock::open(options.data.join("clock"), begin)?;
         let held = clock.guard();
         let counterparts = Counterparts::start(&options.data, Arc::new(clock.clone()), outside(options)).await?;
         let node = start_node(options, &counterparts, &clock).await?;
@@ -157,7 +156,7 @@ impl Demo {
         let _first = programme.instance.set(instance);
         drop(held);
         let demo = Self { node, clock, pace, client, programme, counterparts, api, address, ended };
-        demo.announce(options, stored.is_some());
+        demo.announce(options, again);
         Ok(demo)
     }
 

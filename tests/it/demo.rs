@@ -4,11 +4,11 @@
 use crate::support::say::say;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-/// Kills in the quick run; `DEMO_KILLS` asks for more.
-const KILLS: u32 = 3;
+/// Kills in the quick run; `DEMO_KILLS` asks for more, `DEMO_SEED` for the same moments again.
+const KILLS: u64 = 3;
 
 fn demo(data: &Path, more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_transhume"));
@@ -62,36 +62,57 @@ fn orders(data: &Path) -> BTreeMap<String, usize> {
 
 #[test]
 fn the_papers_sequence_has_the_papers_times_and_kills_change_nothing() {
-    let data = tempfile::tempdir().expect("a folder");
-    let kills = std::env::var("DEMO_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
-    let mut random = 0x2545_F491_4F6C_DD1D_u64;
-    let mut killed = 0;
-    for _ in 0..kills {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        let mut running = demo(data.path(), &["--sequence", "paper"]).spawn().expect("the demo starts");
-        std::thread::sleep(Duration::from_millis(300 + random % 2_500));
-        killed += u32::from(kill(&mut running));
+    let kills = number("DEMO_KILLS").unwrap_or(KILLS);
+    let seed = number("DEMO_SEED").unwrap_or_else(|| u64::from(std::process::id()) * 0x9E37_79B9 + 1);
+    let mut random = seed;
+    let (mut killed, mut ends) = (0, 0);
+    // A run that comes to its end before the next kill is judged, and the next one begins in a fresh folder.
+    while ends == 0 || killed < kills {
+        let data = tempfile::tempdir().expect("a folder");
+        loop {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let wait = if killed < kills { Duration::from_millis(200 + random % 2_000) } else { Duration::MAX };
+            if !killed_within(demo(data.path(), &["--sequence", "paper"]), wait) {
+                break;
+            }
+            killed += 1;
+        }
+        judge(data.path(), &format!("seed {seed}, after {killed} kills"));
+        ends += 1;
     }
-    let (done, text) = finished(&mut demo(data.path(), &["--sequence", "paper"]));
-    assert!(done, "{text}");
-    assert_eq!(table(&text), paper(), "{text}");
-    let placed = orders(data.path());
-    assert_eq!(placed.len(), 4, "gateway, VLAN, host, vCenter: {placed:?}");
-    assert!(placed.values().all(|times| *times == 1), "no order is placed twice: {placed:?}");
-    let (again, text) = finished(&mut demo(data.path(), &["--sequence", "paper"]));
-    assert!(again, "{text}");
-    assert_eq!(table(&text), paper(), "a run that has ended prints the same table: {text}");
-    say(format!("demo: killed {killed} times, the paper's times, {} orders, none twice", placed.len()));
+    say(format!("demo: seed {seed}, killed {killed} times in {ends} runs, the paper's times, no order twice"));
 }
 
-/// True if it still ran.
-fn kill(running: &mut Child) -> bool {
-    let ran = running.try_wait().expect("it is ours").is_none();
+/// A run that has ended prints its table again.
+fn judge(data: &Path, what: &str) {
+    let (done, text) = finished(&mut demo(data, &["--sequence", "paper"]));
+    assert!(done, "{what}: {text}");
+    assert_eq!(table(&text), paper(), "{what}: {text}");
+    let placed = orders(data);
+    assert_eq!(placed.len(), 4, "{what}: gateway, VLAN, host, vCenter: {placed:?}");
+    assert!(placed.values().all(|times| *times == 1), "{what}: no order is placed twice: {placed:?}");
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// False if it came to its end by itself.
+fn killed_within(mut command: Command, wait: Duration) -> bool {
+    // Nobody reads what it prints: a full pipe would hold it.
+    let mut running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the demo starts");
+    let begun = Instant::now();
+    while begun.elapsed() < wait {
+        if running.try_wait().expect("it is ours").is_some() {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
     running.kill().expect("it is ours");
     running.wait().expect("it is ours");
-    ran
+    true
 }
 
 #[test]

@@ -189,11 +189,6 @@ impl Counterparts {
         })
     }
 
-    /// The clock of an earlier run with this folder; the demo's goes on from there.
-    pub fn stored_clock(data: &Path) -> io::Result<Option<Timestamp>> {
-        world::stored_clock(data)
-    }
-
     /// How handlers reach all of this, under the names that the models use.
     pub fn connections(&self) -> Connections {
         let to = |name: &str, kind: Kind, address: String| {

@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::USER;
-use super::world::{self, World};
+use super::world::World;
 use crate::base::time::Timestamp;
+use crate::demo::kept::write_whole;
 
 const FOLDER: &str = "mails";
 const MAIL_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -147,7 +148,7 @@ fn keep(world: &World, to: &[String], message: &[u8]) -> io::Result<()> {
     let now = world.clock.now();
     let envelope = format!("X-Envelope-To: {}\r\n", to.join(", "));
     let whole = [envelope.as_bytes(), message].concat();
-    world::write_whole(&folder.join(format!("{:015}{ending}", now.0)), &whole)
+    write_whole(&folder.join(format!("{:015}{ending}", now.0)), &whole)
 }
 
 pub(super) fn mails(folder: &Path) -> io::Result<Vec<Mail>> {

@@ -1,8 +1,8 @@
 //! The outside world's memory: one state, one file. It is written (temporary file, fsync, rename) before an answer leaves, so
-//! that a killed process finds its counterparts as a real outside would be; the clock lies in the same file.
+//! that a killed process finds its counterparts as a real outside would be.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{Clock, Options, gateway, softlayer, vcenter, vr};
 use crate::base::time::Timestamp;
+use crate::demo::kept::write_whole;
 
 const FILE: &str = "counterparts.json";
 const REQUESTS: &str = "softlayer-requests.log";
@@ -20,8 +21,6 @@ const REQUESTS: &str = "softlayer-requests.log";
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct State {
-    /// The latest instant at which anything changed.
-    pub(super) clock: Timestamp,
     pub(super) softlayer: softlayer::State,
     pub(super) vr: vr::State,
     pub(super) source: vcenter::State,
@@ -114,7 +113,6 @@ impl World {
         let result = change(&mut next, now)?;
         let text = |state: &State| serde_json::to_vec(state).map_err(io::Error::other);
         if text(&next)? != held.text {
-            next.clock = next.clock.max(now);
             let text = text(&next)?;
             write_whole(&self.folder.join(FILE), &text)?;
             *held = Held { state: next, text };
@@ -137,11 +135,6 @@ impl World {
     }
 }
 
-/// The clock of an earlier run in this folder.
-pub(super) fn stored_clock(folder: &Path) -> io::Result<Option<Timestamp>> {
-    Ok(read(folder)?.map(|state| state.clock))
-}
-
 fn read(folder: &Path) -> io::Result<Option<State>> {
     let path = folder.join(FILE);
     match fs::read(&path) {
@@ -153,18 +146,5 @@ fn read(folder: &Path) -> io::Result<Option<State>> {
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// The whole file or the one before it, whenever the power goes.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let partial = path.with_extension("partial");
-    let mut file = File::create(&partial)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&partial, path)?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
     }
 }

@@ -23,8 +23,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::httpd;
-use super::world::{self, World};
+use super::world::World;
 use crate::base::time::Timestamp;
+use crate::demo::kept::write_whole;
 
 const ORDERS: &str = "softlayer-orders.log";
 
@@ -410,7 +411,7 @@ pub(super) fn log_missing_orders(folder: &Path, state: &State) -> io::Result<()>
     }
     // a line torn by a kill is written again as a whole
     let text: String = lines.into_iter().map(|line| format!("{line}\n")).chain(absent).collect();
-    world::write_whole(&path, text.as_bytes())
+    write_whole(&path, text.as_bytes())
 }
 
 fn append_order(folder: &Path, one: &Resource) -> io::Result<()> {
