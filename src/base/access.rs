@@ -17,12 +17,7 @@ pub struct Access {
 impl Access {
     /// The engine's own work; never given to a request from outside.
     pub fn system() -> Self {
-        Self {
-            user: None,
-            groups: BTreeSet::new(),
-            tenants: None,
-            admin: true,
-        }
+        Self { user: None, groups: BTreeSet::new(), tenants: None, admin: true }
     }
 
     /// A caller sees its own tenants and what has none.

@@ -41,23 +41,11 @@ pub struct Findings {
 }
 
 impl Findings {
-    pub fn error(
-        &mut self,
-        at: Position,
-        element: Option<&str>,
-        code: &'static str,
-        message: impl Into<String>,
-    ) {
+    pub fn error(&mut self, at: Position, element: Option<&str>, code: &'static str, message: impl Into<String>) {
         self.add(Severity::Error, at, element, code, message.into());
     }
 
-    pub fn warn(
-        &mut self,
-        at: Position,
-        element: Option<&str>,
-        code: &'static str,
-        message: impl Into<String>,
-    ) {
+    pub fn warn(&mut self, at: Position, element: Option<&str>, code: &'static str, message: impl Into<String>) {
         self.add(Severity::Warning, at, element, code, message.into());
     }
 
@@ -73,20 +61,7 @@ impl Findings {
         self.list.iter().filter(|d| d.severity == Severity::Warning)
     }
 
-    fn add(
-        &mut self,
-        severity: Severity,
-        at: Position,
-        element: Option<&str>,
-        code: &'static str,
-        message: String,
-    ) {
-        self.list.push(Diagnostic {
-            severity,
-            at,
-            element: element.map(str::to_owned),
-            message,
-            code,
-        });
+    fn add(&mut self, severity: Severity, at: Position, element: Option<&str>, code: &'static str, message: String) {
+        self.list.push(Diagnostic { severity, at, element: element.map(str::to_owned), message, code });
     }
 }

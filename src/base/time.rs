@@ -20,9 +20,7 @@ pub use jiff::tz::TimeZone;
 pub use timer::{Cycle, TimerKind, check_timer, first_due, next_due};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
@@ -33,9 +31,7 @@ pub enum TimeError {
     TooLong(usize),
     #[error("{0:?} is not a date-time: write it as 2026-11-22T08:00:00Z")]
     NotADate(String),
-    #[error(
-        "{0:?} is not an ISO 8601 period: write PT5M for five minutes, P1DT2H for a day and two hours"
-    )]
+    #[error("{0:?} is not an ISO 8601 period: write PT5M for five minutes, P1DT2H for a day and two hours")]
     NotASpan(String),
     #[error(
         "{0:?} is not a cycle: write R3/PT10H (three times), R/PT10M (for ever), or a cron pattern such as 0 0 9 ? * MON-FRI"
@@ -49,10 +45,7 @@ pub enum TimeError {
     Negative(String),
     #[error("{0:?} repeats zero times: write R1 for once, R for ever")]
     NoRepeat(String),
-    #[error(
-        "{text:?} repeats every {ms} ms, the shortest cycle is {} ms: write a longer one",
-        limits::CYCLE_MIN_MS
-    )]
+    #[error("{text:?} repeats every {ms} ms, the shortest cycle is {} ms: write a longer one", limits::CYCLE_MIN_MS)]
     TooShort { text: String, ms: i64 },
     #[error("{0:?} leads beyond the year 9999: write a nearer time")]
     TooFar(String),
@@ -78,9 +71,7 @@ impl Timestamp {
 
     /// `2026-11-22T08:00:00.000+0000`: three digits, no colon, never `Z`.
     pub fn to_camunda(self) -> String {
-        self.civil()
-            .strftime("%Y-%m-%dT%H:%M:%S.%3f+0000")
-            .to_string()
+        self.civil().strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string()
     }
 
     fn of(zoned: &Zoned) -> Self {
@@ -93,11 +84,7 @@ impl Timestamp {
 
     /// Instants beyond the years that can be written are the first or last one that can.
     fn instant(self) -> jiff::Timestamp {
-        let bound = if self.0 < 0 {
-            jiff::Timestamp::MIN
-        } else {
-            jiff::Timestamp::MAX
-        };
+        let bound = if self.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(bound)
     }
 
@@ -133,9 +120,7 @@ pub fn parse_span(text: &str) -> Result<Span, TimeError> {
 /// `at` plus a period by the calendar of `zone`: a month later is the same day, or the last one of a shorter month.
 pub fn add_span(at: Timestamp, iso: &Span, zone: &TimeZone) -> Result<Timestamp, TimeError> {
     let later = at.in_zone(zone.clone()).checked_add(*iso);
-    later
-        .map(|later| Timestamp::of(&later))
-        .map_err(|_| TimeError::TooFar(iso.to_string()))
+    later.map(|later| Timestamp::of(&later)).map_err(|_| TimeError::TooFar(iso.to_string()))
 }
 
 /// A period in milliseconds, where days have 24 hours; `None` if it has months or years, which have no fixed length.
@@ -157,23 +142,15 @@ fn zoned(text: &str, zone: &TimeZone) -> Result<Zoned, TimeError> {
     if pieces.time_zone_annotation().is_some() {
         return PARSER.parse_zoned(text.as_ref()).map_err(|_| wrong());
     }
-    let civil = pieces
-        .date()
-        .to_datetime(pieces.time().unwrap_or(Time::midnight()));
+    let civil = pieces.date().to_datetime(pieces.time().unwrap_or(Time::midnight()));
     let zone = match pieces.to_numeric_offset() {
         Some(offset) if offset.seconds() == 0 => TimeZone::UTC,
         Some(offset) => TimeZone::fixed(offset),
         None => zone.clone(),
     };
     // Civil dates reach a day further than instants do, and 9999-12-31 is a common way to say never.
-    let bound = if civil.year() < 0 {
-        jiff::Timestamp::MIN
-    } else {
-        jiff::Timestamp::MAX
-    };
-    Ok(civil
-        .to_zoned(zone.clone())
-        .unwrap_or_else(|_| bound.to_zoned(zone)))
+    let bound = if civil.year() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    Ok(civil.to_zoned(zone.clone()).unwrap_or_else(|_| bound.to_zoned(zone)))
 }
 
 /// Without the blanks around it; a text that is no time must not fill a log or a search.
@@ -188,9 +165,7 @@ fn short(text: &str) -> Result<&str, TimeError> {
 /// In a query an unescaped `+` arrives as a blank: `2026-11-22T08:00:00.000 0000`.
 fn with_plus(text: &str) -> std::borrow::Cow<'_, str> {
     match text.rsplit_once(' ') {
-        Some((date, offset))
-            if date.contains('T') && offset.starts_with(|digit: char| digit.is_ascii_digit()) =>
-        {
+        Some((date, offset)) if date.contains('T') && offset.starts_with(|digit: char| digit.is_ascii_digit()) => {
             format!("{date}+{offset}").into()
         }
         Some(_) | None => text.into(),

@@ -22,44 +22,26 @@ pub struct Variable {
 pub struct Tag {
     #[serde(rename = "k")]
     pub kind: String,
-    #[serde(
-        rename = "i",
-        default,
-        skip_serializing_if = "serde_json::Map::is_empty"
-    )]
+    #[serde(rename = "i", default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub info: serde_json::Map<String, Value>,
 }
 
 impl Variable {
     pub fn tagged(value: Value, kind: &str) -> Self {
-        Self {
-            value,
-            tag: Some(Box::new(Tag {
-                kind: kind.into(),
-                info: serde_json::Map::new(),
-            })),
-        }
+        Self { value, tag: Some(Box::new(Tag { kind: kind.into(), info: serde_json::Map::new() })) }
     }
 }
 
 impl<T: Into<Value>> From<T> for Variable {
     fn from(value: T) -> Self {
-        Self {
-            value: value.into(),
-            tag: None,
-        }
+        Self { value: value.into(), tag: None }
     }
 }
 
 /// Untyped variables from a JSON object; anything else gives none.
 pub fn from_json(object: Value) -> Variables {
     match object {
-        Value::Object(map) => map
-            .into_iter()
-            .map(|(name, value)| (name, Variable { value, tag: None }))
-            .collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Variables::new()
-        }
+        Value::Object(map) => map.into_iter().map(|(name, value)| (name, Variable { value, tag: None })).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Variables::new(),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const WITHIN: Duration = Duration::from_secs(30);
 
-pub struct Client {
+pub(super) struct Client {
     http: reqwest::Client,
     base: String,
     user: String,
@@ -16,13 +16,13 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(address: &str, user: &str, password: &str) -> Result<Self, String> {
+    pub(super) fn new(address: &str, user: &str, password: &str) -> Result<Self, String> {
         let http = reqwest::Client::builder().no_proxy().timeout(WITHIN).build().map_err(|e| e.to_string())?;
         let base = format!("{address}/engine-rest");
         Ok(Self { http, base, user: user.to_owned(), password: password.to_owned() })
     }
 
-    pub async fn tasks(&self, most: usize) -> Result<Vec<OpenTask>, String> {
+    pub(super) async fn tasks(&self, most: usize) -> Result<Vec<OpenTask>, String> {
         let list = self.get(&format!("/task?sortBy=created&sortOrder=asc&maxResults={most}&firstResult=0")).await?;
         let tasks = list.as_array().into_iter().flatten().map(|task| {
             let of = |name: &str| task[name].as_str().unwrap_or_default().to_owned();
@@ -32,17 +32,17 @@ impl Client {
         Ok(tasks.collect())
     }
 
-    pub async fn complete(&self, task: &str, variables: Value) -> Result<(), String> {
+    pub(super) async fn complete(&self, task: &str, variables: Value) -> Result<(), String> {
         self.post(&format!("/task/{task}/complete"), &json!({"variables": variables}), None).await.map(|_| ())
     }
 
     /// Starts a process once, however often this is called with the same key.
-    pub async fn start(&self, process: &str, body: &Value, key: &str) -> Result<String, String> {
+    pub(super) async fn start(&self, process: &str, body: &Value, key: &str) -> Result<String, String> {
         let started = self.post(&format!("/process-definition/key/{process}/start"), body, Some(key)).await?;
         started["id"].as_str().map(str::to_owned).ok_or_else(|| format!("the answer to the start has no id: {started}"))
     }
 
-    pub async fn get(&self, path: &str) -> Result<Value, String> {
+    pub(super) async fn get(&self, path: &str) -> Result<Value, String> {
         let request = self.http.get(format!("{}{path}", self.base)).basic_auth(&self.user, Some(&self.password));
         Self::answer(path, request).await
     }

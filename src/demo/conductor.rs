@@ -19,7 +19,7 @@ const NOTHING_DUE_PAUSE: Duration = Duration::from_millis(20);
 
 /// How fast the clock runs; the page and the command line change it.
 #[derive(Clone, Debug)]
-pub struct Pace(Arc<Mutex<Setting>>);
+pub(super) struct Pace(Arc<Mutex<Setting>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Setting {
@@ -28,23 +28,23 @@ struct Setting {
 }
 
 impl Pace {
-    pub fn new(speed: Speed) -> Self {
+    pub(super) fn new(speed: Speed) -> Self {
         Self(Arc::new(Mutex::new(Setting { speed, paused: false })))
     }
 
-    pub fn speed(&self) -> Speed {
+    pub(super) fn speed(&self) -> Speed {
         self.lock().speed
     }
 
-    pub fn paused(&self) -> bool {
+    pub(super) fn paused(&self) -> bool {
         self.lock().paused
     }
 
-    pub fn set_speed(&self, speed: Speed) {
+    pub(super) fn set_speed(&self, speed: Speed) {
         self.lock().speed = speed;
     }
 
-    pub fn set_paused(&self, paused: bool) {
+    pub(super) fn set_paused(&self, paused: bool) {
         self.lock().paused = paused;
     }
 
@@ -55,7 +55,7 @@ impl Pace {
 
 /// What one turn came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub(super) enum Turn {
     /// Somebody acted, or the clock moved.
     Went,
     /// Nothing will happen by itself any more.
@@ -63,7 +63,12 @@ pub enum Turn {
 }
 
 /// One turn: everybody finishes, people look, the clock moves.
-pub async fn turn(clock: &VirtualClock, people: &mut People, client: &Client, pace: &Pace) -> Result<Turn, String> {
+pub(super) async fn turn(
+    clock: &VirtualClock,
+    people: &mut People,
+    client: &Client,
+    pace: &Pace,
+) -> Result<Turn, String> {
     settle(clock).await;
     if people.look(client, clock.now()).await? {
         return Ok(Turn::Went);
@@ -79,7 +84,7 @@ pub async fn turn(clock: &VirtualClock, people: &mut People, client: &Client, pa
 }
 
 /// Until nobody has worked for a moment.
-pub async fn settle(clock: &VirtualClock) {
+pub(super) async fn settle(clock: &VirtualClock) {
     loop {
         clock.idle().await;
         let before = clock.generation();

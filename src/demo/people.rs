@@ -68,7 +68,7 @@ fn network_data() -> Value {
 
 /// An open task, as people see it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct OpenTask {
+pub(super) struct OpenTask {
     pub id: String,
     pub element: String,
     pub name: String,
@@ -76,7 +76,7 @@ pub struct OpenTask {
 }
 
 #[derive(Debug, Default)]
-pub struct People {
+pub(super) struct People {
     /// Tasks that are thought about, and when their answer comes.
     pending: BTreeMap<String, (Timestamp, usize)>,
     /// Open tasks that nobody plays: the exception paths wait for a real person.
@@ -86,12 +86,12 @@ pub struct People {
 }
 
 impl People {
-    pub fn new(manual: bool) -> Self {
+    pub(super) fn new(manual: bool) -> Self {
         Self { manual, ..Self::default() }
     }
 
     /// Looks at the open tasks and answers what is due; true if somebody acted.
-    pub async fn look(&mut self, client: &Client, now: Timestamp) -> Result<bool, String> {
+    pub(super) async fn look(&mut self, client: &Client, now: Timestamp) -> Result<bool, String> {
         let open = client.tasks(TASKS_PER_LOOK).await?;
         self.pending.retain(|id, _| open.iter().any(|task| task.id == *id));
         self.left_open.clear();
@@ -117,7 +117,7 @@ impl People {
         Ok(!due.is_empty())
     }
 
-    pub fn next_due(&self) -> Option<Timestamp> {
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.pending.values().map(|(due, _)| *due).min()
     }
 }

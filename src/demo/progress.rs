@@ -7,7 +7,7 @@ use crate::demo::view::Status;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 
-pub struct Progress {
+pub(super) struct Progress {
     bar: Option<ProgressBar>,
     /// Stage states that were told.
     told: Vec<&'static str>,
@@ -15,7 +15,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub fn new(sequence: &'static str) -> Self {
+    pub(super) fn new(sequence: &'static str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(1);
             let style = ProgressStyle::with_template("{prefix}\n  [{bar:40}] {msg}")
@@ -26,7 +26,7 @@ impl Progress {
         Self { bar, told: Vec::new(), sequence }
     }
 
-    pub fn show(&mut self, status: &Status, now: Timestamp) {
+    pub(super) fn show(&mut self, status: &Status, now: Timestamp) {
         let elapsed = clock_words((now.0 - status.started.0) / 1_000);
         let waits = status.waiting.first().and_then(|entry| entry["what"].as_str()).unwrap_or("nothing");
         if let Some(bar) = &self.bar {
@@ -50,7 +50,7 @@ impl Progress {
         self.told = status.stages.iter().map(|stage| stage.state).collect();
     }
 
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish();
         }

@@ -21,11 +21,11 @@ const SEGMENTS: &[(&str, &str, i64)] = &[
 const STATED_TOTAL: i64 = 44 * 3_600 + 300;
 
 /// Why the paper has two totals (figures of its Tables III and IV).
-pub const TWO_TOTALS: &str = "Table IV's columns add up to 45h05m; the 44h05m it states is what a transfer of 3 hours gives \
+pub(super) const TWO_TOTALS: &str = "Table IV's columns add up to 45h05m; the 44h05m it states is what a transfer of 3 hours gives \
                               (row 1 of Table III). With row 2 of Table III (4h10m25s for 25 servers) it is 45h15m.";
 
 /// The paper's arithmetic with every resource at its maximum (Table II, 25 servers), by what runs beside what; seconds.
-pub fn variants() -> [(&'static str, i64); 6] {
+pub(super) fn variants() -> [(&'static str, i64); 6] {
     const HOUR: i64 = 3_600;
     let (gateway, vlan, host, vcenter, association) = (8 * HOUR, 4 * HOUR, 4 * HOUR, HOUR / 2, HOUR / 4);
     let (input, shorter_input) = (24 * HOUR, 8 * HOUR);
@@ -43,9 +43,9 @@ pub fn variants() -> [(&'static str, i64); 6] {
 }
 
 /// (process, element) to segment, from the models themselves.
-pub type Marked = BTreeMap<(String, ElementId), String>;
+pub(super) type Marked = BTreeMap<(String, ElementId), String>;
 
-pub fn marked(files: &[(&str, &[u8])]) -> Marked {
+pub(super) fn marked(files: &[(&str, &[u8])]) -> Marked {
     let models = files.iter().filter(|(name, _)| name.ends_with(".bpmn"));
     let processes =
         models.filter_map(|(_, bytes)| compile(bytes, &no_resources).ok()).flat_map(|compiled| compiled.processes);
@@ -62,7 +62,7 @@ pub fn marked(files: &[(&str, &[u8])]) -> Marked {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Segment {
+pub(super) struct Segment {
     pub name: &'static str,
     pub occurrence: &'static str,
     pub paper: i64,
@@ -72,7 +72,7 @@ pub struct Segment {
 }
 
 /// Measures the segments from rows of `/history/activity-instance`: the time that at least one activity of it was open.
-pub fn measure(marked: &Marked, rows: &[Value], now: Timestamp) -> Vec<Segment> {
+pub(super) fn measure(marked: &Marked, rows: &[Value], now: Timestamp) -> Vec<Segment> {
     let mut spans: BTreeMap<&str, Vec<(i64, i64, bool)>> = BTreeMap::new();
     for row in rows {
         let of = |name: &str| row[name].as_str().unwrap_or_default();
@@ -112,12 +112,12 @@ fn covered(mut spans: Vec<(i64, i64, bool)>) -> i64 {
 }
 
 /// `45h15m`, `5m`, `30m`: whole minutes, hours where there are some.
-pub fn clock_words(seconds: i64) -> String {
+pub(super) fn clock_words(seconds: i64) -> String {
     let minutes = seconds / 60;
     if minutes < 60 { format!("{minutes}m") } else { format!("{}h{:02}m", minutes / 60, minutes % 60) }
 }
 
-pub fn table(segments: &[Segment], total: Option<i64>, sequence: &str) -> String {
+pub(super) fn table(segments: &[Segment], total: Option<i64>, sequence: &str) -> String {
     let words = |seconds: Option<i64>| seconds.map_or_else(|| "–".to_owned(), clock_words);
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -150,7 +150,7 @@ pub fn table(segments: &[Segment], total: Option<i64>, sequence: &str) -> String
 }
 
 /// As `Segment` of the page's types; the last row is the total.
-pub fn json_rows(segments: &[Segment], total: Option<(i64, bool)>) -> Vec<Value> {
+pub(super) fn json_rows(segments: &[Segment], total: Option<(i64, bool)>) -> Vec<Value> {
     let row = |segment: &Segment| {
         json!({"id": segment.name.replace(' ', "-"), "name": segment.name, "occurrence": segment.occurrence,
                "measured": segment.measured, "final": segment.ended, "paper": segment.paper})

@@ -31,7 +31,7 @@ const PROCESS: &str = "cmo.end-to-end";
 /// Rows of the history that are read at once.
 const ROWS: usize = 10_000;
 
-pub struct Programme {
+pub(super) struct Programme {
     pub client: Client,
     pub clock: VirtualClock,
     pub marked: Marked,
@@ -43,7 +43,7 @@ pub struct Programme {
 
 /// What is known of the programme at one moment.
 #[derive(Clone, Debug)]
-pub struct Status {
+pub(super) struct Status {
     pub started: Timestamp,
     pub ended: Option<Timestamp>,
     pub state: String,
@@ -56,7 +56,7 @@ pub struct Status {
 }
 
 #[derive(Clone, Debug)]
-pub struct Stage {
+pub(super) struct Stage {
     pub id: &'static str,
     pub name: &'static str,
     pub state: &'static str,
@@ -64,7 +64,7 @@ pub struct Stage {
 }
 
 impl Programme {
-    pub async fn status(&self) -> Result<Status, String> {
+    pub(super) async fn status(&self) -> Result<Status, String> {
         let past = self.client.get(&format!("/history/process-instance/{}", self.root())).await?;
         let rows = self.client.get(&format!("/history/activity-instance?maxResults={ROWS}")).await?;
         let rows = rows.as_array().cloned().unwrap_or_default();
@@ -262,7 +262,7 @@ fn entry(what: &Value, kind: &str, who: &Value, since: &Value, row: &Value, elem
 }
 
 /// The demo's clock, for the banner of the page.
-pub struct Control {
+pub(super) struct Control {
     pub clock: VirtualClock,
     pub pace: Pace,
     pub started: Timestamp,

@@ -42,16 +42,12 @@ struct ScopeDocument<'a> {
     kind: ScopeKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "no_variables")]
+    #[serde(default, skip_serializing_if = "Variables::is_empty")]
     variables: Cow<'a, Variables>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tokens: BTreeMap<TokenId, TokenDocument<'a>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     subscriptions: BTreeMap<LocalId, SubscriptionDocument<'a>>,
-}
-
-fn no_variables(variables: &Cow<'_, Variables>) -> bool {
-    variables.is_empty()
 }
 
 #[derive(Serialize, Deserialize)]

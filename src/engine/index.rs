@@ -6,7 +6,7 @@ use crate::base::time::Timestamp;
 use crate::base::variable::Variable;
 use crate::engine::definition::NodeIx;
 use crate::engine::incident::IncidentKind;
-use crate::engine::instance::{Delegation, Instance, InstanceState, ScopeKind, Token, Trigger, UserTask, Wait};
+use crate::engine::instance::{Delegation, Instance, InstanceState, ScopeKind, Trigger, UserTask, Wait};
 use crate::engine::job::{Job, JobKind};
 use crate::engine::step::new_job;
 use serde_json::Value;
@@ -147,7 +147,7 @@ pub fn index(instance: &Instance, scope: ScopeId) -> Index {
     }
     let element = |node: NodeIx| process.node(node).id.clone();
     for (id, token) in &scope.tokens {
-        token_rows(&mut rows, scope.id, *id, token, &token.wait, &element(token.at));
+        token_rows(&mut rows, scope.id, *id, &token.wait, &element(token.at));
     }
     for (id, subscription) in &scope.subscriptions {
         let (owner, element, created_at) = (subscription.owner, element(subscription.catches), subscription.since);
@@ -183,7 +183,7 @@ fn continue_row(instance: &Instance) -> JobRow {
     job_row(&job, &element, false)
 }
 
-fn token_rows(rows: &mut Index, scope: ScopeId, id: TokenId, token: &Token, wait: &Wait, element: &ElementId) {
+fn token_rows(rows: &mut Index, scope: ScopeId, id: TokenId, wait: &Wait, element: &ElementId) {
     match wait {
         Wait::Job(job) => {
             rows.insert(IndexKey::Job(id), IndexRow::Job(job_row(job, element, false)));
@@ -210,7 +210,7 @@ fn token_rows(rows: &mut Index, scope: ScopeId, id: TokenId, token: &Token, wait
                 Some(Wait::Job(job)) => {
                     rows.insert(IndexKey::Job(id), IndexRow::Job(job_row(job, element, true)));
                 }
-                Some(held @ Wait::UserTask(_)) => token_rows(rows, scope, id, token, held, element),
+                Some(held @ Wait::UserTask(_)) => token_rows(rows, scope, id, held, element),
                 Some(
                     Wait::Nothing | Wait::Join | Wait::Trigger | Wait::Scope(_) | Wait::Called(_) | Wait::Incident(_),
                 )

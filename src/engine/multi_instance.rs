@@ -113,9 +113,9 @@ fn start_inner(step: &mut Step, at: At, body: ScopeId, index: usize, item: Optio
 
 /// An inner instance's token has left: look at the completion condition, then start the next or end the body.
 pub(super) fn inner_done(step: &mut Step, inner: ScopeId) {
-    let (body, owner) = match step.scope(inner) {
-        scope => (scope.parent.expect("an inner scope has a body"), scope.owner.expect("an inner scope has an owner")),
-    };
+    let scope = step.scope(inner);
+    let (body, owner) =
+        (scope.parent.expect("an inner scope has a body"), scope.owner.expect("an inner scope has an owner"));
     let Some(at) = step.at(owner) else { return };
     let process = Arc::clone(&step.process);
     let looping = process.node(at.node).looping.as_ref().expect("a body loops");

@@ -8,7 +8,7 @@ use crate::base::id::{DefinitionId, DeploymentId, ElementId};
 use crate::base::time::Timestamp;
 use crate::engine::command::Rejection;
 use crate::engine::compile::{self, Resources};
-use crate::engine::definition::ProcessDefinition;
+use crate::engine::definition::{Process, ProcessDefinition};
 use crate::engine::job::Binding;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -183,7 +183,12 @@ fn describe(key: &str, tenant: &str, binding: &Binding) -> String {
 pub fn compiled(row: &DefinitionRow, bytes: &[u8], files: Resources<'_>) -> Option<Arc<ProcessDefinition>> {
     let compiled = compile::compile(bytes, files).ok()?;
     let process = compiled.processes.into_iter().find(|process| *process.id == *row.key)?;
-    Some(Arc::new(ProcessDefinition {
+    Some(deployed(row, process))
+}
+
+/// A compiled process as the version that the row makes of it.
+pub fn deployed(row: &DefinitionRow, process: Arc<Process>) -> Arc<ProcessDefinition> {
+    Arc::new(ProcessDefinition {
         id: row.id,
         tenant: row.tenant.clone(),
         key: row.key.clone(),
@@ -191,5 +196,5 @@ pub fn compiled(row: &DefinitionRow, bytes: &[u8], files: Resources<'_>) -> Opti
         deployment: row.deployment,
         resource: row.resource.clone(),
         process,
-    }))
+    })
 }

@@ -25,7 +25,7 @@ pub mod transaction;
 pub mod view;
 mod write;
 
-pub use catalog::compiled;
+pub use catalog::{compiled, deployed};
 pub use machine::Partition;
 pub use report::lease_outcome;
 pub use schedule::due_of;

@@ -87,7 +87,11 @@ impl Driver {
             };
             tokio::select! {
                 message = self.inbox.recv() => match message {
-                    Some(message) => self.take_all(message),
+                    Some(message) => {
+                        // Whoever the last commit has just answered may have its next word ready: it shares this commit.
+                        tokio::task::yield_now().await;
+                        self.take_all(message);
+                    }
                     None => return,
                 },
                 guard = wake => {

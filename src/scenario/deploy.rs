@@ -9,9 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// A deployment and what its decision files say.
+#[derive(Clone)]
 pub(super) struct Deployable {
     pub(super) bundle: Bundle,
-    pub(super) decisions: Vec<DecisionModel>,
+    pub(super) decisions: Arc<Vec<DecisionModel>>,
 }
 
 /// Reads and compiles the files; all errors of all files at once.
@@ -54,7 +55,7 @@ pub(super) fn bundle(folder: &Path, files: &[String]) -> Result<Deployable, Stri
         return Err(errors.join("\n"));
     }
     let bundle = Bundle { name: None, source: None, tenant: String::new(), files: read, processes, decisions: entries };
-    Ok(Deployable { bundle, decisions })
+    Ok(Deployable { bundle, decisions: Arc::new(decisions) })
 }
 
 /// Whether deployment refuses this file.

@@ -4,12 +4,12 @@
 use crate::base::id::{DefinitionId, ElementId, InstanceId};
 use crate::base::time::Timestamp;
 use crate::engine::command::{Answer, Command, Rejection};
-use crate::engine::definition::ProcessDefinition;
+use crate::engine::definition::{Process, ProcessDefinition};
 use crate::engine::document;
 use crate::engine::instance::Instance;
 use crate::partition::transaction::StartRow;
-use crate::partition::{Input, Notice, Output, Partition, Reply, Request, RequestId, Work, first_partition};
-use crate::scenario::database::{Database, definition_of};
+use crate::partition::{Input, Notice, Output, Partition, Reply, Request, RequestId, Work, deployed, first_partition};
+use crate::scenario::database::Database;
 use crate::scenario::observe::Observed;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub struct Host {
     owners: BTreeMap<InstanceId, DefinitionId>,
     starts: Vec<StartRow>,
     next_request: RequestId,
+    /// Compiled by whoever deploys them; the database would have to compile them again.
+    deploying: Vec<Arc<Process>>,
 }
 
 impl std::fmt::Debug for Host {
@@ -50,9 +52,15 @@ impl Host {
             owners: BTreeMap::new(),
             starts: Vec::new(),
             next_request: 0,
+            deploying: Vec::new(),
         };
         host.restart()?;
         Ok(host)
+    }
+
+    /// The database, for the next case.
+    pub fn into_database(self) -> Box<dyn Database> {
+        self.database
     }
 
     /// Forgets all memory and reads the database again.
@@ -70,6 +78,9 @@ impl Host {
     pub fn submit(&mut self, work: Work) -> Result<Result<Reply, Rejection>, String> {
         self.next_request += 1;
         let id = self.next_request;
+        if let Work::Deploy(bundle) = &work {
+            self.deploying = bundle.processes.iter().map(|(_, process)| Arc::clone(process)).collect();
+        }
         self.partition.handle(Input::Submit(Request { id, key: None, user: None, work }), self.now);
         self.pump()?;
         self.replies.remove(&id).ok_or_else(|| "the engine gave no answer".to_owned())
@@ -89,9 +100,10 @@ impl Host {
 
     /// Every instance that has not ended, read from the database.
     pub fn live(&mut self) -> Result<Vec<Instance>, String> {
-        let stored = self.database.live()?;
+        let known: Vec<InstanceId> = self.owners.keys().copied().collect();
+        let stored = self.database.stored(&known)?;
         let mut live = Vec::new();
-        for row in stored {
+        for row in stored.into_iter().filter(|row| !row.state.is_ended()) {
             let definition = self.definition(row.definition)?;
             live.push(document::decode(row.id, &row.body, &row.scopes, definition).map_err(|e| e.to_string())?);
         }
@@ -113,8 +125,9 @@ impl Host {
         if let Some(known) = self.definitions.get(&id) {
             return Ok(Arc::clone(known));
         }
-        let loaded = definition_of(self.database.load_definition(id)?)
-            .ok_or_else(|| format!("definition {id} is not stored"))?;
+        let Input::Definition(loaded) = self.read(Output::LoadDefinition(id))? else {
+            return Err(format!("definition {id} is not stored"));
+        };
         self.definitions.insert(id, Arc::clone(&loaded));
         Ok(loaded)
     }
@@ -122,22 +135,6 @@ impl Host {
     fn pump(&mut self) -> Result<(), String> {
         while let Some(output) = self.partition.poll() {
             match output {
-                Output::Load { instances, keys } => {
-                    let loaded = self.database.load(&instances, &keys)?;
-                    self.partition.handle(loaded, self.now);
-                }
-                Output::LoadDefinition(id) => {
-                    let loaded = self.database.load_definition(id)?;
-                    self.partition.handle(loaded, self.now);
-                }
-                Output::LoadClosed { instance, token, lease_no } => {
-                    let loaded = self.database.load_closed(instance, token, lease_no)?;
-                    self.partition.handle(loaded, self.now);
-                }
-                Output::LoadSchedule { until, since, topics } => {
-                    let loaded = self.database.load_schedule(until, since, &topics)?;
-                    self.partition.handle(loaded, self.now);
-                }
                 Output::Commit(transaction) => self.commit(transaction)?,
                 Output::Reply { request, result } => {
                     self.replies.insert(request, result);
@@ -146,13 +143,20 @@ impl Host {
                 Output::Effect(_) => {}
                 Output::WakeAt(at) => self.wake_at = Some(at),
                 Output::StepDown => return Err("another owner took the partition".into()),
+                read => {
+                    let answer = self.read(read)?;
+                    self.partition.handle(answer, self.now);
+                }
             }
         }
         Ok(())
     }
 
+    fn read(&mut self, question: Output) -> Result<Input, String> {
+        self.database.answer(question)?.map_err(|word| format!("a word that nobody understands: {word:?}"))
+    }
+
     fn commit(&mut self, transaction: crate::partition::transaction::Transaction) -> Result<(), String> {
-        let batch = transaction.fence.batch;
         for row in &transaction.instances {
             self.owners.insert(row.head.id, row.head.definition);
         }
@@ -163,14 +167,22 @@ impl Host {
             self.starts.retain(|other| (other.definition, &other.element) != (start.definition, &start.element));
             self.starts.push(start.clone());
         }
+        for row in &transaction.definitions {
+            if let Some(process) = self.deploying.iter().find(|process| *process.id == *row.key) {
+                self.definitions.insert(row.id, deployed(row, Arc::clone(process)));
+            }
+        }
         let records = transaction.records.clone();
-        self.database.commit(transaction).map_err(|e| format!("the commit failed: {e:?}"))?;
+        let committed = self.read(Output::Commit(transaction))?;
+        if let Input::CommitFailed { error, .. } = &committed {
+            return Err(format!("the commit failed: {error:?}"));
+        }
         for record in records {
             let definition = record.instance.and_then(|instance| self.owners.get(&instance).copied());
             let definition = definition.map(|id| self.definition(id)).transpose()?;
             self.observed.take(&record, |_| definition.clone());
         }
-        self.partition.handle(Input::Committed { batch }, self.now);
+        self.partition.handle(committed, self.now);
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ pub mod host;
 pub mod observe;
 pub mod report;
 pub mod runner;
+mod stored;
 
 use std::path::{Path, PathBuf};
 

@@ -9,13 +9,15 @@ use crate::engine::definition::NodeIx;
 use crate::engine::instance::{Instance, InstanceState, Subscription, Trigger, Wait};
 use crate::engine::job::{Binding, Claim, Job, JobKind};
 use crate::partition::{Notice, Reply, Which, Work};
+use crate::scenario::database::{self, Database};
 use crate::scenario::expect::{Names, Seen};
 use crate::scenario::file::{Case, Expect, State, Step, Suite, Verb};
 use crate::scenario::host::Host;
 use crate::scenario::report::CaseResult;
-use crate::scenario::{Options, StoreKind, answer, database, deploy, expect};
+use crate::scenario::{Options, answer, deploy, expect};
 use serde_json::{Map, Value};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Leases of the runner never end by themselves: only steps and mocks answer.
@@ -46,19 +48,25 @@ pub fn run(path: &Path, suite: &Suite, options: &Options) -> Vec<CaseResult> {
             millis: 0,
         });
     }
+    // Compiled once for all cases.
+    let deployable = deploy::bundle(folder, &suite.deploy);
+    let mut spare = None;
     for case in &suite.cases {
         let begun = Instant::now();
-        let (failure, note, log) = match Play::begin(folder, suite, case, options) {
-            Ok(mut play) => {
-                let failure = play.steps(case, options).err();
-                (failure, None, std::mem::take(&mut play.host.observed.log))
-            }
-            Err(Begin::Refused(words)) if case.may_refuse => {
-                (None, Some(format!("refused: {}", words.lines().next().unwrap_or_default())), Vec::new())
-            }
-            Err(Begin::Refused(words)) => (Some(format!("deployment refused:\n{words}")), None, Vec::new()),
-            Err(Begin::Failed(words)) => (Some(words), None, Vec::new()),
-        };
+        let (failure, note, log) =
+            match empty(&mut spare, options).and_then(|database| Play::begin(database, &deployable, suite, case)) {
+                Ok(mut play) => {
+                    let failure = play.steps(case, options).err();
+                    let log = std::mem::take(&mut play.host.observed.log);
+                    spare = Some(play.host.into_database());
+                    (failure, None, log)
+                }
+                Err(Begin::Refused(words)) if case.may_refuse => {
+                    (None, Some(format!("refused: {}", words.lines().next().unwrap_or_default())), Vec::new())
+                }
+                Err(Begin::Refused(words)) => (Some(format!("deployment refused:\n{words}")), None, Vec::new()),
+                Err(Begin::Failed(words)) => (Some(words), None, Vec::new()),
+            };
         let failure = failure.map(|words| with_tail(words, &log));
         let millis = begun.elapsed().as_millis();
         results.push(CaseResult { suite: name.clone(), name: case.name.clone(), failure, note, log, millis });
@@ -79,25 +87,33 @@ enum Begin {
     Failed(String),
 }
 
+/// The database of the case before, emptied; a new one if there is none.
+fn empty(spare: &mut Option<Box<dyn Database>>, options: &Options) -> Result<Box<dyn Database>, Begin> {
+    let database = match spare.take() {
+        Some(mut used) => used.clear().map(|()| used),
+        None => database::fresh(&options.store),
+    };
+    database.map_err(Begin::Failed)
+}
+
 pub(super) struct Play {
     pub(super) host: Host,
     pub(super) names: Names,
     pub(super) mocks: answer::Mocks,
-    pub(super) decisions: Vec<DecisionModel>,
+    pub(super) decisions: Arc<Vec<DecisionModel>>,
 }
 
 impl Play {
-    fn begin(folder: &Path, suite: &Suite, case: &Case, options: &Options) -> Result<Self, Begin> {
+    fn begin(
+        database: Box<dyn Database>,
+        deployable: &Result<deploy::Deployable, String>,
+        suite: &Suite,
+        case: &Case,
+    ) -> Result<Self, Begin> {
         let now = Timestamp::parse(suite.clock.as_deref().unwrap_or(DEFAULT_CLOCK))
             .map_err(|e| Begin::Failed(e.to_string()))?;
-        let deploy::Deployable { bundle, decisions } = deploy::bundle(folder, &suite.deploy).map_err(Begin::Refused)?;
+        let deploy::Deployable { bundle, decisions } = deployable.clone().map_err(Begin::Refused)?;
         let names = deploy::names(&bundle);
-        let database = match &options.store {
-            StoreKind::Memory => database::memory(),
-            StoreKind::Sqlite | StoreKind::Postgres(_) => {
-                return Err(Begin::Failed("process tests run in memory in this version".into()));
-            }
-        };
         let mut host = Host::new(database, now).map_err(Begin::Failed)?;
         match host.submit(Work::Deploy(Box::new(bundle))) {
             Ok(Ok(_)) => {}

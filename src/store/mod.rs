@@ -19,6 +19,7 @@ mod error;
 mod postgres;
 pub mod queries;
 mod schema;
+pub mod scratch;
 mod sqlite;
 mod table;
 

@@ -37,28 +37,18 @@ struct Splice {
 
 impl<'d> Edit<'d> {
     pub fn new(document: &'d Document) -> Self {
-        Self {
-            document,
-            splices: Vec::new(),
-            filled: BTreeMap::new(),
-        }
+        Self { document, splices: Vec::new(), filled: BTreeMap::new() }
     }
 
     /// Sets `name` (as written, such as `camunda:topic`); an attribute of the same meaning keeps its place and prefix.
-    pub fn set_attribute(
-        &mut self,
-        element: ElementRef<'d>,
-        name: &str,
-        value: &str,
-    ) -> Result<(), EditError> {
+    pub fn set_attribute(&mut self, element: ElementRef<'d>, name: &str, value: &str) -> Result<(), EditError> {
         let value = escaped_attribute(value);
         let (namespace, local) = meaning(element, name)?;
         match element.stored_attribute(namespace, local) {
             Some(found) => {
                 let span = found.span.start as usize..found.span.end as usize;
                 let written = &self.document.text()[span.clone()];
-                let name_length =
-                    written.find(|character| character == '=' || strict::is_space(character));
+                let name_length = written.find(|character| character == '=' || strict::is_space(character));
                 let name = &written[..name_length.expect("an attribute has a value")];
                 self.splice(span, format!("{name}=\"{value}\""));
             }
@@ -71,15 +61,10 @@ impl<'d> Edit<'d> {
     }
 
     /// Removes an attribute with the blanks before it; nothing happens where there is none.
-    pub fn remove_attribute(
-        &mut self,
-        element: ElementRef<'d>,
-        name: &str,
-    ) -> Result<(), EditError> {
+    pub fn remove_attribute(&mut self, element: ElementRef<'d>, name: &str) -> Result<(), EditError> {
         let (namespace, local) = meaning(element, name)?;
         if let Some(found) = element.stored_attribute(namespace, local) {
-            let before = self.document.text()[..found.span.start as usize]
-                .trim_end_matches(strict::is_space);
+            let before = self.document.text()[..found.span.start as usize].trim_end_matches(strict::is_space);
             self.splice(before.len()..found.span.end as usize, String::new());
         }
         Ok(())
@@ -102,31 +87,20 @@ impl<'d> Edit<'d> {
     /// Inserts markup as the last thing in an element.
     pub fn append(&mut self, element: ElementRef<'d>, fragment: &str) {
         if is_empty_tag(element) {
-            self.filled
-                .entry(element.index())
-                .or_default()
-                .push_str(fragment);
+            self.filled.entry(element.index()).or_default().push_str(fragment);
         } else {
             let end = element.content_span().end;
             self.splice(end..end, fragment.to_owned());
         }
     }
 
-    pub fn insert_before(
-        &mut self,
-        element: ElementRef<'d>,
-        fragment: &str,
-    ) -> Result<(), EditError> {
+    pub fn insert_before(&mut self, element: ElementRef<'d>, fragment: &str) -> Result<(), EditError> {
         let at = beside(element)?.start;
         self.splice(at..at, fragment.to_owned());
         Ok(())
     }
 
-    pub fn insert_after(
-        &mut self,
-        element: ElementRef<'d>,
-        fragment: &str,
-    ) -> Result<(), EditError> {
+    pub fn insert_after(&mut self, element: ElementRef<'d>, fragment: &str) -> Result<(), EditError> {
         let at = beside(element)?.end;
         self.splice(at..at, fragment.to_owned());
         Ok(())
@@ -143,11 +117,7 @@ impl<'d> Edit<'d> {
         let text = self.document.text();
         let before = text[..span.start].trim_end_matches([' ', '\t']);
         let alone = before.ends_with('\n') && text[span.end..].starts_with(['\n', '\r']);
-        let start = if alone {
-            line_break_before(before)
-        } else {
-            span.start
-        };
+        let start = if alone { line_break_before(before) } else { span.start };
         self.splice(start..span.end, String::new());
         Ok(())
     }
@@ -161,8 +131,7 @@ impl<'d> Edit<'d> {
             self.splice(end - "/>".len()..end, format!(">{content}</{name}>"));
         }
         // Stable: what was inserted first at one place comes first, and before what replaces the place.
-        self.splices
-            .sort_by_key(|splice| (splice.range.start, splice.range.end));
+        self.splices.sort_by_key(|splice| (splice.range.start, splice.range.end));
         let old = self.document.text();
         let mut new = String::with_capacity(old.len());
         let mut kept = 0;
@@ -239,10 +208,7 @@ fn is_empty_tag(element: ElementRef<'_>) -> bool {
 /// Behind the last attribute of the start tag.
 fn tag_text_end(element: ElementRef<'_>) -> usize {
     let text = &element.document().text()[..element.content_span().start];
-    let inside = text
-        .strip_suffix("/>")
-        .or_else(|| text.strip_suffix('>'))
-        .expect("a start tag ends so");
+    let inside = text.strip_suffix("/>").or_else(|| text.strip_suffix('>')).expect("a start tag ends so");
     inside.trim_end_matches(strict::is_space).len()
 }
 
@@ -251,11 +217,7 @@ fn qualified_name(element: ElementRef<'_>) -> &str {
 }
 
 fn beside(element: ElementRef<'_>) -> Result<Range<usize>, EditError> {
-    if element.parent().is_none() {
-        Err(EditError::Root)
-    } else {
-        Ok(element.span())
-    }
+    if element.parent().is_none() { Err(EditError::Root) } else { Ok(element.span()) }
 }
 
 /// The offset of the line break that ends `before`.

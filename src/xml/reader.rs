@@ -2,10 +2,7 @@
 
 use super::code;
 use super::strict::{self, Checked, Fault, RawAttribute, Tag};
-use super::tree::{
-    Arena, Binding, Document, Element, NO_NAMESPACE, NONE, Span, StoredAttribute, Value,
-    XML_NAMESPACE,
-};
+use super::tree::{Arena, Binding, Document, Element, NO_NAMESPACE, NONE, Span, StoredAttribute, Value, XML_NAMESPACE};
 use crate::base::diagnostic::{Diagnostic, Position, Severity};
 use crate::base::limits;
 use quick_xml::events::Event;
@@ -17,10 +14,7 @@ const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 pub(super) fn read(bytes: &[u8]) -> Result<Document, Diagnostic> {
     let read = strict::decode(bytes).and_then(|text| Ok((text, Builder::new(text).run()?)));
     match read {
-        Ok((text, arena)) => Ok(Document {
-            text: text.to_owned(),
-            arena,
-        }),
+        Ok((text, arena)) => Ok(Document { text: text.to_owned(), arena }),
         Err(fault) => Err(Diagnostic {
             severity: Severity::Error,
             at: position_of(bytes, fault.at),
@@ -60,18 +54,11 @@ impl<'t> Builder<'t> {
 
     fn run(mut self) -> Checked<Arena> {
         // The byte order mark stays in the text, so that spans are offsets in the file.
-        let base = if self.text.starts_with(strict::BOM) {
-            strict::BOM.len()
-        } else {
-            0
-        };
+        let base = if self.text.starts_with(strict::BOM) { strict::BOM.len() } else { 0 };
         let mut reader = quick_xml::Reader::from_str(&self.text[base..]);
         reader.config_mut().check_comments = true;
         if self.text[base..].starts_with(strict::BOM) {
-            return Err(Fault::malformed(
-                base,
-                "the file has two byte order marks: remove one",
-            ));
+            return Err(Fault::malformed(base, "the file has two byte order marks: remove one"));
         }
         loop {
             let start = base + reader.buffer_position() as usize;
@@ -100,16 +87,10 @@ impl<'t> Builder<'t> {
         match (self.open.last(), self.arena.elements.first()) {
             (Some(&open), _) => {
                 let element = &self.arena.elements[open as usize];
-                let message = format!(
-                    "<{}> is not closed: its end tag is missing",
-                    self.slice(&element.name)
-                );
+                let message = format!("<{}> is not closed: its end tag is missing", self.slice(&element.name));
                 Err(Fault::malformed(element.start as usize, message))
             }
-            (None, None) => Err(Fault::malformed(
-                self.text.len(),
-                "the file holds no element",
-            )),
+            (None, None) => Err(Fault::malformed(self.text.len(), "the file holds no element")),
             (None, Some(_)) => Ok(self.arena),
         }
     }
@@ -153,22 +134,13 @@ impl<'t> Builder<'t> {
     fn check_place(&self, at: usize) -> Checked<()> {
         let limit = |what: String| Err(Fault::new(at, code::LIMIT, what));
         if self.open.is_empty() && !self.arena.elements.is_empty() {
-            return Err(Fault::malformed(
-                at,
-                "a second root element: one file holds one",
-            ));
+            return Err(Fault::malformed(at, "a second root element: one file holds one"));
         }
         if self.open.len() == limits::XML_DEPTH_MAX {
-            return limit(format!(
-                "elements nest deeper than {}: flatten the model",
-                limits::XML_DEPTH_MAX
-            ));
+            return limit(format!("elements nest deeper than {}: flatten the model", limits::XML_DEPTH_MAX));
         }
         if self.arena.elements.len() == limits::XML_ELEMENTS_MAX {
-            return limit(format!(
-                "the file has more than {} elements: split the model",
-                limits::XML_ELEMENTS_MAX
-            ));
+            return limit(format!("the file has more than {} elements: split the model", limits::XML_ELEMENTS_MAX));
         }
         Ok(())
     }
@@ -189,10 +161,7 @@ impl<'t> Builder<'t> {
         // quick-xml has compared the names; this checks what else stands in the tag.
         strict::end_tag(self.text, span.clone())?;
         let Some(index) = self.open.pop() else {
-            return Err(Fault::malformed(
-                span.start,
-                "an end tag without start tag: remove it",
-            ));
+            return Err(Fault::malformed(span.start, "an end tag without start tag: remove it"));
         };
         let element = &mut self.arena.elements[index as usize];
         element.content_end = span.start as u32;
@@ -226,9 +195,7 @@ impl<'t> Builder<'t> {
         let Some(&open) = self.open.last() else {
             return Err(stray(span.start));
         };
-        let name = self.text[span.clone()]
-            .trim_start_matches('&')
-            .trim_end_matches(';');
+        let name = self.text[span.clone()].trim_start_matches('&').trim_end_matches(';');
         let character = strict::reference(name, span.start)?;
         self.owned_text(open).push(character);
         Ok(())
@@ -270,8 +237,7 @@ impl<'t> Builder<'t> {
                 Value::Written(span) => self.slice(span),
                 Value::Resolved(text) => text,
             };
-            check_binding(prefix, uri)
-                .map_err(|words| Fault::new(declared.name.start, code::NAMESPACE, words))?;
+            check_binding(prefix, uri).map_err(|words| Fault::new(declared.name.start, code::NAMESPACE, words))?;
             if !seen.insert(prefix) {
                 return Err(twice(declared.name.start, name));
             }
@@ -279,10 +245,7 @@ impl<'t> Builder<'t> {
             let uri = self.intern(&uri);
             self.scope.entry(prefix).or_default().push(uri);
             let start = declared.name.end - prefix.len();
-            self.arena.bindings.push(Binding {
-                prefix: narrow(&(start..declared.name.end)),
-                uri,
-            });
+            self.arena.bindings.push(Binding { prefix: narrow(&(start..declared.name.end)), uri });
         }
         Ok(first..self.arena.bindings.len() as u32)
     }
@@ -291,10 +254,7 @@ impl<'t> Builder<'t> {
         let Span { start, end } = self.arena.elements[element as usize].bindings;
         for binding in &self.arena.bindings[start as usize..end as usize] {
             let prefix = &self.text[binding.prefix.start as usize..binding.prefix.end as usize];
-            self.scope
-                .get_mut(prefix)
-                .expect("bound when the element began")
-                .pop();
+            self.scope.get_mut(prefix).expect("bound when the element began").pop();
         }
     }
 
@@ -332,20 +292,14 @@ impl<'t> Builder<'t> {
         match self.scope.get(prefix).and_then(|bound| bound.last()) {
             Some(&uri) => Ok((uri, name.end - local.len()..name.end)),
             None => {
-                let message = format!(
-                    "the prefix {prefix:?} of {written:?} is not bound: declare xmlns:{prefix}"
-                );
+                let message = format!("the prefix {prefix:?} of {written:?} is not bound: declare xmlns:{prefix}");
                 Err(Fault::new(name.start, code::NAMESPACE, message))
             }
         }
     }
 
     fn default_namespace(&self) -> u32 {
-        self.scope
-            .get("")
-            .and_then(|bound| bound.last())
-            .copied()
-            .unwrap_or(NO_NAMESPACE)
+        self.scope.get("").and_then(|bound| bound.last()).copied().unwrap_or(NO_NAMESPACE)
     }
 
     fn intern(&mut self, uri: &str) -> u32 {
@@ -369,9 +323,7 @@ fn check_binding(prefix: &str, uri: &str) -> Result<(), &'static str> {
         ("xml", XML_NAMESPACE) => Ok(()),
         ("xml", _) => Err("the prefix xml cannot be bound to another namespace"),
         ("xmlns", _) => Err("the prefix xmlns cannot be declared"),
-        (_, XML_NAMESPACE | XMLNS_NAMESPACE) => {
-            Err("this namespace belongs to XML itself and cannot be bound")
-        }
+        (_, XML_NAMESPACE | XMLNS_NAMESPACE) => Err("this namespace belongs to XML itself and cannot be bound"),
         ("", _) => Ok(()),
         (_, "") => Err("a prefix cannot be bound to nothing: give a namespace"),
         (_, _) => Ok(()),
@@ -386,11 +338,7 @@ fn begins_doctype(rest: &str) -> bool {
 }
 
 fn doctype(at: usize) -> Fault {
-    Fault::new(
-        at,
-        code::DOCTYPE,
-        "a document type is not accepted: remove the <!DOCTYPE> declaration",
-    )
+    Fault::new(at, code::DOCTYPE, "a document type is not accepted: remove the <!DOCTYPE> declaration")
 }
 
 fn stray(at: usize) -> Fault {
@@ -398,10 +346,7 @@ fn stray(at: usize) -> Fault {
 }
 
 fn twice(at: usize, name: &str) -> Fault {
-    Fault::malformed(
-        at,
-        format!("the attribute {name:?} stands here twice: remove one"),
-    )
+    Fault::malformed(at, format!("the attribute {name:?} stands here twice: remove one"))
 }
 
 fn narrow(span: &Range<usize>) -> Span {
@@ -418,24 +363,14 @@ struct Cursor<'t> {
 
 impl<'t> Cursor<'t> {
     fn new(text: &'t str) -> Self {
-        let offset = if text.starts_with(strict::BOM) {
-            strict::BOM.len()
-        } else {
-            0
-        };
-        Self {
-            text,
-            offset,
-            line: 1,
-            column: 1,
-        }
+        let offset = if text.starts_with(strict::BOM) { strict::BOM.len() } else { 0 };
+        Self { text, offset, line: 1, column: 1 }
     }
 
     fn advance(&mut self, to: usize) -> Position {
         let passed = &self.text[self.offset..to];
         for (at, character) in passed.char_indices() {
-            let lone_return =
-                character == '\r' && !self.text[self.offset + at + 1..].starts_with('\n');
+            let lone_return = character == '\r' && !self.text[self.offset + at + 1..].starts_with('\n');
             if character == '\n' || lone_return {
                 self.line += 1;
                 self.column = 1;
@@ -444,10 +379,7 @@ impl<'t> Cursor<'t> {
             }
         }
         self.offset = to;
-        Position {
-            line: self.line,
-            column: self.column,
-        }
+        Position { line: self.line, column: self.column }
     }
 }
 

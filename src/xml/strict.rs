@@ -16,11 +16,7 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn new(at: usize, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            at,
-            code,
-            message: message.into(),
-        }
+        Self { at, code, message: message.into() }
     }
 
     pub(super) fn malformed(at: usize, message: impl Into<String>) -> Self {
@@ -36,43 +32,19 @@ const UTF_8_WANTED: &str = "save it as UTF-8";
 /// The text of a file: small enough, UTF-8, and only characters that XML allows. Offsets of faults are in `bytes`.
 pub(super) fn decode(bytes: &[u8]) -> Checked<&str> {
     if bytes.len() > limits::XML_BYTES_MAX {
-        let message = format!(
-            "the file has {} bytes, the limit is {}: split the model",
-            bytes.len(),
-            limits::XML_BYTES_MAX
-        );
+        let message =
+            format!("the file has {} bytes, the limit is {}: split the model", bytes.len(), limits::XML_BYTES_MAX);
         return Err(Fault::new(0, code::LIMIT, message));
     }
-    let wide = [
-        &b"\xff\xfe"[..],
-        b"\xfe\xff",
-        b"\0\0\xfe\xff",
-        b"<\0",
-        b"\0<",
-        b"\0\0\0<",
-    ];
+    let wide = [&b"\xff\xfe"[..], b"\xfe\xff", b"\0\0\xfe\xff", b"<\0", b"\0<", b"\0\0\0<"];
     if wide.iter().any(|start| bytes.starts_with(start)) {
-        return Err(Fault::new(
-            0,
-            code::ENCODING,
-            format!("the file is UTF-16 or UTF-32: {UTF_8_WANTED}"),
-        ));
+        return Err(Fault::new(0, code::ENCODING, format!("the file is UTF-16 or UTF-32: {UTF_8_WANTED}")));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
-        Fault::new(
-            at,
-            code::ENCODING,
-            format!(
-                "byte {at} is not UTF-8 (0x{:02X}): {UTF_8_WANTED}",
-                bytes[at]
-            ),
-        )
+        Fault::new(at, code::ENCODING, format!("byte {at} is not UTF-8 (0x{:02X}): {UTF_8_WANTED}", bytes[at]))
     })?;
-    match text
-        .char_indices()
-        .find(|&(_, character)| !is_char(character))
-    {
+    match text.char_indices().find(|&(_, character)| !is_char(character)) {
         Some((at, character)) => Err(forbidden(at, character)),
         None => Ok(text),
     }
@@ -96,16 +68,9 @@ pub(super) struct RawAttribute {
 
 /// `<name attribute="value" …>` or `<name … />` within the limits; `xmlns` declarations are kept apart.
 pub(super) fn start_tag(text: &str, span: Range<usize>) -> Checked<Tag> {
-    let mut scan = Scan {
-        text,
-        at: span.start,
-        end: span.end,
-    };
+    let mut scan = Scan { text, at: span.start, end: span.end };
     scan.expect('<')?;
-    let mut tag = Tag {
-        name: scan.qualified_name()?,
-        ..Tag::default()
-    };
+    let mut tag = Tag { name: scan.qualified_name()?, ..Tag::default() };
     loop {
         let spaced = scan.skip_space();
         if scan.take('/') {
@@ -116,25 +81,14 @@ pub(super) fn start_tag(text: &str, span: Range<usize>) -> Checked<Tag> {
             break;
         }
         if !spaced {
-            return Err(Fault::malformed(
-                scan.at,
-                "a space is missing before the attribute",
-            ));
+            return Err(Fault::malformed(scan.at, "a space is missing before the attribute"));
         }
         let attribute = scan.attribute()?;
         let name = &text[attribute.name.clone()];
         let (list, max, what) = if name == "xmlns" || name.starts_with("xmlns:") {
-            (
-                &mut tag.namespaces,
-                limits::XML_NAMESPACES_MAX,
-                "namespaces",
-            )
+            (&mut tag.namespaces, limits::XML_NAMESPACES_MAX, "namespaces")
         } else {
-            (
-                &mut tag.attributes,
-                limits::XML_ATTRIBUTES_MAX,
-                "attributes",
-            )
+            (&mut tag.attributes, limits::XML_ATTRIBUTES_MAX, "attributes")
         };
         if list.len() == max {
             let message = format!("the element has more than {max} {what}: remove some");
@@ -148,11 +102,7 @@ pub(super) fn start_tag(text: &str, span: Range<usize>) -> Checked<Tag> {
 
 /// `</name>`: the name.
 pub(super) fn end_tag(text: &str, span: Range<usize>) -> Checked<Range<usize>> {
-    let mut scan = Scan {
-        text,
-        at: span.start,
-        end: span.end,
-    };
+    let mut scan = Scan { text, at: span.start, end: span.end };
     scan.expect('<')?;
     scan.expect('/')?;
     let name = scan.qualified_name()?;
@@ -163,11 +113,7 @@ pub(super) fn end_tag(text: &str, span: Range<usize>) -> Checked<Range<usize>> {
 
 /// `<?xml version="1.0" encoding="UTF-8" standalone="yes"?>`.
 pub(super) fn declaration(text: &str, span: Range<usize>) -> Checked<()> {
-    let mut scan = Scan {
-        text,
-        at: span.start + "<?xml".len(),
-        end: span.end - "?>".len(),
-    };
+    let mut scan = Scan { text, at: span.start + "<?xml".len(), end: span.end - "?>".len() };
     let mut expected = ["version", "encoding", "standalone"].as_slice();
     loop {
         let spaced = scan.skip_space();
@@ -176,10 +122,7 @@ pub(super) fn declaration(text: &str, span: Range<usize>) -> Checked<()> {
         }
         let at = scan.at;
         if !spaced {
-            return Err(Fault::malformed(
-                at,
-                "a space is missing in the XML declaration",
-            ));
+            return Err(Fault::malformed(at, "a space is missing in the XML declaration"));
         }
         let attribute = scan.attribute()?;
         let (name, value) = (&text[attribute.name], &text[attribute.value.clone()]);
@@ -195,10 +138,7 @@ pub(super) fn declaration(text: &str, span: Range<usize>) -> Checked<()> {
         declared(name, value, attribute.value.start)?;
     }
     if expected.len() == 3 {
-        return Err(Fault::malformed(
-            span.start,
-            "the XML declaration needs version=\"1.0\"",
-        ));
+        return Err(Fault::malformed(span.start, "the XML declaration needs version=\"1.0\""));
     }
     Ok(())
 }
@@ -208,10 +148,7 @@ fn declared(name: &str, value: &str, at: usize) -> Checked<()> {
         "version" => {
             let minor = value.strip_prefix("1.").unwrap_or_default();
             if minor.is_empty() || !minor.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Err(Fault::malformed(
-                    at,
-                    format!("XML version {value:?} is unknown: write 1.0"),
-                ));
+                return Err(Fault::malformed(at, format!("XML version {value:?} is unknown: write 1.0")));
             }
         }
         "encoding" => {
@@ -234,30 +171,16 @@ fn declared(name: &str, value: &str, at: usize) -> Checked<()> {
 
 /// `<?target data?>`.
 pub(super) fn instruction(text: &str, span: Range<usize>) -> Checked<()> {
-    let mut scan = Scan {
-        text,
-        at: span.start + "<?".len(),
-        end: span.end - "?>".len(),
-    };
+    let mut scan = Scan { text, at: span.start + "<?".len(), end: span.end - "?>".len() };
     let name = scan.name()?;
     if text[name.clone()].contains(':') {
-        return Err(Fault::new(
-            name.start,
-            code::NAMESPACE,
-            "the name of a processing instruction has no colon",
-        ));
+        return Err(Fault::new(name.start, code::NAMESPACE, "the name of a processing instruction has no colon"));
     }
     if text[name.clone()].eq_ignore_ascii_case("xml") {
-        return Err(Fault::malformed(
-            span.start,
-            "the XML declaration stands once, at the very start of the file",
-        ));
+        return Err(Fault::malformed(span.start, "the XML declaration stands once, at the very start of the file"));
     }
     if !scan.skip_space() && scan.at != scan.end {
-        return Err(Fault::malformed(
-            scan.at,
-            "a space is missing after the name of the processing instruction",
-        ));
+        return Err(Fault::malformed(scan.at, "a space is missing after the name of the processing instruction"));
     }
     Ok(())
 }
@@ -265,15 +188,10 @@ pub(super) fn instruction(text: &str, span: Range<usize>) -> Checked<()> {
 /// `<!-- … -->` without `--` inside.
 pub(super) fn comment(text: &str, span: Range<usize>) -> Checked<()> {
     let raw = &text[span.clone()];
-    let inside = raw
-        .strip_prefix("<!--")
-        .and_then(|rest| rest.strip_suffix("-->"));
+    let inside = raw.strip_prefix("<!--").and_then(|rest| rest.strip_suffix("-->"));
     match inside {
         Some(inside) if !inside.contains("--") && !inside.ends_with('-') => Ok(()),
-        Some(_) | None => Err(Fault::malformed(
-            span.start,
-            "a comment must not contain -- or end in --->",
-        )),
+        Some(_) | None => Err(Fault::malformed(span.start, "a comment must not contain -- or end in --->")),
     }
 }
 
@@ -281,10 +199,7 @@ pub(super) fn comment(text: &str, span: Range<usize>) -> Checked<()> {
 pub(super) fn attribute_value(text: &str, span: Range<usize>) -> Checked<Option<String>> {
     let raw = &text[span.clone()];
     if let Some(at) = raw.find('<') {
-        return Err(Fault::malformed(
-            span.start + at,
-            "write &lt; for < in an attribute",
-        ));
+        return Err(Fault::malformed(span.start + at, "write &lt; for < in an attribute"));
     }
     if !raw.contains(['&', '\t', '\n', '\r']) {
         return Ok(None);
@@ -296,9 +211,7 @@ pub(super) fn attribute_value(text: &str, span: Range<usize>) -> Checked<Option<
         let at = span.end - rest.len() + found;
         let special = &rest[found..];
         let length = if special.starts_with('&') {
-            let end = special
-                .find(';')
-                .ok_or_else(|| unknown_reference(at, special))?;
+            let end = special.find(';').ok_or_else(|| unknown_reference(at, special))?;
             value.push(reference(&special[1..end], at)?);
             end + 1
         } else {
@@ -313,17 +226,13 @@ pub(super) fn attribute_value(text: &str, span: Range<usize>) -> Checked<Option<
 
 /// Line ends as XML hands them over; `None`: as written.
 pub(super) fn line_ends(raw: &str) -> Option<String> {
-    raw.contains('\r')
-        .then(|| raw.replace("\r\n", "\n").replace('\r', "\n"))
+    raw.contains('\r').then(|| raw.replace("\r\n", "\n").replace('\r', "\n"))
 }
 
 /// Character data between tags.
 pub(super) fn character_data(text: &str, span: Range<usize>) -> Checked<()> {
     match text[span.clone()].find("]]>") {
-        Some(at) => Err(Fault::malformed(
-            span.start + at,
-            "write ]]&gt; for ]]> in text",
-        )),
+        Some(at) => Err(Fault::malformed(span.start + at, "write ]]&gt; for ]]> in text")),
         None => Ok(()),
     }
 }
@@ -352,29 +261,17 @@ pub(super) fn reference(name: &str, at: usize) -> Checked<char> {
     match code.and_then(char::from_u32) {
         Some(character) if is_char(character) => Ok(character),
         Some(character) => Err(forbidden(at, character)),
-        None => Err(Fault::malformed(
-            at,
-            format!("&{name}; is not a character: remove it"),
-        )),
+        None => Err(Fault::malformed(at, format!("&{name}; is not a character: remove it"))),
     }
 }
 
 fn unknown_reference(at: usize, name: &str) -> Fault {
     let name: String = name.trim_start_matches('&').chars().take(20).collect();
-    Fault::malformed(
-        at,
-        format!("&{name} is not a known entity: write &amp; for &, or the character itself"),
-    )
+    Fault::malformed(at, format!("&{name} is not a known entity: write &amp; for &, or the character itself"))
 }
 
 fn forbidden(at: usize, character: char) -> Fault {
-    Fault::malformed(
-        at,
-        format!(
-            "XML forbids the character U+{:04X}: remove it",
-            u32::from(character)
-        ),
-    )
+    Fault::malformed(at, format!("XML forbids the character U+{:04X}: remove it", u32::from(character)))
 }
 
 struct Scan<'t> {
@@ -400,13 +297,8 @@ impl Scan<'_> {
         if self.take(wanted) {
             return Ok(());
         }
-        let found = self
-            .peek()
-            .map_or("the end".to_owned(), |found| format!("{found:?}"));
-        Err(Fault::malformed(
-            self.at,
-            format!("{wanted:?} is expected here, not {found}"),
-        ))
+        let found = self.peek().map_or("the end".to_owned(), |found| format!("{found:?}"));
+        Err(Fault::malformed(self.at, format!("{wanted:?} is expected here, not {found}")))
     }
 
     fn skip_space(&mut self) -> bool {
@@ -418,9 +310,7 @@ impl Scan<'_> {
 
     fn name(&mut self) -> Checked<Range<usize>> {
         let rest = &self.text[self.at..self.end];
-        let length = rest
-            .find(|character| !is_name_char(character))
-            .unwrap_or(rest.len());
+        let length = rest.find(|character| !is_name_char(character)).unwrap_or(rest.len());
         if !rest.starts_with(is_name_start) {
             return Err(Fault::malformed(self.at, "a name is expected here"));
         }
@@ -434,11 +324,7 @@ impl Scan<'_> {
         let name = &self.text[range.clone()];
         let mut parts = name.split(':');
         if parts.clone().count() > 2 || !parts.all(|part| part.starts_with(is_name_start)) {
-            return Err(Fault::new(
-                range.start,
-                code::NAMESPACE,
-                format!("{name:?} is not a name or prefix:name"),
-            ));
+            return Err(Fault::new(range.start, code::NAMESPACE, format!("{name:?} is not a name or prefix:name")));
         }
         Ok(range)
     }
@@ -451,24 +337,15 @@ impl Scan<'_> {
         let quote = match self.peek() {
             Some(quote @ ('"' | '\'')) => quote,
             Some(_) | None => {
-                return Err(Fault::malformed(
-                    self.at,
-                    "the value of an attribute stands in quotes",
-                ));
+                return Err(Fault::malformed(self.at, "the value of an attribute stands in quotes"));
             }
         };
         let start = self.at + 1;
         let Some(length) = self.text[start..self.end].find(quote) else {
-            return Err(Fault::malformed(
-                self.at,
-                format!("the closing {quote} is missing"),
-            ));
+            return Err(Fault::malformed(self.at, format!("the closing {quote} is missing")));
         };
         self.at = start + length + 1;
-        Ok(RawAttribute {
-            name,
-            value: start..start + length,
-        })
+        Ok(RawAttribute { name, value: start..start + length })
     }
 }
 

@@ -102,22 +102,13 @@ impl Document {
 
     /// The element of an index that [`ElementRef::index`] gave. Indices count elements in document order.
     pub fn element_by_index(&self, ix: usize) -> ElementRef<'_> {
-        assert!(
-            ix < self.arena.elements.len(),
-            "an index comes from an element of this document"
-        );
-        ElementRef {
-            document: self,
-            index: ix as u32,
-        }
+        assert!(ix < self.arena.elements.len(), "an index comes from an element of this document");
+        ElementRef { document: self, index: ix as u32 }
     }
 
     /// Every element in document order.
     pub fn elements(&self) -> impl Iterator<Item = ElementRef<'_>> {
-        (0..self.arena.elements.len() as u32).map(|index| ElementRef {
-            document: self,
-            index,
-        })
+        (0..self.arena.elements.len() as u32).map(|index| ElementRef { document: self, index })
     }
 
     fn slice(&self, span: &Span) -> &str {
@@ -166,21 +157,18 @@ impl<'d> ElementRef<'d> {
     }
 
     pub fn attribute_ns(self, namespace: &str, local: &str) -> Option<&'d str> {
-        self.stored_attribute(namespace, local)
-            .map(|found| self.document.value(&found.value))
+        self.stored_attribute(namespace, local).map(|found| self.document.value(&found.value))
     }
 
     /// In the order of the text, without namespace declarations.
     pub fn attributes(self) -> impl Iterator<Item = Attribute<'d>> {
         let document = self.document;
-        self.stored_attributes()
-            .iter()
-            .map(move |stored| Attribute {
-                namespace: document.uri(stored.namespace),
-                local: document.slice(&stored.local),
-                value: document.value(&stored.value),
-                position: stored.at,
-            })
+        self.stored_attributes().iter().map(move |stored| Attribute {
+            namespace: document.uri(stored.namespace),
+            local: document.slice(&stored.local),
+            value: document.value(&stored.value),
+            position: stored.at,
+        })
     }
 
     pub fn parent(self) -> Option<ElementRef<'d>> {
@@ -194,9 +182,7 @@ impl<'d> ElementRef<'d> {
 
     /// Elements only, in document order.
     pub fn children(self) -> impl Iterator<Item = ElementRef<'d>> {
-        std::iter::successors(self.at(self.element().first_child), |child| {
-            child.at(child.element().next)
-        })
+        std::iter::successors(self.at(self.element().first_child), |child| child.at(child.element().next))
     }
 
     /// The first such child.
@@ -208,8 +194,7 @@ impl<'d> ElementRef<'d> {
     pub fn descendants(self) -> impl Iterator<Item = ElementRef<'d>> {
         let end = self.element().end;
         let document = self.document;
-        let later = (self.index..document.arena.elements.len() as u32)
-            .map(move |index| ElementRef { document, index });
+        let later = (self.index..document.arena.elements.len() as u32).map(move |index| ElementRef { document, index });
         later.take_while(move |element| element.element().start < end)
     }
 
@@ -225,8 +210,7 @@ impl<'d> ElementRef<'d> {
 
     /// Of the attribute without namespace; the element's where it has none such.
     pub fn attribute_position(self, local: &str) -> Position {
-        self.stored_attribute("", local)
-            .map_or(self.element().at, |stored| stored.at)
+        self.stored_attribute("", local).map_or(self.element().at, |stored| stored.at)
     }
 
     /// Bytes from the `<` of the start tag to the end of the end tag.
@@ -247,12 +231,8 @@ impl<'d> ElementRef<'d> {
             return Some(XML_NAMESPACE);
         }
         let own = std::iter::once(self).chain(self.ancestors());
-        let found = own
-            .flat_map(ElementRef::bindings)
-            .find(|(bound, _)| *bound == prefix);
-        found
-            .map(|(_, uri)| uri)
-            .or(prefix.is_empty().then_some(""))
+        let found = own.flat_map(ElementRef::bindings).find(|(bound, _)| *bound == prefix);
+        found.map(|(_, uri)| uri).or(prefix.is_empty().then_some(""))
     }
 
     /// The namespaces declared on this element: prefix and URI.
@@ -260,23 +240,18 @@ impl<'d> ElementRef<'d> {
         let document = self.document;
         let Span { start, end } = self.element().bindings;
         let list = &document.arena.bindings[start as usize..end as usize];
-        list.iter()
-            .map(move |binding| (document.slice(&binding.prefix), document.uri(binding.uri)))
+        list.iter().map(move |binding| (document.slice(&binding.prefix), document.uri(binding.uri)))
     }
 
     pub(super) fn element(self) -> &'d Element {
         &self.document.arena.elements[self.index as usize]
     }
 
-    pub(super) fn stored_attribute(
-        self,
-        namespace: &str,
-        local: &str,
-    ) -> Option<&'d StoredAttribute> {
+    pub(super) fn stored_attribute(self, namespace: &str, local: &str) -> Option<&'d StoredAttribute> {
         let document = self.document;
-        self.stored_attributes().iter().find(|stored| {
-            document.slice(&stored.local) == local && document.uri(stored.namespace) == namespace
-        })
+        self.stored_attributes()
+            .iter()
+            .find(|stored| document.slice(&stored.local) == local && document.uri(stored.namespace) == namespace)
     }
 
     fn stored_attributes(self) -> &'d [StoredAttribute] {
@@ -285,10 +260,7 @@ impl<'d> ElementRef<'d> {
     }
 
     fn at(self, index: u32) -> Option<ElementRef<'d>> {
-        (index != NONE).then_some(ElementRef {
-            document: self.document,
-            index,
-        })
+        (index != NONE).then_some(ElementRef { document: self.document, index })
     }
 }
 
@@ -309,11 +281,6 @@ impl fmt::Debug for ElementRef<'_> {
 
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Document of {} elements, root {:?}",
-            self.arena.elements.len(),
-            self.root()
-        )
+        write!(f, "Document of {} elements, root {:?}", self.arena.elements.len(), self.root())
     }
 }

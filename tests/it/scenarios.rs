@@ -9,6 +9,7 @@ use transhume::engine::elements::TABLE;
 use transhume::scenario::report::CaseResult;
 use transhume::scenario::{Options, StoreKind, file, find, runner};
 
+use crate::support::postgres::database;
 use crate::support::say::say;
 
 const FOLDERS: [&str; 2] = ["tests/scenarios", "processes"];
@@ -21,6 +22,19 @@ fn each_passes_in_memory() {
 #[test]
 fn each_passes_with_a_restart_after_every_step() {
     pass("with --restart", &Options { store: StoreKind::Memory, restart: true, trace: false });
+}
+
+#[test]
+fn each_passes_on_sqlite() {
+    pass("on SQLite", &Options { store: StoreKind::Sqlite, restart: false, trace: false });
+}
+
+#[tokio::test]
+async fn each_passes_on_postgresql() {
+    let Some(server) = database("scenarios on PostgreSQL").await else { return };
+    let options = Options { store: StoreKind::Postgres(server), restart: false, trace: false };
+    // The runner blocks on a runtime of its own.
+    tokio::task::spawn_blocking(move || pass("on PostgreSQL", &options)).await.expect("they pass");
 }
 
 #[test]

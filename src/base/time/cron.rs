@@ -22,8 +22,7 @@ impl<'t> Pattern<'t> {
             None => (TimeZone::UTC, text),
             Some(rest) => {
                 let (name, pattern) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-                let zone =
-                    TimeZone::get(name).map_err(|_| TimeError::UnknownZone(name.to_owned()))?;
+                let zone = TimeZone::get(name).map_err(|_| TimeError::UnknownZone(name.to_owned()))?;
                 (zone, pattern)
             }
         };
@@ -31,34 +30,17 @@ impl<'t> Pattern<'t> {
             .sloppy_ranges(true)
             .alternative_weekdays(pattern.split_whitespace().count() > 5)
             .build();
-        let wrong = |reason: CronError| TimeError::NotACron {
-            text: text.to_owned(),
-            reason: reason.to_string(),
-        };
-        Ok(Self {
-            text,
-            cron: parser.parse(pattern).map_err(wrong)?,
-            zone,
-        })
+        let wrong = |reason: CronError| TimeError::NotACron { text: text.to_owned(), reason: reason.to_string() };
+        Ok(Self { text, cron: parser.parse(pattern).map_err(wrong)?, zone })
     }
 
     /// The first date after `at`; `None` when there is none. A time in the gap of a daylight-saving change is the first
     /// valid one behind it.
     pub(super) fn after(&self, at: Timestamp) -> Result<Option<Timestamp>, TimeError> {
-        match self
-            .cron
-            .find_next_occurrence(&at.in_zone(self.zone.clone()), false)
-        {
+        match self.cron.find_next_occurrence(&at.in_zone(self.zone.clone()), false) {
             Ok(found) => Ok(Some(Timestamp::of(&found))),
-            Err(
-                CronError::TimeSearchLimitExceeded
-                | CronError::InvalidDate
-                | CronError::InvalidTime,
-            ) => Ok(None),
-            Err(reason) => Err(TimeError::NotACron {
-                text: self.text.to_owned(),
-                reason: reason.to_string(),
-            }),
+            Err(CronError::TimeSearchLimitExceeded | CronError::InvalidDate | CronError::InvalidTime) => Ok(None),
+            Err(reason) => Err(TimeError::NotACron { text: self.text.to_owned(), reason: reason.to_string() }),
         }
     }
 }

@@ -38,9 +38,7 @@ impl<'t> Repeat<'t> {
         let wrong = || TimeError::NotACycle(text.to_owned());
         let times = match count {
             "" => None,
-            digits if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
-                Some(digits.parse().map_err(|_| wrong())?)
-            }
+            digits if digits.bytes().all(|digit| digit.is_ascii_digit()) => Some(digits.parse().map_err(|_| wrong())?),
             _ => return Err(wrong()),
         };
         if times == Some(0) {
@@ -51,35 +49,19 @@ impl<'t> Repeat<'t> {
             None => (parse_span(rest)?, Anchor::Armed, utc),
             Some((span, end)) if is_span(span) => {
                 let end = zoned(end, &utc)?;
-                (
-                    parse_span(span)?,
-                    Anchor::End(Timestamp::of(&end)),
-                    end.time_zone().clone(),
-                )
+                (parse_span(span)?, Anchor::End(Timestamp::of(&end)), end.time_zone().clone())
             }
             Some((start, span)) if is_span(span) => {
                 let start = zoned(start, &utc)?;
-                (
-                    parse_span(span)?,
-                    Anchor::Start(Timestamp::of(&start)),
-                    start.time_zone().clone(),
-                )
+                (parse_span(span)?, Anchor::Start(Timestamp::of(&start)), start.time_zone().clone())
             }
             Some((start, end)) => {
                 let (start, end) = (Timestamp::parse(start)?, Timestamp::parse(end)?);
-                let span = Span::new()
-                    .try_milliseconds(end.0.saturating_sub(start.0))
-                    .map_err(|_| wrong())?;
+                let span = Span::new().try_milliseconds(end.0.saturating_sub(start.0)).map_err(|_| wrong())?;
                 (span, Anchor::Start(start), utc)
             }
         };
-        let repeat = Self {
-            text,
-            times,
-            span,
-            anchor,
-            zone,
-        };
+        let repeat = Self { text, times, span, anchor, zone };
         repeat.check_length()?;
         Ok(repeat)
     }
@@ -90,13 +72,9 @@ impl<'t> Repeat<'t> {
             return Err(TimeError::Negative(text()));
         }
         // January has no daylight-saving change anywhere that would shorten a period below its limit.
-        let once = add_span(Timestamp(0), &self.span, &TimeZone::UTC)
-            .map_err(|_| TimeError::TooFar(text()))?;
+        let once = add_span(Timestamp(0), &self.span, &TimeZone::UTC).map_err(|_| TimeError::TooFar(text()))?;
         if once.0 < limits::CYCLE_MIN_MS {
-            return Err(TimeError::TooShort {
-                text: text(),
-                ms: once.0,
-            });
+            return Err(TimeError::TooShort { text: text(), ms: once.0 });
         }
         Ok(())
     }
@@ -110,9 +88,8 @@ impl<'t> Repeat<'t> {
         now: Timestamp,
     ) -> Result<Option<(u64, Timestamp)>, TimeError> {
         let total = self.total(armed)?;
-        let position = match first_position(from, |position| {
-            self.at(armed, position, total).is_none_or(|at| at > now)
-        }) {
+        let position = match first_position(from, |position| self.at(armed, position, total).is_none_or(|at| at > now))
+        {
             Some(position) if total.is_none_or(|total| position < total) => position,
             Some(_) | None => return Ok(None),
         };
@@ -123,18 +100,12 @@ impl<'t> Repeat<'t> {
     }
 
     /// The occurrence at a position, whether past or not; `None` behind the last.
-    pub(super) fn exactly(
-        &self,
-        armed: Timestamp,
-        position: u64,
-    ) -> Result<Option<Timestamp>, TimeError> {
+    pub(super) fn exactly(&self, armed: Timestamp, position: u64) -> Result<Option<Timestamp>, TimeError> {
         let total = self.total(armed)?;
         if total.is_some_and(|total| position >= total) {
             return Ok(None);
         }
-        self.at(armed, position, total)
-            .map(Some)
-            .ok_or_else(|| TimeError::TooFar(self.text.to_owned()))
+        self.at(armed, position, total).map(Some).ok_or_else(|| TimeError::TooFar(self.text.to_owned()))
     }
 
     /// How many occurrences there are. With an end they are those after arming, at most `times`.
@@ -143,8 +114,7 @@ impl<'t> Repeat<'t> {
             return Ok(self.times);
         };
         let before = |back: u64| self.shifted(end, back, true).is_none_or(|at| at <= armed);
-        let fitting =
-            first_position(0, before).ok_or_else(|| TimeError::TooFar(self.text.to_owned()))?;
+        let fitting = first_position(0, before).ok_or_else(|| TimeError::TooFar(self.text.to_owned()))?;
         Ok(Some(self.times.map_or(fitting, |times| times.min(fitting))))
     }
 
@@ -153,18 +123,13 @@ impl<'t> Repeat<'t> {
         match self.anchor {
             Anchor::Armed => self.shifted(armed, position.checked_add(1)?, false),
             Anchor::Start(start) => self.shifted(start, position, false),
-            Anchor::End(end) => {
-                self.shifted(end, total?.checked_sub(position)?.checked_sub(1)?, true)
-            }
+            Anchor::End(end) => self.shifted(end, total?.checked_sub(position)?.checked_sub(1)?, true),
         }
     }
 
     fn shifted(&self, anchor: Timestamp, spans: u64, back: bool) -> Option<Timestamp> {
         let spans = i64::try_from(spans).ok()?;
-        let offset = self
-            .span
-            .checked_mul(if back { -spans } else { spans })
-            .ok()?;
+        let offset = self.span.checked_mul(if back { -spans } else { spans }).ok()?;
         add_span(anchor, &offset, &self.zone).ok()
     }
 }
@@ -172,8 +137,7 @@ impl<'t> Repeat<'t> {
 /// Cuts at the first slash that is not part of a zone's name, as in `[Europe/Berlin]`.
 fn halves(text: &str) -> Option<(&str, &str)> {
     let mut slashes = text.match_indices('/').map(|(at, _)| text.split_at(at));
-    let (first, rest) =
-        slashes.find(|(before, _)| before.matches('[').count() == before.matches(']').count())?;
+    let (first, rest) = slashes.find(|(before, _)| before.matches('[').count() == before.matches(']').count())?;
     Some((first, &rest[1..]))
 }
 

@@ -27,11 +27,7 @@ pub struct Cycle {
 }
 
 /// When a timer is due that is set at `now`. A cycle comes with what [`next_due`] needs.
-pub fn first_due(
-    kind: TimerKind,
-    text: &str,
-    now: Timestamp,
-) -> Result<(Timestamp, Option<Cycle>), TimeError> {
+pub fn first_due(kind: TimerKind, text: &str, now: Timestamp) -> Result<(Timestamp, Option<Cycle>), TimeError> {
     let text = short(text)?;
     match kind {
         TimerKind::Date if text.starts_with('P') => Ok((after_span(text, now)?, None)),
@@ -43,30 +39,15 @@ pub fn first_due(
                 Source::Cron(pattern) => pattern.after(now)?.map(|at| (0, at)),
             };
             let (n, due) = first.ok_or_else(|| TimeError::Over(text.to_owned()))?;
-            Ok((
-                due,
-                Some(Cycle {
-                    text: text.to_owned(),
-                    start: now,
-                    n,
-                }),
-            ))
+            Ok((due, Some(Cycle { text: text.to_owned(), start: now, n })))
         }
     }
 }
 
 /// What follows the occurrence that `cycle` waited for, or `None` after the last. Dates that passed meanwhile are left
 /// out; with `catch_up` each of them is due.
-pub fn next_due(
-    cycle: &Cycle,
-    now: Timestamp,
-    catch_up: bool,
-) -> Result<Option<(Timestamp, Cycle)>, TimeError> {
-    let following = |n: u64, start: Timestamp| Cycle {
-        text: cycle.text.clone(),
-        start,
-        n,
-    };
+pub fn next_due(cycle: &Cycle, now: Timestamp, catch_up: bool) -> Result<Option<(Timestamp, Cycle)>, TimeError> {
+    let following = |n: u64, start: Timestamp| Cycle { text: cycle.text.clone(), start, n };
     match Source::parse(short(&cycle.text)?)? {
         Source::Repeat(repeat) => {
             let next = cycle.n.saturating_add(1);

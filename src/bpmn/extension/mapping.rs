@@ -49,10 +49,7 @@ pub struct InOut {
 pub fn input_output(element: ElementRef<'_>) -> Option<InputOutput> {
     let mapping = child(element, "inputOutput")?;
     let read = |local| inside(mapping, local).map(parameter).collect();
-    Some(InputOutput {
-        inputs: read("inputParameter"),
-        outputs: read("outputParameter"),
-    })
+    Some(InputOutput { inputs: read("inputParameter"), outputs: read("outputParameter") })
 }
 
 /// `camunda:in` and `camunda:out`, each in the order of the model.
@@ -76,11 +73,7 @@ fn in_out(element: ElementRef<'_>) -> InOut {
 
 fn parameter(element: ElementRef<'_>) -> Parameter {
     let name = element.attribute("name").unwrap_or_default().to_owned();
-    Parameter {
-        name,
-        value: content(element),
-        position: element.position(),
-    }
+    Parameter { name, value: content(element), position: element.position() }
 }
 
 /// What a parameter, an entry or a value holds. The reader's limit on depth bounds the recursion.
@@ -95,17 +88,12 @@ fn structured(element: ElementRef<'_>) -> Option<ParameterValue> {
     }
     match element.name() {
         "script" => Some(ParameterValue::Script {
-            format: element
-                .attribute("scriptFormat")
-                .unwrap_or_default()
-                .to_owned(),
+            format: element.attribute("scriptFormat").unwrap_or_default().to_owned(),
             text: element.text().into_owned(),
             resource: element.attribute("resource").map(str::to_owned),
         }),
         "list" => {
-            let items = element
-                .children()
-                .map(|item| structured(item).unwrap_or_else(|| content(item)));
+            let items = element.children().map(|item| structured(item).unwrap_or_else(|| content(item)));
             Some(ParameterValue::List(items.collect()))
         }
         "map" => {

@@ -14,12 +14,7 @@ pub use check::check_vocabulary;
 pub use mapping::{InOut, InputOutput, Parameter, ParameterValue, in_out_mappings, input_output};
 pub use verdict::{Verdict, attribute_verdict, child_verdict};
 
-const VOCABULARY: [&str; 4] = [
-    names::CAMUNDA,
-    names::ACTIVITI,
-    names::OPERATON,
-    names::FLUXNOVA,
-];
+const VOCABULARY: [&str; 4] = [names::CAMUNDA, names::ACTIVITI, names::OPERATON, names::FLUXNOVA];
 const RETRY_TIME_CYCLE: &str = "failedJobRetryTimeCycle";
 
 /// Whether a namespace belongs to the vocabulary.
@@ -29,9 +24,7 @@ pub fn is_extension(namespace: &str) -> bool {
 
 /// An extension attribute of a BPMN element.
 pub fn attribute<'d>(element: ElementRef<'d>, local: &str) -> Option<&'d str> {
-    VOCABULARY
-        .iter()
-        .find_map(|namespace| element.attribute_ns(namespace, local))
+    VOCABULARY.iter().find_map(|namespace| element.attribute_ns(namespace, local))
 }
 
 /// The first such extension element inside the `extensionElements` of a BPMN element.
@@ -46,12 +39,8 @@ pub fn children<'d>(element: ElementRef<'d>, local: &str) -> impl Iterator<Item 
 
 /// Every element of the vocabulary inside the `extensionElements` of a BPMN element.
 pub fn extension_elements(element: ElementRef<'_>) -> impl Iterator<Item = ElementRef<'_>> {
-    let holders = element
-        .children()
-        .filter(|child| child.is(names::BPMN, "extensionElements"));
-    holders
-        .flat_map(ElementRef::children)
-        .filter(|child| belongs(*child))
+    let holders = element.children().filter(|child| child.is(names::BPMN, "extensionElements"));
+    holders.flat_map(ElementRef::children).filter(|child| belongs(*child))
 }
 
 /// `camunda:properties`: name and value, in the order of the model.
@@ -69,15 +58,12 @@ fn property_elements(element: ElementRef<'_>) -> impl Iterator<Item = ElementRef
 
 /// Extension elements directly in an extension element.
 fn inside<'d>(element: ElementRef<'d>, local: &str) -> impl Iterator<Item = ElementRef<'d>> {
-    element
-        .children()
-        .filter(move |child| child.name() == local && belongs(*child))
+    element.children().filter(move |child| child.name() == local && belongs(*child))
 }
 
 fn belongs(element: ElementRef<'_>) -> bool {
     let namespace = element.namespace();
-    VOCABULARY.contains(&namespace)
-        || (namespace == names::FOX && element.name() == RETRY_TIME_CYCLE)
+    VOCABULARY.contains(&namespace) || (namespace == names::FOX && element.name() == RETRY_TIME_CYCLE)
 }
 
 #[cfg(test)]

@@ -14,21 +14,14 @@ fn model(namespace: &str, body: &str) -> Document {
 }
 
 fn first<'d>(document: &'d Document, local: &str) -> ElementRef<'d> {
-    document
-        .elements()
-        .find(|element| element.is(names::BPMN, local))
-        .expect("the element is in the model")
+    document.elements().find(|element| element.is(names::BPMN, local)).expect("the element is in the model")
 }
 
 fn findings(body: &str) -> Vec<(Severity, u32, Option<String>, String)> {
     let document = model(names::CAMUNDA, body);
     let mut found = Findings::default();
     check_vocabulary(document.root(), &mut found);
-    found
-        .list
-        .into_iter()
-        .map(|one| (one.severity, one.at.line, one.element, one.message))
-        .collect()
+    found.list.into_iter().map(|one| (one.severity, one.at.line, one.element, one.message)).collect()
 }
 
 #[test]
@@ -44,16 +37,10 @@ fn four_namespaces_are_one_vocabulary() {
         assert_eq!(attribute(task, "assignee"), Some("ada"));
         assert_eq!(properties(task), [("a".to_owned(), "1".to_owned())]);
         assert_eq!(
-            child(task, "failedJobRetryTimeCycle")
-                .map(|cycle| cycle.text().into_owned())
-                .as_deref(),
+            child(task, "failedJobRetryTimeCycle").map(|cycle| cycle.text().into_owned()).as_deref(),
             Some("R3/PT1M")
         );
-        assert_eq!(
-            children(task, "properties").count(),
-            1,
-            "fox has no properties"
-        );
+        assert_eq!(children(task, "properties").count(), 1, "fox has no properties");
     }
     let document = model("urn:other", "<b:userTask x:assignee='ada' assignee='eve'/>");
     assert_eq!(attribute(first(&document, "userTask"), "assignee"), None);
@@ -85,20 +72,8 @@ fn parameters_hold_text_scripts_lists_and_maps() {
         ("nothing", text("")),
         ("script", script(" 1 + 1", None)),
         ("file", script("", Some("deployment://a.rhai"))),
-        (
-            "list",
-            ParameterValue::List(vec![
-                text("a"),
-                ParameterValue::Map(vec![("k".to_owned(), text("v"))]),
-            ]),
-        ),
-        (
-            "map",
-            ParameterValue::Map(vec![
-                ("l".to_owned(), ParameterValue::List(vec![])),
-                ("t".to_owned(), text("u")),
-            ]),
-        ),
+        ("list", ParameterValue::List(vec![text("a"), ParameterValue::Map(vec![("k".to_owned(), text("v"))])])),
+        ("map", ParameterValue::Map(vec![("l".to_owned(), ParameterValue::List(vec![])), ("t".to_owned(), text("u"))])),
     ];
     assert_eq!(mapping.inputs.len(), expected.len());
     for (parameter, (name, value)) in mapping.inputs.iter().zip(expected) {
@@ -119,14 +94,8 @@ fn data_goes_in_and_out_of_a_call() {
     );
     let (ins, outs) = in_out_mappings(first(&document, "callActivity"));
     assert_eq!(ins.len(), 4);
-    assert_eq!(
-        (ins[0].source.as_deref(), ins[0].target.as_deref()),
-        (Some("a"), Some("b"))
-    );
-    assert_eq!(
-        (ins[1].source_expression.as_deref(), ins[1].local),
-        (Some("${c}"), true)
-    );
+    assert_eq!((ins[0].source.as_deref(), ins[0].target.as_deref()), (Some("a"), Some("b")));
+    assert_eq!((ins[1].source_expression.as_deref(), ins[1].local), (Some("${c}"), true));
     assert!(ins[2].all && !ins[0].all);
     assert_eq!(ins[3].business_key.as_deref(), Some("#{k}"));
     assert_eq!(outs[0].source.as_deref(), Some("r"));
@@ -141,10 +110,7 @@ fn what_does_not_run_is_reported_where_it_stands() {
          </b:extensionElements></b:userTask>\n\
          <b:serviceTask id='mail' x:type='mail'/>",
     );
-    let seen: Vec<_> = found
-        .iter()
-        .map(|(severity, line, id, _)| (*severity, *line, id.as_deref()))
-        .collect();
+    let seen: Vec<_> = found.iter().map(|(severity, line, id, _)| (*severity, *line, id.as_deref())).collect();
     let (error, warning) = (Severity::Error, Severity::Warning);
     assert_eq!(
         seen,
@@ -184,23 +150,11 @@ fn slips_in_settings_and_parameters_are_found() {
          <x:inputParameter name='m'><x:map><x:entry>b</x:entry></x:map></x:inputParameter></x:inputOutput>\
          </b:extensionElements></b:serviceTask>",
     );
-    let messages: Vec<_> = found
-        .iter()
-        .map(|(severity, _, _, message)| (*severity, message.as_str()))
-        .collect();
+    let messages: Vec<_> = found.iter().map(|(severity, _, _, message)| (*severity, message.as_str())).collect();
     assert_eq!(messages.len(), 3);
     assert!(messages[0].0 == Severity::Warning && messages[0].1.contains("transhume.polcy"));
-    assert_eq!(
-        messages[1],
-        (
-            Severity::Error,
-            "<inputParameter> needs a name: the variable that it sets"
-        )
-    );
-    assert_eq!(
-        messages[2],
-        (Severity::Error, "<entry> of a map needs a key")
-    );
+    assert_eq!(messages[1], (Severity::Error, "<inputParameter> needs a name: the variable that it sets"));
+    assert_eq!(messages[2], (Severity::Error, "<entry> of a map needs a key"));
 }
 
 /// The rows of the published table, one sample each.
@@ -226,11 +180,7 @@ fn verdicts_follow_the_table() {
         ("conditionExpression", "resource"),
     ];
     for (element, attribute) in supported {
-        assert_eq!(
-            attribute_verdict(element, attribute),
-            Some(Verdict::Supported),
-            "{element} {attribute}"
-        );
+        assert_eq!(attribute_verdict(element, attribute), Some(Verdict::Supported), "{element} {attribute}");
     }
     let refused = [
         ("serviceTask", "class"),
@@ -241,13 +191,7 @@ fn verdicts_follow_the_table() {
         ("conditionalEventDefinition", "variableName"),
     ];
     for (element, attribute) in refused {
-        assert!(
-            matches!(
-                attribute_verdict(element, attribute),
-                Some(Verdict::Refused(_))
-            ),
-            "{element} {attribute}"
-        );
+        assert!(matches!(attribute_verdict(element, attribute), Some(Verdict::Refused(_))), "{element} {attribute}");
     }
     let refused = [
         ("process", "executionListener"),
@@ -258,19 +202,10 @@ fn verdicts_follow_the_table() {
         ("sendTask", "connector"),
     ];
     for (element, child) in refused {
-        assert!(
-            matches!(child_verdict(element, child), Some(Verdict::Refused(_))),
-            "{element} {child}"
-        );
+        assert!(matches!(child_verdict(element, child), Some(Verdict::Refused(_))), "{element} {child}");
     }
-    assert!(matches!(
-        child_verdict("userTask", "formProperty"),
-        Some(Verdict::Warn(_))
-    ));
-    assert_eq!(
-        child_verdict("signalEventDefinition", "in"),
-        Some(Verdict::Supported)
-    );
+    assert!(matches!(child_verdict("userTask", "formProperty"), Some(Verdict::Warn(_))));
+    assert_eq!(child_verdict("signalEventDefinition", "in"), Some(Verdict::Supported));
     assert_eq!(attribute_verdict("userTask", "modelerTemplate"), None);
     assert_eq!(attribute_verdict("userTask", "class"), None);
 }

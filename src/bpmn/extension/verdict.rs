@@ -34,30 +34,23 @@ const ANY: &[&str] = &[];
 const PROCESS: &[&str] = &["process"];
 const FORMS: &[&str] = &["startEvent", "userTask"];
 /// What calls out: message events carry these attributes on their definition.
-const CALLS: &[&str] = &[
-    "serviceTask",
-    "sendTask",
-    "businessRuleTask",
-    "messageEventDefinition",
-];
+const CALLS: &[&str] = &["serviceTask", "sendTask", "businessRuleTask", "messageEventDefinition"];
 const CALL_ACTIVITY: &[&str] = &["callActivity"];
 
-const JAVA: &str =
-    "Java does not run here: use camunda:type=\"external\" with a topic, or camunda:expression";
+const JAVA: &str = "Java does not run here: use camunda:type=\"external\" with a topic, or camunda:expression";
 const JAVA_MAPPING: &str = "Java does not run here: use camunda:in and camunda:out";
 const CASES: &str = "cases (CMMN) do not run here: call a process with calledElement";
-const CONNECTOR: &str =
-    "connectors do not run here: use camunda:type=\"external\" with the topic http.request";
+const CONNECTOR: &str = "connectors do not run here: use camunda:type=\"external\" with the topic http.request";
 const FORM_HANDLER: &str = "Java does not run here: use camunda:formRef with a .form file";
 const FORM_PROPERTY: &str = "it has no effect: use camunda:formRef with a .form file";
-const FORM_DATA: &str =
-    "generated forms follow in a later version: until then use camunda:formRef with a .form file";
-const EXECUTION_LISTENER: &str = "listeners follow in a later version: until then put the work into a script task before or after this element";
+const FORM_DATA: &str = "generated forms follow in a later version: until then use camunda:formRef with a .form file";
+const EXECUTION_LISTENER: &str =
+    "listeners follow in a later version: until then put the work into a script task before or after this element";
 const TASK_LISTENER: &str = "listeners follow in a later version: until then put the work into a script task before or \
      after the user task, and time-outs into a boundary timer event";
-const ERROR_CHILD: &str =
-    "it follows in a later version: until then let the worker report the BPMN error itself";
-const CONDITION_FILTER: &str = "it follows in a later version: until then leave it out, and say in the condition itself what must hold";
+const ERROR_CHILD: &str = "it follows in a later version: until then let the worker report the BPMN error itself";
+const CONDITION_FILTER: &str =
+    "it follows in a later version: until then leave it out, and say in the condition itself what must hold";
 
 const ATTRIBUTES: &[Row] = &[
     (
@@ -73,34 +66,15 @@ const ATTRIBUTES: &[Row] = &[
     ),
     (ANY, &["jobPriority", "taskPriority"], Verdict::Supported),
     (&["startEvent"], &["initiator"], Verdict::Supported),
-    (
-        FORMS,
-        &["formKey", "formRef", "formRefBinding", "formRefVersion"],
-        Verdict::Supported,
-    ),
+    (FORMS, &["formKey", "formRef", "formRefBinding", "formRefVersion"], Verdict::Supported),
     (FORMS, &["formHandlerClass"], Verdict::Refused(FORM_HANDLER)),
     (
         &["userTask"],
-        &[
-            "assignee",
-            "candidateUsers",
-            "candidateGroups",
-            "dueDate",
-            "followUpDate",
-            "priority",
-        ],
+        &["assignee", "candidateUsers", "candidateGroups", "dueDate", "followUpDate", "priority"],
         Verdict::Supported,
     ),
-    (
-        CALLS,
-        &["type", "topic", "expression", "resultVariable"],
-        Verdict::Supported,
-    ),
-    (
-        CALLS,
-        &["class", "delegateExpression"],
-        Verdict::Refused(JAVA),
-    ),
+    (CALLS, &["type", "topic", "expression", "resultVariable"], Verdict::Supported),
+    (CALLS, &["class", "delegateExpression"], Verdict::Refused(JAVA)),
     (
         &["businessRuleTask"],
         &[
@@ -113,86 +87,33 @@ const ATTRIBUTES: &[Row] = &[
         ],
         Verdict::Supported,
     ),
+    (&["scriptTask"], &["resource", "resultVariable"], Verdict::Supported),
     (
-        &["scriptTask"],
-        &["resource", "resultVariable"],
+        CALL_ACTIVITY,
+        &["calledElementBinding", "calledElementVersion", "calledElementVersionTag", "calledElementTenantId"],
         Verdict::Supported,
     ),
-    (
-        CALL_ACTIVITY,
-        &[
-            "calledElementBinding",
-            "calledElementVersion",
-            "calledElementVersionTag",
-            "calledElementTenantId",
-        ],
-        Verdict::Supported,
-    ),
-    (
-        CALL_ACTIVITY,
-        &["variableMappingClass", "variableMappingDelegateExpression"],
-        Verdict::Refused(JAVA_MAPPING),
-    ),
-    (
-        CALL_ACTIVITY,
-        &["caseRef", "caseBinding", "caseVersion", "caseTenantId"],
-        Verdict::Refused(CASES),
-    ),
+    (CALL_ACTIVITY, &["variableMappingClass", "variableMappingDelegateExpression"], Verdict::Refused(JAVA_MAPPING)),
+    (CALL_ACTIVITY, &["caseRef", "caseBinding", "caseVersion", "caseTenantId"], Verdict::Refused(CASES)),
     // On flow nodes and multi-instance: a save point. On a signal that is thrown: delivery in a later commit.
-    (
-        ANY,
-        &["asyncBefore", "asyncAfter", "async", "exclusive"],
-        Verdict::Supported,
-    ),
-    (
-        &["multiInstanceLoopCharacteristics"],
-        &["collection", "elementVariable"],
-        Verdict::Supported,
-    ),
+    (ANY, &["asyncBefore", "asyncAfter", "async", "exclusive"], Verdict::Supported),
+    (&["multiInstanceLoopCharacteristics"], &["collection", "elementVariable"], Verdict::Supported),
     (&["error"], &["errorMessage"], Verdict::Supported),
-    (
-        &["errorEventDefinition"],
-        &["errorCodeVariable", "errorMessageVariable"],
-        Verdict::Supported,
-    ),
-    (
-        &["escalationEventDefinition"],
-        &["escalationCodeVariable"],
-        Verdict::Supported,
-    ),
-    (
-        &["conditionalEventDefinition"],
-        &["variableName", "variableEvents"],
-        Verdict::Refused(CONDITION_FILTER),
-    ),
-    (
-        &["conditionExpression", "condition"],
-        &["resource"],
-        Verdict::Supported,
-    ),
+    (&["errorEventDefinition"], &["errorCodeVariable", "errorMessageVariable"], Verdict::Supported),
+    (&["escalationEventDefinition"], &["escalationCodeVariable"], Verdict::Supported),
+    (&["conditionalEventDefinition"], &["variableName", "variableEvents"], Verdict::Refused(CONDITION_FILTER)),
+    (&["conditionExpression", "condition"], &["resource"], Verdict::Supported),
 ];
 
 const CHILDREN: &[Row] = &[
-    (
-        ANY,
-        &["properties", "inputOutput", "failedJobRetryTimeCycle"],
-        Verdict::Supported,
-    ),
+    (ANY, &["properties", "inputOutput", "failedJobRetryTimeCycle"], Verdict::Supported),
     (CALL_ACTIVITY, &["in", "out"], Verdict::Supported),
     (&["signalEventDefinition"], &["in"], Verdict::Supported),
-    (
-        ANY,
-        &["executionListener"],
-        Verdict::Refused(EXECUTION_LISTENER),
-    ),
+    (ANY, &["executionListener"], Verdict::Refused(EXECUTION_LISTENER)),
     (ANY, &["taskListener"], Verdict::Refused(TASK_LISTENER)),
     (FORMS, &["formData"], Verdict::Refused(FORM_DATA)),
     (FORMS, &["formProperty"], Verdict::Warn(FORM_PROPERTY)),
-    (
-        CALLS,
-        &["errorEventDefinition"],
-        Verdict::Refused(ERROR_CHILD),
-    ),
+    (CALLS, &["errorEventDefinition"], Verdict::Refused(ERROR_CHILD)),
     (CALLS, &["field"], Verdict::Refused(JAVA)),
     (ANY, &["connector"], Verdict::Refused(CONNECTOR)),
 ];

@@ -14,16 +14,9 @@ fn edited(
 }
 
 /// Checks that the edit does nothing but put `new` for `old`.
-fn check(
-    change: impl for<'d> FnOnce(&mut Edit<'d>, &'d Document) -> Result<(), EditError>,
-    old: &str,
-    new: &str,
-) {
+fn check(change: impl for<'d> FnOnce(&mut Edit<'d>, &'d Document) -> Result<(), EditError>, old: &str, new: &str) {
     assert_eq!(MODEL.matches(old).count(), 1, "{old:?} names one place");
-    assert_eq!(
-        edited(change).expect("an edit of the test"),
-        MODEL.replace(old, new)
-    );
+    assert_eq!(edited(change).expect("an edit of the test"), MODEL.replace(old, new));
 }
 
 #[test]
@@ -33,52 +26,20 @@ fn no_edit_changes_no_byte() {
 
 #[test]
 fn attributes_are_set_in_their_place() {
-    check(
-        |edit, file| edit.set_attribute(file.root(), "x", "a\"<&>'\n"),
-        "x='1'",
-        "x=\"a&quot;&lt;&amp;>'&#10;\"",
-    );
-    check(
-        |edit, file| edit.set_attribute(file.root(), "p:y", "3"),
-        "p:y='2'",
-        "p:y=\"3\"",
-    );
-    check(
-        |edit, file| edit.set_attribute(file.root(), "y", "3"),
-        "p:y='2'",
-        "p:y='2' y=\"3\"",
-    );
-    check(
-        |edit, file| edit.set_attribute(file.element_by_index(1), "p:n", "1"),
-        "/>\n\n",
-        " p:n=\"1\"/>\n\n",
-    );
-    check(
-        |edit, file| edit.set_attribute(file.element_by_index(2), "n", ""),
-        "<c>",
-        "<c n=\"\">",
-    );
+    check(|edit, file| edit.set_attribute(file.root(), "x", "a\"<&>'\n"), "x='1'", "x=\"a&quot;&lt;&amp;>'&#10;\"");
+    check(|edit, file| edit.set_attribute(file.root(), "p:y", "3"), "p:y='2'", "p:y=\"3\"");
+    check(|edit, file| edit.set_attribute(file.root(), "y", "3"), "p:y='2'", "p:y='2' y=\"3\"");
+    check(|edit, file| edit.set_attribute(file.element_by_index(1), "p:n", "1"), "/>\n\n", " p:n=\"1\"/>\n\n");
+    check(|edit, file| edit.set_attribute(file.element_by_index(2), "n", ""), "<c>", "<c n=\"\">");
     let unbound = edited(|edit, file| edit.set_attribute(file.root(), "q:n", "1"));
     assert!(matches!(unbound, Err(EditError::UnboundPrefix(prefix)) if prefix == "q"));
 }
 
 #[test]
 fn attributes_are_removed_with_the_blanks_before_them() {
-    check(
-        |edit, file| edit.remove_attribute(file.root(), "x"),
-        "  x='1'",
-        "",
-    );
-    check(
-        |edit, file| edit.remove_attribute(file.root(), "p:y"),
-        " p:y='2'",
-        "",
-    );
-    check(
-        |edit, file| edit.remove_attribute(file.root(), "none"),
-        "</a>",
-        "</a>",
-    );
+    check(|edit, file| edit.remove_attribute(file.root(), "x"), "  x='1'", "");
+    check(|edit, file| edit.remove_attribute(file.root(), "p:y"), " p:y='2'", "");
+    check(|edit, file| edit.remove_attribute(file.root(), "none"), "</a>", "</a>");
 }
 
 #[test]
@@ -88,27 +49,15 @@ fn texts_are_replaced() {
         "old &amp; <![CDATA[x]]>",
         "a &lt; b &amp; c",
     );
-    check(
-        |edit, file| edit.set_text(file.element_by_index(4), "t"),
-        "<e/>",
-        "<e>t</e>",
-    );
+    check(|edit, file| edit.set_text(file.element_by_index(4), "t"), "<e/>", "<e>t</e>");
     let mixed = edited(|edit, file| edit.set_text(file.root(), "t"));
     assert!(matches!(mixed, Err(EditError::NotText(name)) if name == "a"));
 }
 
 #[test]
 fn elements_come_and_go() {
-    check(
-        |edit, file| edit.insert_before(file.element_by_index(3), "<n/>"),
-        "<d>",
-        "<n/><d>",
-    );
-    check(
-        |edit, file| edit.insert_after(file.element_by_index(3), "<n/>"),
-        "</d>",
-        "</d><n/>",
-    );
+    check(|edit, file| edit.insert_before(file.element_by_index(3), "<n/>"), "<d>", "<n/><d>");
+    check(|edit, file| edit.insert_after(file.element_by_index(3), "<n/>"), "</d>", "</d><n/>");
     check(
         |edit, file| {
             edit.append(file.element_by_index(1), "<n/>");
@@ -119,16 +68,8 @@ fn elements_come_and_go() {
         "<b z=\"&#9;\"/>\n\n  <c>old &amp; <![CDATA[x]]></c>\n  <d><e/>",
         "<b z=\"&#9;\"><n/><m/></b>\n\n  <c>old &amp; <![CDATA[x]]></c>\n  <d><e/><o/>",
     );
-    check(
-        |edit, file| edit.remove(file.element_by_index(1)),
-        "\n  <b z=\"&#9;\"/>",
-        "",
-    );
-    check(
-        |edit, file| edit.remove(file.element_by_index(4)),
-        "<e/>",
-        "",
-    );
+    check(|edit, file| edit.remove(file.element_by_index(1)), "\n  <b z=\"&#9;\"/>", "");
+    check(|edit, file| edit.remove(file.element_by_index(4)), "<e/>", "");
     check(
         |edit, file| {
             edit.replace(file.element_by_index(3), "<f/>");
@@ -137,10 +78,7 @@ fn elements_come_and_go() {
         "<d><e/></d>",
         "<f/>",
     );
-    assert!(matches!(
-        edited(|edit, file| edit.remove(file.root())),
-        Err(EditError::Root)
-    ));
+    assert!(matches!(edited(|edit, file| edit.remove(file.root())), Err(EditError::Root)));
 }
 
 #[test]
@@ -151,9 +89,8 @@ fn edits_do_not_get_into_each_others_way() {
         edit.set_attribute(file.element_by_index(1), "m", "2")?;
         edit.remove(file.element_by_index(3))
     });
-    let expected = MODEL
-        .replace("<b z=\"&#9;\"/>", "<b z=\"&#9;\" n=\"1\" m=\"2\">t</b>")
-        .replace("\n  <d><e/></d>", "");
+    let expected =
+        MODEL.replace("<b z=\"&#9;\"/>", "<b z=\"&#9;\" n=\"1\" m=\"2\">t</b>").replace("\n  <d><e/></d>", "");
     assert_eq!(result.expect("an edit of the test"), expected);
     let twice = edited(|edit, file| {
         edit.remove(file.element_by_index(3))?;

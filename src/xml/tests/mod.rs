@@ -143,17 +143,11 @@ const DOCUMENTS: &[&str] = &[
 
 /// What the judge lets pass against the recommendation, and why we do not.
 const STRICTER: &[(&str, &str)] = &[
-    (
-        "<?xml?><a/>",
-        "a declaration without version (production 23)",
-    ),
+    ("<?xml?><a/>", "a declaration without version (production 23)"),
     ("<a>&#xD800;</a>", "a reference to a surrogate"),
     ("<a>&#x110000;</a>", "a reference beyond Unicode"),
     ("<a xmlns='u' xmlns='v'/>", "the same attribute twice"),
-    (
-        "<a xmlns:xmlns='u'/>",
-        "the prefix xmlns (Namespaces, section 3)",
-    ),
+    ("<a xmlns:xmlns='u'/>", "the prefix xmlns (Namespaces, section 3)"),
     ("<:a/>", "an empty prefix (Namespaces, production 8)"),
     ("<a :x='1'/>", "an empty prefix (Namespaces, production 8)"),
 ];
@@ -165,18 +159,11 @@ fn acceptance_agrees_with_an_independent_reader() {
         let ours = Document::parse(document.as_bytes());
         let judge = roxmltree::Document::parse(document);
         if ours.is_ok() != judge.is_ok() {
-            wrong.push(format!(
-                "{document:?}: ours {:?}, judge {:?}",
-                ours.err().map(|e| e.to_string()),
-                judge.err()
-            ));
+            wrong.push(format!("{document:?}: ours {:?}, judge {:?}", ours.err().map(|e| e.to_string()), judge.err()));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     for (document, reason) in STRICTER {
-        assert!(
-            Document::parse(document.as_bytes()).is_err(),
-            "{document:?}: {reason}"
-        );
+        assert!(Document::parse(document.as_bytes()).is_err(), "{document:?}: {reason}");
     }
 }
