@@ -2,7 +2,6 @@
 //! served port.
 
 mod bad_input;
-mod clients;
 mod dialect;
 mod lists;
 mod models;
