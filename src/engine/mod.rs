@@ -1,7 +1,7 @@
 //! Floor 3: BPMN as a function. `execute(&mut instance, command, cx)` gives events and effects, or a rejection.
 //!
 //! No clock, no I/O, no async, no logging: time is a parameter, the log is the events. Reading order: [`definition`] (what
-//! a model becomes), [`instance`] (what is stored), [`command`] and [`event`] (words in and out), [`execute`], [`lifecycle`]
+//! a model becomes), [`instance`] (what is stored), [`command`] and [`event`] (words in and out), [`mod@execute`], [`lifecycle`]
 //! (enter, leave, cancel: written once for all elements), [`elements`] (what each element decides), [`step`] (the only
 //! place that changes an instance).
 

@@ -4,7 +4,7 @@
 //! after `Committed`; memory is a cache that any failure drops. The tokio driver and the simulator interpret the same
 //! words. Reading order: the words (this file), `machine` (what each input does), `plan` (what the next batch is), `batch`
 //! (commands to changes), `effect` and `due` (what follows of itself), `write` (changes to rows), `cache`, `schedule`,
-//! `dispatch` (offers meet jobs), `keys` and `report` (repeats), `catalog` and `deploy`, [`memory`] (a database of maps).
+//! `dispatch` (offers meet jobs), `script_job`, `keys` and `report` (repeats), `catalog` and `deploy`, [`memory`] (a database of maps).
 
 mod batch;
 mod cache;
@@ -19,6 +19,7 @@ pub mod memory;
 mod plan;
 mod report;
 mod schedule;
+mod script_job;
 #[cfg(test)]
 mod tests;
 pub mod transaction;
@@ -29,6 +30,7 @@ pub use catalog::{compiled, deployed};
 pub use machine::Partition;
 pub use report::lease_outcome;
 pub use schedule::due_of;
+pub use script_job::run_script;
 
 use crate::base::id::{DefinitionId, DeploymentId, ElementId, InstanceId, LocalId, PartitionId, TokenId};
 use crate::base::time::Timestamp;

@@ -6,7 +6,7 @@ use crate::base::limits::LEASE_DEFAULT_MS;
 use crate::base::variable::Variables;
 use crate::engine::command::{Command, Failure};
 use crate::engine::job::{Claim, JobKind};
-use crate::handlers::{Job, Outcome, Registry, job};
+use crate::handlers::{Job, Outcome, Policy, Registry, job};
 use crate::partition::view::JobView;
 use crate::partition::{Notice, Offer, Work};
 use crate::runtime::clock::{Clock, Guard};
@@ -102,15 +102,15 @@ impl Executor {
     ) -> Option<Command> {
         let claim = Claim { holder: self.holder.clone(), lease_no: Some(view.lease_no) };
         if view.kind != JobKind::External {
-            return Some(internal::run(node, token, claim, view, self.clock.now()).await);
+            return Some(internal::run(node, instance, token, claim, view, self.clock.now()).await);
         }
         let Ok(_slot) = self.slots.acquire().await else { return None };
         let handler = self.registry.get(&view.topic)?;
         let clock = Arc::clone(&self.clock);
         let cx = self.registry.cx(Arc::new(move || clock.now()), cancelled.clone());
-        let at_most_once = view.properties.get("transhume.policy").is_some_and(|policy| policy == "at_most_once");
         let maps_outputs = view.maps_outputs;
         let (topic, job) = (view.topic.clone(), self.job(instance, token, view));
+        let at_most_once = handler.policy(&job) == Policy::AtMostOnce;
         // In a task of its own: a handler that panics fails its job only, and ends with the lease.
         let run = AbortOnDropHandle::new(tokio::spawn(async move { handler.run(job, cx).await }));
         let work = async {
@@ -157,6 +157,12 @@ impl Executor {
                 Err(SubmitError::Busy | SubmitError::Away) => return,
             }
         }
+    }
+
+    /// Whether a job that began must not begin again: its element says so, or its handler by its inputs.
+    pub(super) fn is_at_most_once(&self, instance: InstanceId, token: TokenId, view: JobView) -> bool {
+        let handler = self.registry.get(&view.topic).filter(|_| view.kind == JobKind::External);
+        handler.is_some_and(|handler| handler.policy(&self.job(instance, token, view)) == Policy::AtMostOnce)
     }
 
     fn job(&self, instance: InstanceId, token: TokenId, view: JobView) -> Job {

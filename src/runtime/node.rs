@@ -12,6 +12,7 @@ use crate::engine::instance::Instance;
 use crate::engine::job::Claim;
 use crate::handlers::Registry;
 use crate::partition::transaction::CommandKey;
+use crate::partition::view::job_view;
 use crate::partition::{Notice, Offer, Reply, Work};
 use crate::runtime::clock::{Clock, Guard};
 use crate::runtime::driver::{Driver, Message, PARTITION, Submission};
@@ -285,10 +286,9 @@ impl Node {
     }
 
     async fn is_at_most_once(&self, instance: InstanceId, token: TokenId) -> Result<bool, StoreError> {
-        let Some(instance) = self.instance(instance).await? else { return Ok(false) };
-        let node = instance.find(token).map(|(_, token)| instance.definition.process.node(token.at));
-        let policy = node.and_then(|node| node.properties.get("transhume.policy"));
-        Ok(policy.is_some_and(|policy| policy == "at_most_once"))
+        let Some(stored) = self.instance(instance).await? else { return Ok(false) };
+        let view = job_view(&stored, token);
+        Ok(view.is_some_and(|view| self.0.executor.is_at_most_once(instance, token, view)))
     }
 }
 

@@ -5,9 +5,10 @@ use crate::base::time::Timestamp;
 use crate::base::variable::{Variables, from_json};
 use crate::engine::command::Create;
 use crate::engine::compile::{compile, no_resources};
+use crate::engine::incident::IncidentKind;
 use crate::engine::instance::{InstanceState, Wait};
 use crate::engine::job::Binding;
-use crate::handlers::{Cx, Handler, Job, Outcome, Registry, registry};
+use crate::handlers::{Cx, Handler, Job, Outcome, Policy, Registry, registry};
 use crate::partition::{Bundle, Reply, Which, Work};
 use crate::runtime::clock::{Clock, Guard, system};
 use crate::runtime::correlate::{Payload, Selector};
@@ -38,6 +39,20 @@ struct Waits;
 impl Handler for Waits {
     async fn run(&self, _job: Job, _cx: Cx) -> Outcome {
         std::future::pending().await
+    }
+}
+
+/// Never comes to its end, and must not begin twice.
+struct Once;
+
+#[async_trait]
+impl Handler for Once {
+    async fn run(&self, _job: Job, _cx: Cx) -> Outcome {
+        std::future::pending().await
+    }
+
+    fn policy(&self, _job: &Job) -> Policy {
+        Policy::AtMostOnce
     }
 }
 
@@ -191,5 +206,24 @@ async fn a_job_of_a_killed_process_runs_in_the_next_though_the_clock_stands() {
     until(&killed, id, |variables, _| variables.is_some_and(|all| all["x"].value == json!(1))).await;
     let next = node_at(folder.path(), Arc::new(Adds), Arc::new(Stands)).await;
     until(&next, id, |variables, _| variables.is_some_and(|all| all["x"].value == json!(2))).await;
+    next.shutdown().await;
+}
+
+/// Its handler says so, not the model: a person decides, since nobody knows whether it took effect.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_process_had_begun_and_must_not_begin_twice_becomes_an_incident() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let killed = node_with(folder.path(), Arc::new(Once)).await;
+    deploy(&killed).await;
+    let id = start(&killed).await;
+    while killed.store().held_jobs("transhume:test").await.expect("it reads").is_empty() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let next = node_with(folder.path(), Arc::new(Once)).await;
+    let live = next.instance(id).await.expect("it reads").expect("it lives");
+    let unknown = live.tokens().any(
+        |(.., token)| matches!(&token.wait, Wait::Incident(incident) if incident.kind == IncidentKind::UnknownOutcome),
+    );
+    assert!(unknown, "{live:?}");
     next.shutdown().await;
 }

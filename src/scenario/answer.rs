@@ -10,11 +10,11 @@ use crate::engine::elements::{BusinessRuleTask, Element};
 use crate::engine::expression::{Plain, as_text};
 use crate::engine::instance::{Instance, Wait};
 use crate::engine::job::{Claim, Job, JobKind, MapResult};
-use crate::partition::view::visible;
+use crate::partition::run_script;
+use crate::partition::view::{job_view, visible};
 use crate::scenario::file::{Mock, OneOrMany};
 use crate::scenario::runner::{Play, element_of, is_internal};
 use crate::script::task::ScriptError;
-use crate::script::{Budget, Fact, Surroundings};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -192,48 +192,9 @@ fn decide(play: &Play, instance: &Instance, token: TokenId) -> Result<Variables,
 
 /// A script beyond its inline budget, under the full one.
 fn script(instance: &Instance, token: TokenId, now: Timestamp) -> Result<Variables, Trouble> {
-    let failed = |words: String| Trouble::Failed(words);
-    let (_, at) = instance.find(token).ok_or_else(|| failed("the token is gone".into()))?;
-    let Element::ScriptTask(task) = &instance.definition.process.node(at.at).element else {
-        return Err(failed("the element has no script".into()));
-    };
-    let mut around = Changes { seen: visible(instance, token), changed: Variables::new(), now };
-    match task.script.run(Budget::Full, &mut around) {
-        Ok(value) => {
-            if let Some(name) = &task.result_variable {
-                around.changed.insert(name.clone(), value.into());
-            }
-            Ok(around.changed)
-        }
-        Err(ScriptError::Bpmn { code, message }) => Err(Trouble::Bpmn { code, message }),
-        Err(error @ (ScriptError::OverBudget | ScriptError::Failed(_))) => Err(failed(error.to_string())),
-    }
-}
-
-struct Changes {
-    seen: Variables,
-    changed: Variables,
-    now: Timestamp,
-}
-
-impl Surroundings for Changes {
-    fn variable(&self, name: &str) -> Option<Value> {
-        self.changed.get(name).or_else(|| self.seen.get(name)).map(|variable| variable.value.clone())
-    }
-
-    fn set_variable(&mut self, name: &str, value: Value) {
-        self.changed.insert(name.to_owned(), value.into());
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.seen.keys().chain(self.changed.keys()).cloned().collect()
-    }
-
-    fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    fn fact(&self, _fact: Fact) -> Option<String> {
-        None
-    }
+    let view = job_view(instance, token).ok_or_else(|| Trouble::Failed("the token waits for no job".into()))?;
+    run_script(&view, instance.id(), token, now).map_err(|error| match error {
+        ScriptError::Bpmn { code, message } => Trouble::Bpmn { code, message },
+        error @ (ScriptError::OverBudget | ScriptError::Failed(_)) => Trouble::Failed(error.to_string()),
+    })
 }

@@ -1,6 +1,6 @@
 //! Floor 6: process tests. A designer proves a model before deploying it: the real engine, a virtual clock, no server.
 //!
-//! [`file`] is the format, [`runner`] plays a case on a partition and a database, [`observe`] is what a case has seen,
+//! [`mod@file`] is the format, [`runner`] plays a case on a partition and a database, [`observe`] is what a case has seen,
 //! [`expect`] compares, [`report`] tells people and machines. The database is memory, SQLite or PostgreSQL.
 
 mod answer;

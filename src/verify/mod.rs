@@ -2,7 +2,7 @@
 //! only the engine's data types and `index`.
 //!
 //! [`invariants`] looks at rows and at the ledger of leases, timers and work; [`oracle`] plays the token game of each
-//! process on its own and compares. Used by every harness and, as `transhume verify`, on a live database.
+//! process on its own and compares. Every harness uses both.
 //!
 //! | Invariant (`reliability.md` 3) | Checked by |
 //! |---|---|
@@ -12,7 +12,7 @@
 //! | I4 an ended instance holds nothing | [`invariants::ended`], [`invariants::family`] |
 //! | I5 positions have no gap and no double | [`invariants::Line`] |
 //! | I6 one accepted completion per activation, I7 lease numbers and expiries, I8, I9 | [`invariants::Ledger`] |
-//! | I10 answered is durable, refused changed nothing | [`invariants::Answers`] |
+//! | I10 answered is durable, refused changed nothing | the simulator (`tests/it/sim`), which knows what was answered |
 
 mod game;
 pub mod invariants;

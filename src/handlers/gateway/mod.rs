@@ -1,6 +1,6 @@
 //! `gateway.*`: a router's configuration over SSH, with a dialect's words in a script and the device's own safety net.
 //!
-//! What reaches the device is a list of lines in a strict grammar ([`line`]); a line names a secret as `secret://name`, and its text
+//! What reaches the device is a list of lines in a strict grammar ([`mod@line`]); a line names a secret as `secret://name`, and its text
 //! goes in at the moment of sending. Policy `confirm`: a repeat compares first, so a commit that took effect is not made
 //! twice. Options of the connection: `dialect` (`vyos-1.4`).
 

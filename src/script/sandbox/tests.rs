@@ -88,17 +88,15 @@ fn hostile() -> Vec<(&'static str, String)> {
 
 fn ends(budget: Budget) {
     for (name, text) in hostile() {
-        let begun = Instant::now();
         let run = move || match Program::compile(&text) {
             Ok(program) => program.run(budget, &mut Fixed::new(json!({}))).map(|value| value.to_string().len()),
             Err(error) => Err(RunError::Failed(error.message)),
         };
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run).unwrap();
         let outcome = thread.join();
-        println!("{budget:?} {name:28} {:>6} ms {:?}", begun.elapsed().as_millis(), outcome.as_ref().ok());
+        println!("{budget:?} {name:28} {:?}", outcome.as_ref().ok());
+        // That it ends at all is the point: without a budget many of them would not.
         assert!(outcome.is_ok(), "{name} panicked");
-        // Generous, because tests run unoptimised and beside others; the point is that it ends.
-        assert!(begun.elapsed() < Duration::from_secs(30), "{name}");
     }
 }
 

@@ -192,12 +192,11 @@ async fn a_silent_network_does_not_hold_a_commit_for_ever() {
     for _ in 0..2 {
         let tx = random.transaction(&fence);
         proxy.cut.fetch_add(1, Ordering::SeqCst);
-        let begun = std::time::Instant::now();
-        match store.commit(&tx).await {
+        // Hours pass before a silent connection ends by itself.
+        match tokio::time::timeout(Duration::from_secs(60), store.commit(&tx)).await.expect("it gives up") {
             Ok(()) => fence = tx.fence,
             Err(error) => assert_eq!(error, CommitError::Failed),
         }
-        assert!(begun.elapsed() < Duration::from_secs(15), "it took {:?}", begun.elapsed());
         let tx = random.transaction(&fence);
         assert_eq!(store.commit(&tx).await, Ok(()), "the next one goes through");
         fence = tx.fence;
