@@ -87,12 +87,15 @@ fn hostile() -> Vec<(&'static str, String)> {
 }
 
 fn ends(budget: Budget) {
-    for (name, text) in hostile() {
+    let begin = |(name, text): (&'static str, String)| {
         let run = move || match Program::compile(&text) {
             Ok(program) => program.run(budget, &mut Fixed::new(json!({}))).map(|value| value.to_string().len()),
             Err(error) => Err(RunError::Failed(error.message)),
         };
-        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run).unwrap();
+        (name, std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run).unwrap())
+    };
+    let running: Vec<_> = hostile().into_iter().map(begin).collect();
+    for (name, thread) in running {
         let outcome = thread.join();
         println!("{budget:?} {name:28} {:?}", outcome.as_ref().ok());
         // That it ends at all is the point: without a budget many of them would not.
