@@ -77,8 +77,8 @@ impl Sequence {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     Completed,
-    /// In the modelled exception path: a person's task waits, a mail has been sent.
-    AwaitsPerson,
+    /// In the modelled exception path: a mail has been sent, and these tasks wait for a person.
+    AwaitsPerson(Vec<String>),
     /// Stopped by the person at the terminal.
     Stopped,
 }
@@ -188,7 +188,7 @@ impl Demo {
             if shown.elapsed() >= SHOW_EVERY || turned == Turn::Rests {
                 shown = Instant::now();
                 let status = self.status().await?;
-                progress.show(&status, self.clock.now());
+                progress.show(&status, status.ended.unwrap_or_else(|| self.clock.now()));
                 if status.ended.is_some() {
                     progress.finish();
                     self.ended.store(true, Ordering::Release);
@@ -199,7 +199,8 @@ impl Demo {
             if !people.left_open.is_empty() && !options.manual {
                 settle(&self.clock).await;
                 progress.finish();
-                return Ok(End::AwaitsPerson);
+                let tasks = people.left_open.iter().map(|task| task.name.clone()).collect();
+                return Ok(End::AwaitsPerson(tasks));
             }
             if turned == Turn::Rests && !options.manual {
                 anyhow::bail!("nothing moves any more: {}", self.stuck().await?);
@@ -228,19 +229,22 @@ impl Demo {
                 status.moved.len(),
                 status.servers.len()
             ),
-            End::AwaitsPerson => self.tell_exception(&status)?,
+            End::AwaitsPerson(tasks) => self.tell_exception(tasks, &status)?,
             End::Stopped => println!("Stopped at {until}; the same command with this data folder goes on from here."),
         }
         Ok(())
     }
 
     /// The exception path: what the mails say, and which task waits for whom.
-    fn tell_exception(&self, status: &Status) -> anyhow::Result<()> {
+    fn tell_exception(&self, tasks: &[String], status: &Status) -> anyhow::Result<()> {
         println!("The run has come to a modelled exception.");
-        if let Some(mail) = self.counterparts.mails()?.last() {
+        let mails = self.counterparts.mails()?;
+        let last = mails.last().map(|mail| mail.at);
+        for mail in mails.iter().filter(|mail| Some(mail.at) == last) {
             println!("  mail  {:?} to {} at {}", mail.subject, mail.to.join(", "), mail.at);
         }
-        for entry in status.waiting.iter().filter(|entry| entry["kind"] == "person") {
+        let is_left = |entry: &&Value| tasks.iter().any(|task| entry["what"] == task.as_str());
+        for entry in status.waiting.iter().filter(|entry| entry["kind"] == "person").filter(is_left) {
             let since = entry["since"].as_str().unwrap_or_default();
             println!("  task  {} waits for a person since {since}", entry["what"].as_str().unwrap_or_default());
         }

@@ -48,6 +48,12 @@ pub enum Command {
         message: Option<String>,
         variables: Variables,
     },
+    /// By a user task: those around are told, the task stays unless what catches it interrupts.
+    Escalate {
+        token: TokenId,
+        code: String,
+        variables: Variables,
+    },
     /// New attempts for a job; above zero it closes the job's incident.
     SetRetries {
         token: TokenId,
@@ -91,6 +97,11 @@ pub enum Command {
         called: InstanceId,
         result: CallResult,
     },
+    CalledInstanceEscalated {
+        token: TokenId,
+        called: InstanceId,
+        code: String,
+    },
     SetVariables {
         scope: Option<ScopeId>,
         set: Variables,
@@ -132,6 +143,7 @@ impl Command {
             Self::CompleteJob { .. } => "complete-job",
             Self::FailJob { .. } => "fail-job",
             Self::ThrowError { .. } => "throw-error",
+            Self::Escalate { .. } => "escalate",
             Self::SetRetries { .. } => "set-retries",
             Self::SetPriority { .. } => "set-priority",
             Self::SetDue { .. } => "set-due",
@@ -141,6 +153,7 @@ impl Command {
             Self::DeliverMessage { .. } => "deliver-message",
             Self::Signal { .. } => "signal",
             Self::CalledInstanceEnded { .. } => "called-instance-ended",
+            Self::CalledInstanceEscalated { .. } => "called-instance-escalated",
             Self::SetVariables { .. } => "set-variables",
             Self::SetLocalVariables { .. } => "set-local-variables",
             Self::ResolveIncident { .. } => "resolve-incident",
@@ -162,12 +175,14 @@ impl Command {
             | Self::CompleteJob { token, .. }
             | Self::FailJob { token, .. }
             | Self::ThrowError { token, .. }
+            | Self::Escalate { token, .. }
             | Self::SetRetries { token, .. }
             | Self::SetPriority { token, .. }
             | Self::ChangeUserTask { token, .. }
             | Self::CompleteUserTask { token, .. }
             | Self::Signal { token, .. }
             | Self::CalledInstanceEnded { token, .. }
+            | Self::CalledInstanceEscalated { token, .. }
             | Self::SetLocalVariables { token, .. }
             | Self::ResolveIncident { token } => Some(*token),
             Self::RaiseIncident { token, .. } => *token,
@@ -277,6 +292,8 @@ pub enum Effect {
     Call(Box<Call>),
     /// Tell the caller that this instance has ended.
     ReturnToCaller { caller: Caller, result: CallResult },
+    /// Tell the caller what this instance escalated.
+    EscalateToCaller { caller: Caller, code: String },
     /// Cancel a called instance, because its caller was.
     CancelCalled { called: InstanceId },
     /// A message was thrown by the process itself: deliver to whoever waits for it, or start a process.

@@ -45,6 +45,8 @@ pub struct Process {
     pub by_id: BTreeMap<ElementId, NodeIx>,
     /// Where a token may start inside the process (`None`) or a sub-process.
     pub starts: BTreeMap<Option<NodeIx>, Vec<NodeIx>>,
+    /// Start events of the event sub-processes in the process (`None`) or a sub-process.
+    pub event_starts: BTreeMap<Option<NodeIx>, Vec<NodeIx>>,
     /// Start events of the process that wait for a message or a time.
     pub start_triggers: Vec<StartTrigger>,
     /// For inclusive joins: per (join, incoming flow) the nodes from which a token may still arrive on that flow
@@ -185,6 +187,15 @@ impl Process {
 
     pub fn target(&self, flow: FlowIx) -> NodeIx {
         self.graph.edge_endpoints(flow).expect("a flow has two ends").1
+    }
+
+    pub fn event_starts(&self, container: Option<NodeIx>) -> &[NodeIx] {
+        self.event_starts.get(&container).map_or(&[], Vec::as_slice)
+    }
+
+    /// Begun by its start event, not by a token that arrives.
+    pub fn is_event_sub_process(&self, node: NodeIx) -> bool {
+        matches!(&self.node(node).element, Element::SubProcess(sub_process) if sub_process.by_event)
     }
 
     pub fn find(&self, id: &str) -> Option<NodeIx> {

@@ -123,6 +123,9 @@ pub enum Event {
     Armed {
         id: LocalId,
         owner: TokenId,
+        /// Of what a scope itself waits for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<ScopeId>,
         at: ElementId,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         due: Option<Timestamp>,
@@ -143,6 +146,12 @@ pub enum Event {
         process: String,
     },
     ErrorThrown {
+        token: TokenId,
+        code: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caught_by: Option<ElementId>,
+    },
+    Escalated {
         token: TokenId,
         code: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]

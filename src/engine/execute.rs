@@ -9,10 +9,10 @@ use crate::engine::definition::{NodeIx, ProcessDefinition};
 use crate::engine::event::Event;
 use crate::engine::history::Past;
 use crate::engine::incident::Fault;
-use crate::engine::instance::{Head, Instance, InstanceState, ScopeKind, Stage, Token, Wait};
+use crate::engine::instance::{Head, Instance, InstanceState, ScopeKind, Stage, Token, Trigger, Wait};
 use crate::engine::lifecycle::{self, Agenda, Cause, Work};
 use crate::engine::step::{At, Step};
-use crate::engine::{subscription, throw, variables, work};
+use crate::engine::{event_sub_process, subscription, throw, variables, work};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -124,6 +124,7 @@ fn allowed_while_suspended(command: &Command) -> bool {
         | Command::SetPriority { .. }
         | Command::SetDue { .. }
         | Command::CalledInstanceEnded { .. }
+        | Command::CalledInstanceEscalated { .. }
         | Command::SetVariables { .. }
         | Command::SetLocalVariables { .. }
         | Command::Suspend
@@ -134,6 +135,7 @@ fn allowed_while_suspended(command: &Command) -> bool {
         Command::CreateInstance(_)
         | Command::LeaseJob { .. }
         | Command::ThrowError { claim: None, .. }
+        | Command::Escalate { .. }
         | Command::ChangeUserTask { .. }
         | Command::CompleteUserTask { .. }
         | Command::FireTimer { .. }
@@ -160,23 +162,23 @@ fn perform(step: &mut Step, command: Command) -> Result<(), Rejection> {
             claim.as_ref(),
             crate::engine::incident::BpmnError { code, message, variables },
         ),
+        Command::Escalate { token, code, variables } => {
+            waiting_task(step, token).map(|at| throw::escalate(step, at, code, variables))
+        }
         Command::SetRetries { token, retries, due } => work::set_retries(step, token, retries, due),
         Command::SetPriority { token, priority } => work::set_priority(step, token, priority),
         Command::SetDue { id, due } => set_due(step, id, due),
         Command::ChangeUserTask { token, change } => change_task(step, token, change),
         Command::CompleteUserTask { token, variables } => complete_task(step, token, variables),
-        Command::FireTimer { subscription, due } => {
-            subscription::check_timer(step, subscription, due)?;
-            subscription::fire(step, subscription, Default::default(), Default::default());
-            Ok(())
-        }
+        Command::FireTimer { subscription, due } => subscription::check_timer(step, subscription, due)
+            .map(|()| subscription::fire(step, subscription, Default::default(), Default::default())),
         Command::DeliverMessage { subscription, name, variables, local } => {
-            subscription::check_message(step, subscription, &name)?;
-            subscription::fire(step, subscription, variables, local);
-            Ok(())
+            subscription::check_message(step, subscription, &name)
+                .map(|()| subscription::fire(step, subscription, variables, local))
         }
         Command::Signal { token, variables } => signal(step, token, variables),
         Command::CalledInstanceEnded { token, called, result } => work::returned(step, token, called, result),
+        Command::CalledInstanceEscalated { token, called, code } => throw::escalated(step, token, called, code),
         Command::SetVariables { scope, set, remove } => set_variables(step, scope.unwrap_or(ROOT_SCOPE), set, &remove),
         Command::SetLocalVariables { token, set, remove } => {
             let at = step.at(token).ok_or(Rejection::TokenNotWaiting(token))?;
@@ -234,6 +236,11 @@ fn create_instance(step: &mut Step, create: Create) -> Result<(), Rejection> {
     let root = step.open_scope(ScopeKind::Process, None, None, None);
     for (name, variable) in create.variables {
         step.set_variable(root, &name, variable);
+    }
+    let armed = event_sub_process::prepare(step, None, (root, None));
+    let armed = armed.map_err(|fault| Rejection::InvalidInput(format!("an event sub-process: {}", fault.message)))?;
+    for subscription in armed {
+        step.arm(root, subscription);
     }
     step.instance.head.start_element = nodes.first().map(|node| step.element_id(*node));
     if let (Some(initiator), Some(starter)) = (initiator(step, &nodes), step.head().starter.clone()) {
@@ -374,13 +381,11 @@ fn set_variables(
 fn set_due(step: &mut Step, id: crate::base::id::LocalId, due: Timestamp) -> Result<(), Rejection> {
     let (scope, subscription) = step.instance.subscription(id).ok_or(Rejection::NotArmed(id))?;
     match subscription.trigger.clone() {
-        crate::engine::instance::Trigger::Timer { cycle, .. } => {
-            step.rearm(scope, id, crate::engine::instance::Trigger::Timer { due, cycle });
+        Trigger::Timer { cycle, .. } => {
+            step.rearm(scope, id, Trigger::Timer { due, cycle });
             Ok(())
         }
-        crate::engine::instance::Trigger::Message { .. } | crate::engine::instance::Trigger::Error { .. } => {
-            Err(Rejection::NotArmed(id))
-        }
+        Trigger::Message { .. } | Trigger::Error { .. } | Trigger::Escalation { .. } => Err(Rejection::NotArmed(id)),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::base::time::Timestamp;
 use crate::base::variable::Variable;
 use crate::engine::definition::NodeIx;
 use crate::engine::incident::IncidentKind;
-use crate::engine::instance::{Delegation, Instance, InstanceState, ScopeKind, Trigger, UserTask, Wait};
+use crate::engine::instance::{Delegation, Instance, InstanceState, OF_SCOPE, ScopeKind, Trigger, UserTask, Wait};
 use crate::engine::job::{Job, JobKind};
 use crate::engine::step::new_job;
 use serde_json::Value;
@@ -150,7 +150,9 @@ pub fn index(instance: &Instance, scope: ScopeId) -> Index {
         token_rows(&mut rows, scope.id, *id, &token.wait, &element(token.at));
     }
     for (id, subscription) in &scope.subscriptions {
-        let (owner, element, created_at) = (subscription.owner, element(subscription.catches), subscription.since);
+        // What the scope itself waits for is told of the token that waits for the scope.
+        let owner = if subscription.owner == OF_SCOPE { scope.owner.unwrap_or(OF_SCOPE) } else { subscription.owner };
+        let (element, created_at) = (element(subscription.catches), subscription.since);
         match &subscription.trigger {
             Trigger::Timer { due, cycle } => {
                 let row = TimerRow { owner, element, due: *due, repeats: cycle.is_some(), created_at };
@@ -160,7 +162,7 @@ pub fn index(instance: &Instance, scope: ScopeId) -> Index {
                 let row = SubscriptionRow { owner, element, name: name.clone(), created_at };
                 rows.insert(IndexKey::Subscription(*id), IndexRow::Subscription(row));
             }
-            Trigger::Error { .. } => {}
+            Trigger::Error { .. } | Trigger::Escalation { .. } => {}
         }
     }
     let token = match scope.kind {

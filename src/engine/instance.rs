@@ -169,9 +169,10 @@ pub enum Delegation {
     Resolved,
 }
 
-/// An armed event: boundary, intermediate catch, or an arm of an event-based gateway.
+/// An armed event: boundary, intermediate catch, an arm of an event-based gateway, or the start of an event sub-process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subscription {
+    /// The token that waits, or [`OF_SCOPE`].
     pub owner: TokenId,
     /// The event node that catches.
     pub catches: NodeIx,
@@ -194,7 +195,14 @@ pub enum Trigger {
     Error {
         code: Option<String>,
     },
+    /// `None` catches every code.
+    Escalation {
+        code: Option<String>,
+    },
 }
+
+/// The owner of what a scope itself waits for: the start events of its event sub-processes. No token has this number.
+pub const OF_SCOPE: TokenId = TokenId(0);
 
 impl Instance {
     pub fn id(&self) -> InstanceId {

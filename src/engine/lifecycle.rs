@@ -6,12 +6,13 @@
 
 use crate::base::id::{ROOT_SCOPE, ScopeId, TokenId};
 use crate::base::limits::{AGENDA_STEPS_MAX, RUN_STEPS_MAX};
+use crate::base::variable::Variables;
 use crate::engine::command::{CallResult, Effect};
 use crate::engine::definition::{FlowIx, NodeIx};
 use crate::engine::elements::{Behavior, Element};
 use crate::engine::event::{Event, JobEnd};
 use crate::engine::incident::{BpmnError, Fault, IncidentKind};
-use crate::engine::instance::{InstanceState, ScopeKind, Stage, Wait};
+use crate::engine::instance::{InstanceState, OF_SCOPE, ScopeKind, Stage, Wait};
 use crate::engine::job::JobKind;
 use crate::engine::step::{At, Step, new_job};
 use crate::engine::{multi_instance, subscription, throw, variables};
@@ -25,6 +26,8 @@ pub(crate) enum Next {
     Leave(Outgoing),
     Throw(BpmnError),
     Fault(Fault),
+    /// Tells those around of this code, then leaves, if it is still there.
+    Escalate(String),
     /// Ends every other token of the scope.
     Terminate,
 }
@@ -192,6 +195,12 @@ pub(super) fn apply(step: &mut Step, at: At, next: Next, armed: Vec<crate::engin
         Next::Leave(outgoing) => step.agenda.push(Work::Leave { token: at.token, outgoing, admitted: false }),
         Next::Throw(error) => throw::throw(step, at, error),
         Next::Fault(fault) => step.raise(at, fault),
+        Next::Escalate(code) => {
+            throw::escalate(step, at, code, Variables::new());
+            if step.at(at.token).is_some() {
+                step.agenda.push(Work::Leave { token: at.token, outgoing: Outgoing::All, admitted: false });
+            }
+        }
         Next::Terminate => terminate(step, at),
     }
 }
@@ -301,7 +310,7 @@ pub(super) fn leave_again(step: &mut Step, at: At, admitted: bool) {
     let process = Arc::clone(&step.process);
     match process.node(at.node).element.choose(step, at) {
         Next::Leave(outgoing) => step.agenda.push(Work::Leave { token: at.token, outgoing, admitted }),
-        other @ (Next::Wait(_) | Next::Throw(_) | Next::Fault(_) | Next::Terminate) => {
+        other @ (Next::Wait(_) | Next::Throw(_) | Next::Fault(_) | Next::Escalate(_) | Next::Terminate) => {
             apply(step, at, other, Vec::new())
         }
     }
@@ -353,6 +362,7 @@ fn terminate(step: &mut Step, at: At) {
 
 pub(super) fn end_instance(step: &mut Step, state: InstanceState) {
     let variables = step.instance.root().variables.clone();
+    subscription::disarm_all(step, ROOT_SCOPE, OF_SCOPE);
     step.set_state(state);
     step.events.push(Event::ScopeClosed { scope: ROOT_SCOPE });
     let head = step.head();

@@ -11,6 +11,7 @@ pub mod definition;
 pub mod document;
 pub mod elements;
 pub mod event;
+mod event_sub_process;
 pub mod execute;
 pub mod expression;
 pub mod history;

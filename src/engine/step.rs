@@ -10,11 +10,12 @@ use crate::engine::event::{Event, JobEnd};
 use crate::engine::history::{Past, PastActivity, PastIncident, PastKey, PastRow, PastTask, PastVariable};
 use crate::engine::incident::{Fault, Incident, IncidentKind};
 use crate::engine::instance::{
-    Head, Instance, InstanceState, Scope, ScopeKind, Stage, Subscription, Token, Trigger, UserTask, Wait,
+    Head, Instance, InstanceState, OF_SCOPE, Scope, ScopeKind, Stage, Subscription, Token, Trigger, UserTask, Wait,
 };
 use crate::engine::job::Job;
 pub(crate) use crate::engine::job::new_job;
 use crate::engine::lifecycle::Agenda;
+use crate::engine::subscription::disarm_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -198,10 +199,10 @@ impl Step<'_> {
         own
     }
 
+    /// Ends a scope; its event sub-processes wait no more.
     pub(super) fn close_scope(&mut self, scope: ScopeId) {
-        let Some(closed) = self.instance.scopes.remove(&scope) else {
-            return;
-        };
+        disarm_all(self, scope, OF_SCOPE);
+        let Some(closed) = self.instance.scopes.remove(&scope) else { return };
         debug_assert!(closed.tokens.is_empty() && closed.subscriptions.is_empty(), "a closed scope holds nothing");
         self.instance.dirty.remove(&scope);
         self.instance.closed.insert(scope);
@@ -340,18 +341,21 @@ impl Step<'_> {
 impl Step<'_> {
     pub(super) fn arm(&mut self, scope: ScopeId, subscription: Subscription) -> LocalId {
         let id = LocalId(self.fresh());
-        let (owner, at, due) = (subscription.owner, self.element_id(subscription.catches), due(&subscription.trigger));
         self.touch(scope).subscriptions.insert(id, subscription);
-        self.events.push(Event::Armed { id, owner, at, due });
+        self.note_armed(scope, id);
         id
     }
 
     pub(super) fn rearm(&mut self, scope: ScopeId, id: LocalId, trigger: Trigger) {
-        let subscription = self.touch(scope).subscriptions.get_mut(&id).expect("a rearmed subscription is there");
-        let (owner, catches, due) = (subscription.owner, subscription.catches, due(&trigger));
-        subscription.trigger = trigger;
-        let at = self.element_id(catches);
-        self.events.push(Event::Armed { id, owner, at, due });
+        self.touch(scope).subscriptions.get_mut(&id).expect("a rearmed subscription is there").trigger = trigger;
+        self.note_armed(scope, id);
+    }
+
+    fn note_armed(&mut self, scope: ScopeId, id: LocalId) {
+        let Subscription { owner, catches, trigger, .. } = &self.instance.scopes[&scope].subscriptions[&id];
+        let (owner, at, due) = (*owner, self.element_id(*catches), due(trigger));
+        let scope = (owner == OF_SCOPE).then_some(scope);
+        self.events.push(Event::Armed { id, owner, scope, at, due });
     }
 
     pub(super) fn fired(&mut self, id: LocalId, subscription: &Subscription) {
@@ -369,7 +373,7 @@ impl Step<'_> {
 fn due(trigger: &Trigger) -> Option<Timestamp> {
     match trigger {
         Trigger::Timer { due, .. } => Some(*due),
-        Trigger::Message { .. } | Trigger::Error { .. } => None,
+        Trigger::Message { .. } | Trigger::Error { .. } | Trigger::Escalation { .. } => None,
     }
 }
 
@@ -418,7 +422,7 @@ impl Step<'_> {
 
     pub(super) fn set_state(&mut self, state: InstanceState) {
         self.instance.head.state = state;
-        self.instance.dirty.insert(ROOT_SCOPE);
+        self.touch(ROOT_SCOPE);
         match state {
             InstanceState::Suspended => self.events.push(Event::InstanceSuspended),
             InstanceState::Active => self.events.push(Event::InstanceResumed),

@@ -6,9 +6,10 @@ use crate::base::variable::Variables;
 use crate::engine::command::Rejection;
 use crate::engine::definition::{FlowIx, NodeIx};
 use crate::engine::elements::Element;
+use crate::engine::event_sub_process;
 use crate::engine::expression::as_text;
 use crate::engine::incident::Fault;
-use crate::engine::instance::{Stage, Subscription, Trigger, Wait};
+use crate::engine::instance::{OF_SCOPE, Stage, Subscription, Trigger, Wait};
 use crate::engine::lifecycle::{self, Cause, Work};
 use crate::engine::step::{At, Step};
 use crate::engine::variables;
@@ -21,6 +22,7 @@ pub enum TriggerSource {
     Timer { kind: TimerKind, text: Compiled },
     Message { name: Compiled },
     Error { code: Option<String> },
+    Escalation { code: Option<String> },
 }
 
 /// Evaluates the boundary events of an activity before it begins, so that a failing expression has no effect.
@@ -43,18 +45,30 @@ pub(super) fn prepare(step: &mut Step, at: At) -> Result<Vec<Subscription>, Faul
 }
 
 pub(crate) fn evaluate(step: &mut Step, at: At, source: &TriggerSource) -> Result<Trigger, Fault> {
+    let scope = step.variable_scope(at);
+    evaluate_from(step, scope, Some(at), source)
+}
+
+/// As seen from a scope, with or without a token.
+pub(super) fn evaluate_from(
+    step: &mut Step,
+    scope: ScopeId,
+    at: Option<At>,
+    source: &TriggerSource,
+) -> Result<Trigger, Fault> {
     match source {
         TriggerSource::Timer { kind, text } => {
-            let value = step.text(at, text)?.unwrap_or_default();
+            let value = as_text(step.value_from(scope, at, text)?).unwrap_or_default();
             let (due, cycle) =
                 first_due(*kind, &value, step.now).map_err(|e| Fault::expression(format!("timer {value:?}: {e}")))?;
             Ok(Trigger::Timer { due, cycle })
         }
-        TriggerSource::Message { name } => match as_text(step.value(at, name)?) {
+        TriggerSource::Message { name } => match as_text(step.value_from(scope, at, name)?) {
             Some(name) => Ok(Trigger::Message { name }),
             None => Err(Fault::expression("the message's name is null")),
         },
         TriggerSource::Error { code } => Ok(Trigger::Error { code: code.clone() }),
+        TriggerSource::Escalation { code } => Ok(Trigger::Escalation { code: code.clone() }),
     }
 }
 
@@ -70,8 +84,8 @@ pub(super) fn disarm_all(step: &mut Step, scope: ScopeId, owner: TokenId) {
     if crate::base::planted::is("cancelled-scope-keeps-its-subscription") {
         return;
     }
-    let armed: Vec<LocalId> =
-        step.scope(scope).subscriptions.iter().filter(|(_, s)| s.owner == owner).map(|(id, _)| *id).collect();
+    let Some(open) = step.instance.scopes.get(&scope) else { return };
+    let armed: Vec<LocalId> = open.subscriptions.iter().filter(|(_, s)| s.owner == owner).map(|(id, _)| *id).collect();
     for id in armed {
         step.disarm(scope, id);
     }
@@ -86,7 +100,9 @@ pub(super) fn check_timer(
     let (_, subscription) = step.instance.subscription(id).ok_or(Rejection::NotArmed(id))?;
     match &subscription.trigger {
         Trigger::Timer { due: armed, .. } if due.is_none_or(|due| due == *armed && due <= step.now) => Ok(()),
-        Trigger::Timer { .. } | Trigger::Message { .. } | Trigger::Error { .. } => Err(Rejection::NotArmed(id)),
+        Trigger::Timer { .. } | Trigger::Message { .. } | Trigger::Error { .. } | Trigger::Escalation { .. } => {
+            Err(Rejection::NotArmed(id))
+        }
     }
 }
 
@@ -94,7 +110,9 @@ pub(super) fn check_message(step: &Step, id: LocalId, name: &str) -> Result<(), 
     let (_, subscription) = step.instance.subscription(id).ok_or(Rejection::NotArmed(id))?;
     match &subscription.trigger {
         Trigger::Message { name: armed } if armed == name => Ok(()),
-        Trigger::Message { .. } | Trigger::Timer { .. } | Trigger::Error { .. } => Err(Rejection::NotArmed(id)),
+        Trigger::Message { .. } | Trigger::Timer { .. } | Trigger::Error { .. } | Trigger::Escalation { .. } => {
+            Err(Rejection::NotArmed(id))
+        }
     }
 }
 
@@ -102,8 +120,15 @@ pub(super) fn check_message(step: &Step, id: LocalId, name: &str) -> Result<(), 
 pub(super) fn fire(step: &mut Step, id: LocalId, variables: Variables, local: Variables) {
     let (scope, subscription) =
         step.instance.subscription(id).map(|(scope, s)| (scope, s.clone())).expect("checked: armed");
-    let owner = step.at(subscription.owner).expect("a subscription's owner is live");
     step.fired(id, &subscription);
+    if subscription.owner == OF_SCOPE {
+        if !subscription.interrupting {
+            rearm_or_disarm(step, scope, id, &subscription);
+        }
+        event_sub_process::begin(step, scope, &subscription, variables, local);
+        return;
+    }
+    let owner = step.at(subscription.owner).expect("a subscription's owner is live");
     let is_gateway = matches!(step.process.node(owner.node).element, Element::EventBasedGateway(_));
     let was_waited_for = subscription.catches == owner.node || is_gateway;
     if was_waited_for && matches!(step.token(owner).wait, Wait::Incident(_)) {

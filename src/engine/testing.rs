@@ -240,9 +240,9 @@ impl World {
         let until = self.now.plus_ms(span_ms(&parse_span(span).expect("a span")).expect("exact"));
         loop {
             let due = self.instance.scopes.values().flat_map(|scope| scope.subscriptions.iter()).filter_map(
-                |(id, s)| match s.trigger {
-                    Trigger::Timer { due, .. } if due <= until => Some((due, *id)),
-                    Trigger::Timer { .. } | Trigger::Message { .. } | Trigger::Error { .. } => None,
+                |(id, s)| match &s.trigger {
+                    Trigger::Timer { due, .. } if *due <= until => Some((*due, *id)),
+                    _later_or_no_timer => None,
                 },
             );
             let Some((due, subscription)) = due.min() else {

@@ -1,40 +1,83 @@
-//! BPMN errors: from the activity that throws outwards to the nearest event that catches.
+//! BPMN errors and escalations: from the activity that throws outwards to the nearest event that catches.
 //!
 //! BPMN 2.0.2, 10.5.6 and 13.5.3: an error interrupts the activity on whose boundary it is caught. Nobody catches: the
 //! standard leaves it open; here an incident at the thrower, never a silent end. From a called process it goes on at the
 //! call activity.
 
-use crate::base::variable::Variable;
-use crate::engine::command::{CallResult, Effect};
+use crate::base::id::{ElementId, InstanceId, LocalId, ROOT_SCOPE, ScopeId, TokenId};
+use crate::base::variable::{Variable, Variables};
+use crate::engine::command::{CallResult, Effect, Rejection};
 use crate::engine::definition::NodeIx;
+use crate::engine::elements::CaughtVariables;
 use crate::engine::event::{Event, JobEnd};
+use crate::engine::event_sub_process;
 use crate::engine::incident::{BpmnError, Fault, IncidentKind};
-use crate::engine::instance::{InstanceState, ScopeKind, Stage};
+use crate::engine::instance::{InstanceState, OF_SCOPE, ScopeKind, Stage, Subscription, Wait};
 use crate::engine::lifecycle;
 use crate::engine::step::{At, Step};
-use crate::engine::subscription::{TriggerSource, place_fired};
+use crate::engine::subscription::{TriggerSource, disarm_all, place_fired};
 use serde_json::Value;
 use std::sync::Arc;
+
+/// What goes outwards until something catches it.
+#[derive(Clone, Copy)]
+enum Thrown<'a> {
+    Error(&'a str),
+    Escalation(&'a str),
+}
+
+impl Thrown<'_> {
+    /// Whether an event waits for this, under its own code (`exactly`) or under any.
+    fn fits(self, source: &TriggerSource, exactly: bool) -> bool {
+        let (code, wanted) = match (self, source) {
+            (Self::Error(code), TriggerSource::Error { code: wanted })
+            | (Self::Escalation(code), TriggerSource::Escalation { code: wanted }) => (code, wanted),
+            _others => return false,
+        };
+        if exactly { wanted.as_deref() == Some(code) } else { wanted.is_none() }
+    }
+}
 
 enum Catcher {
     Boundary {
         host: At,
         event: NodeIx,
     },
+    /// The start of an event sub-process in this scope.
+    EventSubProcess(ScopeId, LocalId),
     /// The process that called this one decides.
     Caller,
     Nobody,
 }
 
+impl Catcher {
+    fn event(&self, step: &Step) -> Option<ElementId> {
+        match self {
+            Self::Boundary { event, .. } => Some(step.element_id(*event)),
+            Self::EventSubProcess(scope, id) => {
+                step.scope(*scope).subscriptions.get(id).map(|armed| step.element_id(armed.catches))
+            }
+            Self::Caller | Self::Nobody => None,
+        }
+    }
+}
+
 pub(super) fn throw(step: &mut Step, at: At, error: BpmnError) {
-    let catcher = find(step, at, &error.code);
-    let caught_by = match &catcher {
-        Catcher::Boundary { event, .. } => Some(step.element_id(*event)),
-        Catcher::Caller | Catcher::Nobody => None,
-    };
+    let catcher = find(step, at, Thrown::Error(&error.code));
+    let caught_by = catcher.event(step);
     step.events.push(Event::ErrorThrown { token: at.token, code: error.code.clone(), caught_by });
     match catcher {
-        Catcher::Boundary { host, event } => catch(step, at, host, event, error),
+        Catcher::Boundary { host, event } => {
+            step.close_work(at, JobEnd::Error);
+            lifecycle::cancel(step, host);
+            let placed = place_fired(step, host.scope, (event, None), error.variables, Variables::new());
+            tell(step, placed, (event, error.code, error.message));
+        }
+        Catcher::EventSubProcess(scope, id) => {
+            step.close_work(at, JobEnd::Error);
+            let placed = begin_event_sub_process(step, scope, id, error.variables);
+            tell(step, placed, (step.token(placed).at, error.code, error.message));
+        }
         Catcher::Caller => return_error(step, at, error),
         Catcher::Nobody => {
             let message = match &error.message {
@@ -46,23 +89,51 @@ pub(super) fn throw(step: &mut Step, at: At, error: BpmnError) {
     }
 }
 
-/// An exact code before a catch-all, the nearest activity first.
-fn find(step: &Step, at: At, code: &str) -> Catcher {
+/// BPMN 2.0.2, 10.5.6: an escalation is caught as an error is, but need not interrupt; nobody catches: "the thrower goes
+/// on". The thrower may be gone afterwards.
+pub(super) fn escalate(step: &mut Step, at: At, code: String, variables: Variables) {
+    let catcher = find(step, at, Thrown::Escalation(&code));
+    let caught_by = catcher.event(step);
+    step.events.push(Event::Escalated { token: at.token, code: code.clone(), caught_by });
+    match catcher {
+        Catcher::Boundary { host, event } => {
+            if step.process.node(event).element.boundary().is_some_and(|boundary| boundary.interrupting) {
+                lifecycle::cancel(step, host);
+            }
+            let placed = place_fired(step, host.scope, (event, None), variables, Variables::new());
+            tell(step, placed, (event, code, None));
+        }
+        Catcher::EventSubProcess(scope, id) => {
+            let placed = begin_event_sub_process(step, scope, id, variables);
+            tell(step, placed, (step.token(placed).at, code, None));
+        }
+        Catcher::Caller => {
+            let caller = step.head().caller.expect("found: called");
+            step.effects.push(Effect::EscalateToCaller { caller, code });
+        }
+        Catcher::Nobody => {}
+    }
+}
+
+/// An exact code before a catch-all, the nearest activity first; of one activity its boundary events before the event
+/// sub-processes of the scope around it.
+fn find(step: &Step, at: At, thrown: Thrown<'_>) -> Catcher {
     let process = Arc::clone(&step.process);
     let mut current = Some(at);
     while let Some(host) = current {
         let scope = step.scope(host.scope);
         // Boundary events of a multi-instance belong to its body, which owns the inner scopes.
         if scope.kind != ScopeKind::Inner {
-            let catching = |wanted: Option<&str>| {
-                process.node(host.node).boundary.iter().copied().find(|event| {
-                    process.node(*event).element.boundary().is_some_and(|boundary| {
-                        matches!(&boundary.trigger, TriggerSource::Error { code } if code.as_deref() == wanted)
-                    })
-                })
+            let catching = |exactly: bool| {
+                let boundary = |event: &NodeIx| process.node(*event).element.boundary();
+                let fits = |event: &NodeIx| boundary(event).is_some_and(|found| thrown.fits(&found.trigger, exactly));
+                process.node(host.node).boundary.iter().copied().find(fits)
             };
-            if let Some(event) = catching(Some(code)).or_else(|| catching(None)) {
+            if let Some(event) = catching(true).or_else(|| catching(false)) {
                 return Catcher::Boundary { host, event };
+            }
+            if let Some(id) = armed_start(step, host.scope, thrown) {
+                return Catcher::EventSubProcess(host.scope, id);
             }
         }
         current = scope.owner.and_then(|owner| step.at(owner));
@@ -70,19 +141,33 @@ fn find(step: &Step, at: At, code: &str) -> Catcher {
     if step.head().caller.is_some() { Catcher::Caller } else { Catcher::Nobody }
 }
 
-fn catch(step: &mut Step, thrower: At, host: At, event: NodeIx, error: BpmnError) {
-    step.close_work(thrower, JobEnd::Error);
+/// The start event of an event sub-process that waits in this scope, and still does.
+fn armed_start(step: &Step, scope: ScopeId, thrown: Thrown<'_>) -> Option<LocalId> {
+    let fits = |armed: &Subscription, exactly: bool| {
+        let start = step.process.node(armed.catches).element.start();
+        let source = start.and_then(|start| start.trigger.as_ref());
+        armed.owner == OF_SCOPE && source.is_some_and(|source| thrown.fits(source, exactly))
+    };
+    let catching = |exactly: bool| {
+        step.scope(scope).subscriptions.iter().find(|(_, armed)| fits(armed, exactly)).map(|(id, _)| *id)
+    };
+    catching(true).or_else(|| catching(false))
+}
+
+fn begin_event_sub_process(step: &mut Step, scope: ScopeId, id: LocalId, variables: Variables) -> At {
+    let armed = step.scope(scope).subscriptions[&id].clone();
+    event_sub_process::begin(step, scope, &armed, variables, Variables::new())
+}
+
+/// Gives what was caught to the variables that the catching event names.
+fn tell(step: &mut Step, at: At, (event, code, message): (NodeIx, String, Option<String>)) {
     let process = Arc::clone(&step.process);
-    lifecycle::cancel(step, host);
-    let at = place_fired(step, host.scope, (event, None), error.variables, crate::base::variable::Variables::new());
-    if let Some(boundary) = process.node(event).element.boundary() {
-        let facts =
-            [(&boundary.error_code_variable, Some(error.code)), (&boundary.error_message_variable, error.message)];
-        for (name, value) in facts {
-            if let Some(name) = name {
-                let value = value.map_or(Value::Null, Value::String);
-                step.set_outward(at.scope, name, Variable::from(value));
-            }
+    let element = &process.node(event).element;
+    let facts = element.boundary().map(|event| &event.caught).or_else(|| element.start().map(|event| &event.caught));
+    let Some(CaughtVariables { code: code_variable, message: message_variable }) = facts else { return };
+    for (name, value) in [(code_variable, Some(code)), (message_variable, message)] {
+        if let Some(name) = name {
+            step.set_outward(at.scope, name, Variable::from(value.map_or(Value::Null, Value::String)));
         }
     }
 }
@@ -94,13 +179,14 @@ fn return_error(step: &mut Step, at: At, error: BpmnError) {
     end_all(step);
     step.instance.head.reason = Some(format!("error {}", error.code));
     step.set_state(InstanceState::Terminated);
-    step.events.push(Event::ScopeClosed { scope: crate::base::id::ROOT_SCOPE });
+    step.events.push(Event::ScopeClosed { scope: ROOT_SCOPE });
     let BpmnError { code, message, variables } = error;
     step.effects.push(Effect::ReturnToCaller { caller, result: CallResult::Error { code, message, variables } });
 }
 
-/// Cancels every token of the process.
+/// Cancels every token of the process, and what it waits for itself.
 pub(super) fn end_all(step: &mut Step) {
+    disarm_all(step, ROOT_SCOPE, OF_SCOPE);
     let tokens: Vec<_> = step.instance.root().tokens.keys().copied().collect();
     for token in tokens {
         if let Some(at) = step.at(token) {
@@ -113,4 +199,14 @@ pub(super) fn end_all(step: &mut Step) {
 pub(super) fn rethrow(step: &mut Step, at: At, error: BpmnError) {
     step.set_stage(at, Stage::Active);
     throw(step, at, error);
+}
+
+/// A called process escalates beyond its border: its call activity is the thrower here.
+pub(super) fn escalated(step: &mut Step, token: TokenId, called: InstanceId, code: String) -> Result<(), Rejection> {
+    let at = step.at(token).ok_or(Rejection::TokenNotWaiting(token))?;
+    if step.token(at).wait != Wait::Called(called) {
+        return Err(Rejection::TokenNotWaiting(token));
+    }
+    escalate(step, at, code, Variables::new());
+    Ok(())
 }

@@ -278,12 +278,14 @@ fn refuse_ended(command: &Command) -> Rejection {
         | Command::CompleteJob { token, .. }
         | Command::FailJob { token, .. }
         | Command::ThrowError { token, .. }
+        | Command::Escalate { token, .. }
         | Command::SetRetries { token, .. }
         | Command::SetPriority { token, .. }
         | Command::ChangeUserTask { token, .. }
         | Command::CompleteUserTask { token, .. }
         | Command::Signal { token, .. }
         | Command::CalledInstanceEnded { token, .. }
+        | Command::CalledInstanceEscalated { token, .. }
         | Command::SetLocalVariables { token, .. }
         | Command::ResolveIncident { token } => Rejection::TokenNotWaiting(*token),
         Command::SetDue { id, .. } => Rejection::NotArmed(*id),

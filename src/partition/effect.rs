@@ -32,6 +32,10 @@ impl Batch<'_> {
                 let command = Command::CalledInstanceEnded { token: caller.token, called: id, result };
                 self.follow.push_back(FollowUp::Command { to: caller.instance, command });
             }
+            Effect::EscalateToCaller { caller, code } => {
+                let command = Command::CalledInstanceEscalated { token: caller.token, called: id, code };
+                self.follow.push_back(FollowUp::Command { to: caller.instance, command });
+            }
             Effect::CancelCalled { called } => {
                 let command = Command::Cancel { reason: Some("the calling instance went on without it".into()) };
                 self.follow.push_back(FollowUp::Command { to: called, command });

@@ -34,6 +34,7 @@ impl<'a> Report<'a> {
             | Command::ReleaseJob { .. }
             | Command::ExpireLease { .. }
             | Command::ThrowError { claim: None, .. }
+            | Command::Escalate { .. }
             | Command::SetRetries { .. }
             | Command::SetPriority { .. }
             | Command::SetDue { .. }
@@ -43,6 +44,7 @@ impl<'a> Report<'a> {
             | Command::DeliverMessage { .. }
             | Command::Signal { .. }
             | Command::CalledInstanceEnded { .. }
+            | Command::CalledInstanceEscalated { .. }
             | Command::SetVariables { .. }
             | Command::SetLocalVariables { .. }
             | Command::ResolveIncident { .. }

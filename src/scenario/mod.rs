@@ -13,6 +13,7 @@ pub mod observe;
 pub mod report;
 pub mod runner;
 mod stored;
+mod work;
 
 use std::path::{Path, PathBuf};
 

@@ -4,10 +4,10 @@ use crate::base::id::{ElementId, InstanceId, LocalId, TokenId};
 use crate::base::time::{Timestamp, parse_span, span_ms};
 use crate::base::variable::{Variables, from_json};
 use crate::decision::DecisionModel;
-use crate::engine::command::{Command, Create, Failure, Rejection};
+use crate::engine::command::{Command, Create, Failure};
 use crate::engine::definition::NodeIx;
 use crate::engine::instance::{Instance, InstanceState, Subscription, Trigger, Wait};
-use crate::engine::job::{Binding, Claim, Job, JobKind};
+use crate::engine::job::{Binding, JobKind};
 use crate::partition::{Notice, Reply, Which, Work};
 use crate::scenario::database::{self, Database};
 use crate::scenario::expect::{Names, Seen};
@@ -20,8 +20,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Leases of the runner never end by themselves: only steps and mocks answer.
-const LEASE_MS: i64 = 100 * 365 * 86_400_000;
 /// Follow-ups of one step; more means that the model never rests.
 const SETTLE_ROUNDS_MAX: usize = 10_000;
 const DEFAULT_CLOCK: &str = "2026-01-01T00:00:00Z";
@@ -174,7 +172,7 @@ impl Play {
                 self.execute(root, Command::Cancel { reason: Some("cancelled by the test".into()) })
             }
             Verb::Expect => self.expect(step.expect.as_ref().unwrap_or(&Expect::default()), step.on).map(Ok),
-            Verb::Escalate(_) => Ok(Err("escalations do not run yet".into())),
+            Verb::Escalate(element) => self.escalate(element, step),
             Verb::Signal(_) => Ok(Err("signals do not run yet".into())),
         }
     }
@@ -214,68 +212,6 @@ impl Play {
             Wait::Nothing | Wait::Join | Wait::Scope(_) | Wait::Called(_) | Wait::Incident(_) => {
                 Ok(Err(format!("nothing that could be completed waits at {element}")))
             }
-        }
-    }
-
-    fn error(&mut self, element: &str, step: &Step) -> Result<Outcome, String> {
-        let variables = from_json(Value::Object(step.variables.clone()));
-        let (code, message) = (step.code.clone().unwrap_or_default(), step.message.clone());
-        if let Some((instance, token, Wait::UserTask(_))) = self.waiting_at(element, step.on)? {
-            return self.execute(instance, Command::ThrowError { token, claim: None, code, message, variables });
-        }
-        self.with_job(element, step, |token, claim| Command::ThrowError {
-            token,
-            claim: Some(claim),
-            code,
-            message,
-            variables,
-        })
-    }
-
-    fn with_job(
-        &mut self,
-        element: &str,
-        step: &Step,
-        command: impl FnOnce(TokenId, Claim) -> Command,
-    ) -> Result<Outcome, String> {
-        match self.waiting_at(element, step.on)? {
-            Some((instance, token, Wait::Job(job))) => match self.lease(instance, token, &job)? {
-                Ok(claim) => self.execute(instance, command(token, claim)),
-                Err(words) => Ok(Err(words)),
-            },
-            Some(_) | None => Ok(Err(format!("no job waits at {element}"))),
-        }
-    }
-
-    /// The runner's claim on a job; a mock that answers later may hold it already.
-    pub(super) fn lease(
-        &mut self,
-        instance: InstanceId,
-        token: TokenId,
-        job: &Job,
-    ) -> Result<Result<Claim, String>, String> {
-        if job.lease.is_some() {
-            return Ok(Ok(Claim { holder: WORKER.into(), lease_no: Some(job.lease_no) }));
-        }
-        let until = self.host.now.plus_ms(LEASE_MS);
-        let answer = self.host.command(instance, Command::LeaseJob { token, holder: WORKER.into(), until })?;
-        Ok(answer
-            .map(|answer| Claim { holder: WORKER.into(), lease_no: answer.lease_no })
-            .map_err(|r: Rejection| r.to_string()))
-    }
-
-    fn retry(&mut self, element: &str, step: &Step) -> Result<Outcome, String> {
-        let id = self.names.one(element)?;
-        let live = self.of_roots(step.on)?;
-        let found = live.iter().find_map(|instance| {
-            let stuck = |(_, token, t): &(_, TokenId, &crate::engine::instance::Token)| {
-                (matches!(t.wait, Wait::Incident(_)) && element_of(instance, t.at) == id).then_some(*token)
-            };
-            instance.tokens().find_map(|entry| stuck(&entry)).map(|token| (instance.id(), token))
-        });
-        match found {
-            Some((instance, token)) => self.execute(instance, Command::ResolveIncident { token }),
-            None => Ok(Err(format!("{element} has no open incident"))),
         }
     }
 
@@ -335,7 +271,9 @@ impl Play {
             }
             Some((instance, subscription, Trigger::Message { name })) => self
                 .execute(instance, Command::DeliverMessage { subscription, name, variables, local: Variables::new() }),
-            Some((.., Trigger::Error { .. })) => Ok(Err(format!("{event} catches errors: let the activity throw one"))),
+            Some((.., Trigger::Error { .. } | Trigger::Escalation { .. })) => {
+                Ok(Err(format!("{event} catches what is thrown: let an activity throw it")))
+            }
             None => match self.host.start_event(&id) {
                 Some(definition) => {
                     let create = Create { variables, at: vec![ElementId::from(id.as_str())], ..Create::default() };
@@ -450,7 +388,11 @@ impl Play {
     }
 
     /// What waits at an element, in the latest root instance that has something there.
-    fn waiting_at(&mut self, element: &str, on: Option<usize>) -> Result<Option<(InstanceId, TokenId, Wait)>, String> {
+    pub(super) fn waiting_at(
+        &mut self,
+        element: &str,
+        on: Option<usize>,
+    ) -> Result<Option<(InstanceId, TokenId, Wait)>, String> {
         let id = self.names.one(element)?;
         let live = self.of_roots(on)?;
         Ok(live.iter().find_map(|instance| {
@@ -473,7 +415,7 @@ impl Play {
     }
 
     /// Live instances, those of the latest root first; with `on` those of one root only.
-    fn of_roots(&mut self, on: Option<usize>) -> Result<Vec<Instance>, String> {
+    pub(super) fn of_roots(&mut self, on: Option<usize>) -> Result<Vec<Instance>, String> {
         let only = on.map(|_| self.root(on)).transpose()?;
         let mut live = self.host.live()?;
         live.retain(|instance| only.is_none_or(|root| instance.head.root == root));

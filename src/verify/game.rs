@@ -15,7 +15,7 @@ pub struct Game {
     pub(super) process: Arc<Process>,
     pub(super) pieces: BTreeMap<TokenId, Piece>,
     pub(super) boards: BTreeMap<ScopeId, Board>,
-    pub(super) armed: BTreeMap<LocalId, (TokenId, NodeIx)>,
+    pub(super) armed: BTreeMap<LocalId, Armed>,
     /// The highest number seen; numbers only grow.
     pub(super) last: u32,
     /// Flows whose tokens a join has taken, until it is left.
@@ -71,12 +71,22 @@ pub(super) struct Departure {
     pub(super) pending: Option<FlowIx>,
 }
 
+/// An event that waits: with a token, or with the scope whose event sub-process it begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Armed {
+    pub(super) owner: TokenId,
+    pub(super) scope: Option<ScopeId>,
+    pub(super) node: NodeIx,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Announced {
     pub(super) scope: ScopeId,
     pub(super) node: NodeIx,
     /// The interrupted host, gone before the event's token is there.
     pub(super) interrupts: Option<TokenId>,
+    /// An event sub-process that interrupts: nothing else is left in its scope.
+    pub(super) alone: bool,
 }
 
 impl Game {

@@ -7,7 +7,7 @@ use crate::base::limits::EXPIRIES_MAX;
 use crate::base::time::Timestamp;
 use crate::engine::event::{Event, JobEnd};
 use crate::engine::index::{CONTINUE, Index, IndexKey, index};
-use crate::engine::instance::{Head, Instance, Wait};
+use crate::engine::instance::{Head, Instance, OF_SCOPE, Wait};
 use std::collections::BTreeMap;
 
 const LAYER: &str = "invariants";
@@ -48,9 +48,9 @@ fn has_its_token(instance: &Instance, key: &IndexKey) -> bool {
         IndexKey::UserTask(token) | IndexKey::Candidate(token, ..) => {
             waits(*token, |wait| matches!(wait, Wait::UserTask(_)))
         }
-        IndexKey::Timer(id) | IndexKey::Subscription(id) => {
-            instance.subscription(*id).is_some_and(|(_, armed)| instance.find(armed.owner).is_some())
-        }
+        IndexKey::Timer(id) | IndexKey::Subscription(id) => instance
+            .subscription(*id)
+            .is_some_and(|(_, armed)| armed.owner == OF_SCOPE || instance.find(armed.owner).is_some()),
         IndexKey::Incident(id) => {
             let stands = |wait: &Wait| matches!(wait, Wait::Incident(incident) if incident.id == *id);
             instance.tokens().filter(|(_, _, token)| stands(&token.wait)).count() == 1
@@ -194,6 +194,7 @@ impl Ledger {
             | Event::UserTaskClosed { .. }
             | Event::Called { .. }
             | Event::ErrorThrown { .. }
+            | Event::Escalated { .. }
             | Event::IncidentRaised { .. }
             | Event::InstanceSuspended
             | Event::InstanceResumed => Ok(()),
@@ -373,7 +374,7 @@ mod tests {
         let id = LocalId(4);
         let due = Some(Timestamp(100));
         let at = crate::base::id::ElementId::from("t");
-        let armed = Event::Armed { id, owner: TokenId(1), at: at.clone(), due };
+        let armed = Event::Armed { id, owner: TokenId(1), scope: None, at: at.clone(), due };
         let fired = Event::Fired { id, at, due };
         let mut ledger = Ledger::default();
         assert!(ledger.tell(&told(1, 0, std::slice::from_ref(&armed))).is_ok());

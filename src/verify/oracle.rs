@@ -92,13 +92,14 @@ impl Turn<'_> {
             Event::Called { token, called, .. } => self.begins(*token, Work::Call(*called)),
             Event::JobClosed { token, how, .. } => self.ends(*token, Work::Job, *how),
             Event::UserTaskClosed { token, how } => self.ends(*token, Work::Task, *how),
-            Event::Armed { id, owner, at, .. } => self.armed(*id, *owner, at),
+            Event::Armed { id, owner, scope, at, .. } => self.armed(*id, *owner, *scope, at),
             Event::Fired { id, at, .. } => self.fired(*id, at),
             Event::Disarmed { id, .. } => match self.game.armed.remove(id) {
                 Some(_) => Ok(()),
                 None => Err(format!("disarmed {id}, which was not armed")),
             },
-            Event::ErrorThrown { token, caught_by: Some(event), .. } => self.caught(*token, event),
+            Event::ErrorThrown { token, caught_by: Some(event), .. }
+            | Event::Escalated { token, caught_by: Some(event), .. } => self.caught(*token, event),
             Event::IncidentRaised { token, .. } => self.piece(*token).map(|piece| piece.incident = true),
             Event::IncidentResolved { token, .. } => self.piece(*token).map(|piece| piece.incident = false),
             Event::InstanceEnded { state } => self.instance_ended(*state),
@@ -115,7 +116,8 @@ impl Turn<'_> {
             | Event::RetriesSet { .. }
             | Event::ResultRefused { .. }
             | Event::UserTaskChanged { .. }
-            | Event::ErrorThrown { caught_by: None, .. } => Ok(()),
+            | Event::ErrorThrown { caught_by: None, .. }
+            | Event::Escalated { caught_by: None, .. } => Ok(()),
         }
     }
 
@@ -198,6 +200,9 @@ impl Turn<'_> {
         let announced = self.game.announced.iter().position(|next| (next.scope, next.node) == (scope, node));
         if let Some(ix) = announced {
             let announced = self.game.announced.remove(ix);
+            if announced.alone {
+                self.alone(scope, at)?;
+            }
             return match announced.interrupts.filter(|host| self.game.pieces.contains_key(host)) {
                 Some(host) => Err(format!("{at} interrupts token {host}, which is still there")),
                 None => Ok(true),
@@ -209,6 +214,10 @@ impl Turn<'_> {
         let fits = match board.kind {
             ScopeKind::Inner => board.node == Some(node) && board.started.is_empty(),
             ScopeKind::Process if starts_anywhere => true,
+            // An event sub-process begins at its start event, whose trigger has happened.
+            ScopeKind::SubProcess if board.node.is_some_and(|node| process.is_event_sub_process(node)) => {
+                process.node(node).parent == board.node && process.node(node).kind == "startEvent"
+            }
             ScopeKind::Process | ScopeKind::SubProcess => {
                 process.starts.get(&board.node).is_some_and(|starts| starts.contains(&node))
             }
@@ -226,7 +235,7 @@ impl Turn<'_> {
         if self.game.name(piece.at) != *at {
             return Err(format!("token {token} left {at}, but stands at {}", self.game.name(piece.at)));
         }
-        if let Some((id, _)) = self.game.armed.iter().find(|(_, (owner, _))| *owner == token) {
+        if let Some((id, _)) = self.game.armed.iter().find(|(_, armed)| armed.owner == token) {
             return Err(format!("token {token} left {at}, but what it armed under {id} is still armed"));
         }
         let owns = |board: &&Board| board.owner == Some(token) && board.kind != ScopeKind::Activity;
@@ -315,7 +324,7 @@ impl Turn<'_> {
         if let Some(left) = self.game.pieces.iter().find(|(_, piece)| inside.contains(&piece.scope)) {
             return Err(format!("token {token} was cancelled at {at} before token {} inside it", left.0));
         }
-        if let Some((id, _)) = self.game.armed.iter().find(|(_, (owner, _))| *owner == token) {
+        if let Some((id, _)) = self.game.armed.iter().find(|(_, armed)| armed.owner == token) {
             return Err(format!("token {token} was cancelled at {at}, but what it armed under {id} is still armed"));
         }
         let piece =

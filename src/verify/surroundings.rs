@@ -1,11 +1,12 @@
 //! The oracle's rules for what is around tokens: scopes, multi-instance bodies, armed events and errors.
 
-use super::game::{Announced, Board};
+use super::game::{Announced, Armed, Board};
 use super::oracle::{Move, Turn};
 use crate::base::id::{ElementId, LocalId, ROOT_SCOPE, ScopeId, TokenId};
 use crate::engine::definition::NodeIx;
 use crate::engine::instance::ScopeKind;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 impl Turn<'_> {
     pub(super) fn opened(
@@ -57,6 +58,9 @@ impl Turn<'_> {
             return Err(format!("scope {scope} was closed before scope {inner} in it"));
         }
         let board = self.game.boards.remove(&scope).ok_or_else(|| format!("scope {scope} was closed, but not open"))?;
+        if let Some((id, _)) = self.game.armed.iter().find(|(_, armed)| armed.scope == Some(scope)) {
+            return Err(format!("scope {scope} was closed, but {id} is still armed in it"));
+        }
         let owner_lives = board.owner.is_some_and(|owner| self.game.pieces.contains_key(&owner));
         if board.kind == ScopeKind::Body && owner_lives && !board.cut_short && board.wanted != Some(board.done) {
             return Err(format!("{} of {:?} inner instances were done", board.done, board.wanted));
@@ -72,8 +76,12 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn armed(&mut self, id: LocalId, owner: TokenId, at: &ElementId) -> Move {
+    pub(super) fn armed(&mut self, id: LocalId, owner: TokenId, scope: Option<ScopeId>, at: &ElementId) -> Move {
         let node = self.node(at)?;
+        if let Some(scope) = scope {
+            self.armed_by_scope(scope, node, at)?;
+            return self.note_armed(id, Armed { owner, scope: Some(scope), node });
+        }
         let host = self.piece(owner)?.at;
         let process = &self.game.process;
         let behind = process.node(host).outgoing.iter().any(|flow| process.target(*flow) == node);
@@ -83,17 +91,37 @@ impl Turn<'_> {
         if !fits {
             return Err(format!("{at} was armed by a token at {}", process.node(host).id));
         }
-        match self.game.armed.insert(id, (owner, node)) {
-            Some(before) if before != (owner, node) => Err(format!("the number {id} was given before")),
+        self.note_armed(id, Armed { owner, scope: None, node })
+    }
+
+    /// The start event of an event sub-process that stands in this scope.
+    fn armed_by_scope(&self, scope: ScopeId, node: NodeIx, at: &ElementId) -> Move {
+        let process = &self.game.process;
+        let board =
+            self.game.boards.get(&scope).ok_or_else(|| format!("{at} was armed by a scope that is not open"))?;
+        let around = process.node(node).parent.filter(|around| process.is_event_sub_process(*around));
+        match around.map(|around| process.node(around).parent) {
+            Some(container) if container == board.node => Ok(()),
+            Some(_) | None => Err(format!("{at} begins no event sub-process of scope {scope}")),
+        }
+    }
+
+    fn note_armed(&mut self, id: LocalId, armed: Armed) -> Move {
+        match self.game.armed.insert(id, armed) {
+            Some(before) if before != armed => Err(format!("the number {id} was given before")),
             Some(_) => Ok(()),
             None => self.fresh(id.0),
         }
     }
 
     pub(super) fn fired(&mut self, id: LocalId, at: &ElementId) -> Move {
-        let (owner, node) = *self.game.armed.get(&id).ok_or_else(|| format!("{at} fired, but is not armed"))?;
+        let Armed { owner, scope, node } =
+            *self.game.armed.get(&id).ok_or_else(|| format!("{at} fired, but is not armed"))?;
         if node != self.node(at)? {
             return Err(format!("{at} fired under the number of another event"));
+        }
+        if let Some(scope) = scope {
+            return self.begins_event_sub_process(scope, node);
         }
         let host = self.piece(owner)?.clone();
         if node == host.at {
@@ -108,11 +136,31 @@ impl Turn<'_> {
             }
             self.piece(owner)?.fired = true;
         }
-        self.game.announced.push(Announced { scope: host.scope, node, interrupts });
+        self.game.announced.push(Announced { scope: host.scope, node, interrupts, alone: false });
         Ok(())
     }
 
-    /// The host is the thrower or an activity around it; of a multi-instance its body.
+    fn begins_event_sub_process(&mut self, scope: ScopeId, start: NodeIx) -> Move {
+        let process = Arc::clone(&self.game.process);
+        let node = process.node(start).parent.ok_or("an event sub-process stands in no sub-process")?;
+        let alone = process.node(start).element.start().is_some_and(|event| event.interrupting);
+        self.game.announced.push(Announced { scope, node, interrupts: None, alone });
+        Ok(())
+    }
+
+    /// What interrupts a scope is alone in it, and nothing can interrupt it again.
+    pub(super) fn alone(&self, scope: ScopeId, at: &ElementId) -> Move {
+        if let Some((token, _)) = self.game.pieces.iter().find(|(_, piece)| piece.scope == scope) {
+            return Err(format!("{at} interrupts its scope, but token {token} is still in it"));
+        }
+        match self.game.armed.iter().find(|(_, armed)| armed.scope == Some(scope)) {
+            Some((id, _)) => Err(format!("{at} interrupts its scope, but {id} is still armed in it")),
+            None => Ok(()),
+        }
+    }
+
+    /// The host is the thrower or an activity around it; of a multi-instance its body. Or the start event of an event
+    /// sub-process in a scope around it.
     pub(super) fn caught(&mut self, token: TokenId, event: &ElementId) -> Move {
         let node = self.node(event)?;
         let mut current = Some(token);
@@ -120,8 +168,14 @@ impl Turn<'_> {
             let piece = self.piece(host)?.clone();
             let is_host = self.game.process.node(piece.at).boundary.contains(&node);
             if is_host && !self.game.is_inner(piece.scope) {
-                self.game.announced.push(Announced { scope: piece.scope, node, interrupts: Some(host) });
+                let boundary = self.game.process.node(node).element.boundary();
+                let interrupts = boundary.is_some_and(|event| event.interrupting).then_some(host);
+                self.game.announced.push(Announced { scope: piece.scope, node, interrupts, alone: false });
                 return Ok(());
+            }
+            let waits = |armed: &Armed| armed.scope == Some(piece.scope) && armed.node == node;
+            if self.game.armed.values().any(waits) {
+                return self.begins_event_sub_process(piece.scope, node);
             }
             current = self.game.boards.get(&piece.scope).and_then(|board| board.owner);
         }

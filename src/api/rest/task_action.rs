@@ -136,11 +136,23 @@ pub(super) async fn bpmn_error(call: Call, Path(id): Path<String>, Json(body): J
     no_content()
 }
 
-/// No model that runs here catches escalations yet, so none can be reported.
-pub(super) async fn bpmn_escalation(call: Call, Path(id): Path<String>, Json(_body): Json<Object>) -> Answer {
-    Target::find(&call, &id).await?;
-    let words = format!("Cannot escalate task {id}: models with escalation events are not run by this version.");
-    Err(ApiError::refused("BadUserRequestException", words))
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Escalated {
+    escalation_code: Option<String>,
+    variables: Option<Value>,
+}
+
+/// The task stays, unless what catches the escalation interrupts it.
+pub(super) async fn bpmn_escalation(call: Call, Path(id): Path<String>, Json(body): Json<Escalated>) -> Answer {
+    let task = Target::find(&call, &id).await?;
+    let attempt = format!("Cannot escalate task {id}");
+    let code = body.escalation_code.filter(|code| !code.is_empty());
+    let code = code.ok_or_else(|| ApiError::invalid("escalationCode must not be null or empty."))?;
+    let variables = value::read_all(body.variables.as_ref())?;
+    let command = Command::Escalate { token: task.token, code, variables };
+    call.command(task.instance, command, task.words(&attempt)).await?;
+    no_content()
 }
 
 pub(super) async fn form(call: Call, Path(id): Path<String>) -> Answer {

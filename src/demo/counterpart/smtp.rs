@@ -140,7 +140,9 @@ fn keep(world: &World, to: &[String], message: &[u8]) -> io::Result<()> {
     let id = header(&text, "message-id").unwrap_or_else(|| text.to_string());
     let name = HEXLOWER.encode(&digest(&SHA256, id.as_bytes()).as_ref()[..12]);
     let ending = format!("-{name}.eml");
+    let mut arrived = 0;
     for entry in fs::read_dir(&folder)? {
+        arrived += 1;
         if entry?.file_name().to_string_lossy().ends_with(&ending) {
             return Ok(());
         }
@@ -148,7 +150,8 @@ fn keep(world: &World, to: &[String], message: &[u8]) -> io::Result<()> {
     let now = world.clock.now();
     let envelope = format!("X-Envelope-To: {}\r\n", to.join(", "));
     let whole = [envelope.as_bytes(), message].concat();
-    write_whole(&folder.join(format!("{:015}{ending}", now.0)), &whole)
+    // Those of one instant in the order in which they came.
+    write_whole(&folder.join(format!("{:015}-{arrived:06}{ending}", now.0)), &whole)
 }
 
 pub(super) fn mails(folder: &Path) -> io::Result<Vec<Mail>> {

@@ -87,6 +87,14 @@ fn starts_and_ends(drawn: &Drawn<'_>, found: &mut Findings) {
             _others => {}
         }
     }
+    let event_sub_processes = (0..drawn.nodes.len()).filter(|index| drawn.is_event_sub_process(*index));
+    for index in event_sub_processes.filter(|index| !begun.contains_key(&Some(*index))) {
+        let words = format!(
+            "{:?}: this event sub-process has no start event, so nothing can begin it. Draw one with a trigger",
+            drawn.nodes[index].id
+        );
+        found.error(drawn.position(index), Some(drawn.nodes[index].id), "event-sub-process-without-start", words);
+    }
     for (_, node) in ended.iter().filter(|(parent, _)| !begun.contains_key(*parent)) {
         let words =
             format!("{:?}: there is an end event here and no start event. Draw the start event as well", node.id);

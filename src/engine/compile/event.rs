@@ -5,6 +5,7 @@ use super::source::{Source, compiled};
 use crate::base::diagnostic::Findings;
 use crate::base::time::{TimerKind, check_timer};
 use crate::bpmn::{extension, names};
+use crate::engine::elements::CaughtVariables;
 use crate::engine::subscription::TriggerSource;
 use crate::script::{Compiled, Language};
 
@@ -74,6 +75,12 @@ impl<'d> Source<'d, '_> {
                 let reference = definition.attribute("messageRef").unwrap_or_default();
                 let name = self.message_name(reference, found)?;
                 Some(TriggerSource::Message { name })
+            }
+            "escalation" => {
+                let code = definition
+                    .attribute("escalationRef")
+                    .and_then(|reference| self.escalation_code(reference, definition, found));
+                Some(TriggerSource::Escalation { code })
             }
             _error => {
                 let code = definition
@@ -178,10 +185,40 @@ impl<'d> Source<'d, '_> {
         (code.map(|code| self.compiled(code, found)), message.map(|message| self.compiled(message, found)))
     }
 
-    pub(crate) fn error_variables(&self) -> (Option<String>, Option<String>) {
-        let definition = self.bpmn_child("errorEventDefinition");
-        let of = |local| definition.and_then(|el| extension::attribute(el, local)).map(str::to_owned);
-        (of("errorCodeVariable"), of("errorMessageVariable"))
+    pub(crate) fn caught_variables(&self) -> CaughtVariables {
+        let of = |definition: &str, local: &str| {
+            self.bpmn_child(definition).and_then(|el| extension::attribute(el, local)).map(str::to_owned)
+        };
+        CaughtVariables {
+            code: of("errorEventDefinition", "errorCodeVariable")
+                .or_else(|| of("escalationEventDefinition", "escalationCodeVariable")),
+            message: of("errorEventDefinition", "errorMessageVariable"),
+        }
+    }
+
+    /// The code of an escalation; one without code is known by its id.
+    fn escalation_code(&self, reference: &str, at: Element<'d>, found: &mut Findings) -> Option<String> {
+        let Some(escalation) = self.model.global(reference, "escalation") else {
+            let words = format!(
+                "{:?}: there is no escalation {reference:?} in this file; add it, or correct the reference",
+                self.id()
+            );
+            found.error(at.attribute_position("escalationRef"), self.id_opt(), "dangling-reference", words);
+            return None;
+        };
+        let code = escalation.attribute("escalationCode").filter(|code| !code.is_empty());
+        code.or_else(|| escalation.attribute("id")).map(str::to_owned)
+    }
+
+    /// The code that an escalation throw or end event throws.
+    pub(crate) fn thrown_escalation(&self, definition: Element<'d>, found: &mut Findings) -> Option<Compiled> {
+        let Some(reference) = definition.attribute("escalationRef") else {
+            let words = "this escalation has no code, so nobody could tell it from others: give it an escalationRef";
+            found.error(definition.position(), self.id_opt(), "escalation-without-code", words);
+            return None;
+        };
+        let code = self.escalation_code(reference, definition, found)?;
+        Some(self.compiled(&code, found))
     }
 }
 

@@ -201,6 +201,11 @@ impl<'d> Drawn<'d> {
         self.flows.iter().filter(move |flow| flow.source == index)
     }
 
+    pub(crate) fn is_event_sub_process(&self, index: usize) -> bool {
+        let el = self.nodes[index].el;
+        el.name() == "subProcess" && el.attribute("triggeredByEvent") == Some("true")
+    }
+
     pub(crate) fn position(&self, index: usize) -> Position {
         self.nodes[index].el.position()
     }
@@ -224,7 +229,12 @@ pub(crate) fn starts(
         let events: Vec<NodeIx> = nodes.iter().copied().filter(|ix| graph[*ix].element.start().is_some()).collect();
         if events.is_empty() {
             let free = |ix: &NodeIx| {
-                graph[*ix].incoming.is_empty() && !matches!(graph[*ix].element, Behaviour::BoundaryEvent(_))
+                let by_itself = match &graph[*ix].element {
+                    Behaviour::BoundaryEvent(_) => false,
+                    Behaviour::SubProcess(sub_process) => !sub_process.by_event,
+                    _others => true,
+                };
+                graph[*ix].incoming.is_empty() && by_itself
             };
             nodes.into_iter().filter(free).collect()
         } else {
@@ -235,4 +245,21 @@ pub(crate) fn starts(
         }
     };
     members.into_iter().map(|(parent, nodes)| (parent, choose(nodes))).collect()
+}
+
+/// The start events of event sub-processes, by the process (`None`) or sub-process around those.
+pub(crate) fn event_starts(
+    drawn: &Drawn<'_>,
+    graph: &Graph<FlowNode, SequenceFlow>,
+) -> BTreeMap<Option<NodeIx>, Vec<NodeIx>> {
+    let mut starts: BTreeMap<Option<NodeIx>, Vec<NodeIx>> = BTreeMap::new();
+    for (index, node) in drawn.nodes.iter().enumerate() {
+        let around = node.parent.filter(|parent| drawn.is_event_sub_process(*parent));
+        if let Some(around) = around
+            && graph[NodeIx::new(index)].element.start().is_some()
+        {
+            starts.entry(drawn.nodes[around].parent.map(NodeIx::new)).or_default().push(NodeIx::new(index));
+        }
+    }
+    starts
 }

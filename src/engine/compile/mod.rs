@@ -106,7 +106,7 @@ fn process(el: Element<'_>, model: &Model<'_>, found: &mut Findings) -> Process 
         graph[NodeIx::new(host)].boundary.push(NodeIx::new(index));
     }
     let reach = reach::of_inclusive_joins(&graph);
-    let starts = flow::starts(&drawn, &graph);
+    let (starts, event_starts) = (flow::starts(&drawn, &graph), flow::event_starts(&drawn, &graph));
     Process {
         id: ElementId::from(id),
         name: el.attribute("name").map(str::to_owned),
@@ -118,6 +118,7 @@ fn process(el: Element<'_>, model: &Model<'_>, found: &mut Findings) -> Process 
         graph,
         by_id,
         starts,
+        event_starts,
         reach,
     }
 }
@@ -171,7 +172,7 @@ fn start_triggers(graph: &Graph<FlowNode, crate::engine::definition::SequenceFlo
         let kind = match start.trigger.as_ref()? {
             TriggerSource::Message { name } => StartKind::Message(name.clone()),
             TriggerSource::Timer { kind, text } => StartKind::Timer { kind: *kind, text: text.clone() },
-            TriggerSource::Error { .. } => return None,
+            TriggerSource::Error { .. } | TriggerSource::Escalation { .. } => return None,
         };
         Some(StartTrigger { node, element: flow_node.id.clone(), kind })
     };

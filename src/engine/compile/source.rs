@@ -134,6 +134,10 @@ impl<'d> Source<'d, '_> {
         self.parent().is_some()
     }
 
+    pub(crate) fn in_event_sub_process(&self) -> bool {
+        self.parent().is_some_and(|parent| self.drawn.is_event_sub_process(parent))
+    }
+
     pub(crate) fn has_incoming(&self) -> bool {
         self.drawn.flows.iter().any(|flow| flow.target == self.index)
     }

@@ -1,7 +1,8 @@
 //! Boundary event: armed while its activity is active; interrupting it ends the activity, else it adds a token.
 //!
 //! BPMN 2.0.2, 13.5.3: "if the Event is interrupting, the Activity to which it is attached is terminated … upon occurrence
-//! the token is generated on the outgoing Sequence Flows of the boundary Event". Errors always interrupt.
+//! the token is generated on the outgoing Sequence Flows of the boundary Event". Errors always interrupt; an escalation may
+//! leave its activity at work.
 
 use super::prelude::*;
 
@@ -9,15 +10,21 @@ use super::prelude::*;
 pub struct BoundaryEvent {
     pub trigger: TriggerSource,
     pub interrupting: bool,
-    pub error_code_variable: Option<String>,
-    pub error_message_variable: Option<String>,
+    pub caught: CaughtVariables,
+}
+
+/// Variables that take the code and the message of what was caught.
+#[derive(Debug, Default)]
+pub struct CaughtVariables {
+    pub code: Option<String>,
+    pub message: Option<String>,
 }
 
 impl BoundaryEvent {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        let trigger = source.required_trigger(&["message", "timer", "error"], found);
+        let trigger = source.required_trigger(&["message", "timer", "error", "escalation"], found);
         let interrupting = source.el.attribute("cancelActivity") != Some("false");
-        if matches!(trigger, TriggerSource::Error { .. }) && !interrupting {
+        if source.bpmn_child("errorEventDefinition").is_some() && !interrupting {
             let words = "an error always interrupts its activity: remove cancelActivity=\"false\"";
             found.error(source.position(), source.id_opt(), "error-not-interrupting", words);
         }
@@ -25,8 +32,7 @@ impl BoundaryEvent {
             let words = "a sequence flow leads into this boundary event; it starts when its event happens";
             found.error(source.position(), source.id_opt(), "flow-into-boundary", words);
         }
-        let (error_code_variable, error_message_variable) = source.error_variables();
-        Self { trigger, interrupting, error_code_variable, error_message_variable }
+        Self { trigger, interrupting, caught: source.caught_variables() }
     }
 }
 

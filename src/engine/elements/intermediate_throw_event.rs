@@ -1,4 +1,4 @@
-//! Intermediate throw event: none (a marked point) and message (sends, then goes on).
+//! Intermediate throw event: none (a marked point), message (sends), escalation (tells those around); then it goes on.
 //!
 //! BPMN 2.0.2, 13.5.2: "the Event handling for throw Events: the trigger of the Event is thrown, then the token is
 //! passed on".
@@ -8,26 +8,49 @@ use super::prelude::*;
 
 #[derive(Debug)]
 pub struct IntermediateThrowEvent {
-    message: Option<Implementation>,
+    thrown: Thrown,
+}
+
+#[derive(Debug)]
+enum Thrown {
+    None,
+    Message(Implementation),
+    Escalation(Option<Compiled>),
 }
 
 impl IntermediateThrowEvent {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        let definition = source.event_definition(&["message"], found);
-        Self { message: definition.map(|(_, definition)| Implementation::of_message(source, definition, found)) }
+        let thrown = match source.event_definition(&["message", "escalation"], found) {
+            None => Thrown::None,
+            Some(("escalation", definition)) => Thrown::Escalation(source.thrown_escalation(definition, found)),
+            Some((_message, definition)) => Thrown::Message(Implementation::of_message(source, definition, found)),
+        };
+        Self { thrown }
     }
 
     pub(super) fn wire_kind(&self) -> &'static str {
-        if self.message.is_some() { "intermediateMessageThrowEvent" } else { "intermediateNoneThrowEvent" }
+        match self.thrown {
+            Thrown::None => "intermediateNoneThrowEvent",
+            Thrown::Message(_) => "intermediateMessageThrowEvent",
+            Thrown::Escalation(_) => "intermediateEscalationThrowEvent",
+        }
     }
 }
 
 impl Behavior for IntermediateThrowEvent {
     fn enter(&self, step: &mut Step, at: At) -> Next {
-        match &self.message {
-            Some(implementation) => implementation.enter(step, at),
-            None => Next::Leave(Outgoing::All),
+        match &self.thrown {
+            Thrown::None => Next::Leave(Outgoing::All),
+            Thrown::Message(implementation) => implementation.enter(step, at),
+            Thrown::Escalation(code) => escalate(step, at, code.as_ref()),
         }
+    }
+}
+
+pub(super) fn escalate(step: &mut Step, at: At, code: Option<&Compiled>) -> Next {
+    match code.map(|code| step.text(at, code)).transpose() {
+        Ok(code) => Next::Escalate(code.flatten().unwrap_or_default()),
+        Err(fault) => Next::Fault(fault),
     }
 }
 

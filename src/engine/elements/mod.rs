@@ -24,7 +24,7 @@ mod sub_process;
 mod task;
 pub(crate) mod user_task;
 
-pub use boundary_event::BoundaryEvent;
+pub use boundary_event::{BoundaryEvent, CaughtVariables};
 pub use business_rule_task::BusinessRuleTask;
 pub use call_activity::CallActivity;
 pub use end_event::EndEvent;
@@ -135,34 +135,26 @@ impl Element {
 
 /// The activity type as Camunda 7 names it in its history.
 pub(crate) fn wire_kind(node: &FlowNode) -> &'static str {
-    let timer_or_message = |trigger: Option<&TriggerSource>,
-                            timer: &'static str,
-                            message: &'static str,
-                            error: &'static str,
-                            none: &'static str| match trigger {
-        Some(TriggerSource::Timer { .. }) => timer,
-        Some(TriggerSource::Message { .. }) => message,
-        Some(TriggerSource::Error { .. }) => error,
-        None => none,
-    };
     match &node.element {
-        Element::StartEvent(event) => timer_or_message(
-            event.trigger.as_ref(),
-            "startTimerEvent",
-            "messageStartEvent",
-            "errorStartEvent",
-            "startEvent",
-        ),
-        Element::IntermediateCatchEvent(event) => timer_or_message(
-            Some(&event.trigger),
-            "intermediateTimer",
-            "intermediateMessageCatch",
-            "intermediateCatchEvent",
-            "intermediateCatchEvent",
-        ),
-        Element::BoundaryEvent(event) => {
-            timer_or_message(Some(&event.trigger), "boundaryTimer", "boundaryMessage", "boundaryError", "boundaryEvent")
-        }
+        Element::StartEvent(event) => match &event.trigger {
+            None => "startEvent",
+            Some(TriggerSource::Timer { .. }) => "startTimerEvent",
+            Some(TriggerSource::Message { .. }) => "messageStartEvent",
+            Some(TriggerSource::Error { .. }) => "errorStartEvent",
+            Some(TriggerSource::Escalation { .. }) => "escalationStartEvent",
+        },
+        Element::IntermediateCatchEvent(event) => match &event.trigger {
+            TriggerSource::Timer { .. } => "intermediateTimer",
+            TriggerSource::Message { .. } => "intermediateMessageCatch",
+            TriggerSource::Error { .. } | TriggerSource::Escalation { .. } => "intermediateCatchEvent",
+        },
+        Element::BoundaryEvent(event) => match &event.trigger {
+            TriggerSource::Timer { .. } => "boundaryTimer",
+            TriggerSource::Message { .. } => "boundaryMessage",
+            TriggerSource::Error { .. } => "boundaryError",
+            TriggerSource::Escalation { .. } => "boundaryEscalation",
+        },
+        Element::SubProcess(sub_process) if sub_process.by_event => "eventSubProcess",
         Element::EndEvent(event) => event.wire_kind(),
         Element::IntermediateThrowEvent(event) => event.wire_kind(),
         Element::Task(_)

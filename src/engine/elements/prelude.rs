@@ -1,6 +1,6 @@
 //! What every element file uses.
 
-pub(super) use super::Behavior;
+pub(super) use super::{Behavior, CaughtVariables};
 pub(super) use crate::base::diagnostic::Findings;
 pub(super) use crate::engine::compile::Source;
 pub(super) use crate::engine::incident::{BpmnError, Fault};

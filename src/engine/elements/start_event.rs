@@ -2,13 +2,16 @@
 //!
 //! BPMN 2.0.2, 10.5.2: "the Start Event indicates where a particular Process will start"; 13.5.1: "each Start Event that
 //! occurs creates a token on its outgoing Sequence Flows". None, message and timer starts of a process; a sub-process
-//! starts at a none start event.
+//! starts at a none start event, an event sub-process at one with a trigger.
 
 use super::prelude::*;
 
 #[derive(Debug)]
 pub struct StartEvent {
     pub trigger: Option<TriggerSource>,
+    /// Of an event sub-process: it ends the rest of the scope around it.
+    pub interrupting: bool,
+    pub caught: CaughtVariables,
     /// The variable that takes the starting user.
     pub initiator: Option<String>,
     pub form: Option<crate::engine::compile::Form>,
@@ -16,8 +19,17 @@ pub struct StartEvent {
 
 impl StartEvent {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        let trigger = source.trigger(&["message", "timer"], found);
-        if source.in_sub_process() && trigger.is_some() {
+        let of_event = source.in_event_sub_process();
+        let trigger = match of_event {
+            true => Some(source.required_trigger(&["message", "timer", "error", "escalation"], found)),
+            false => source.trigger(&["message", "timer"], found),
+        };
+        let interrupting = source.el.attribute("isInterrupting") != Some("false");
+        if source.bpmn_child("errorEventDefinition").is_some() && !interrupting {
+            let words = "an error always interrupts the scope around it: remove isInterrupting=\"false\"";
+            found.error(source.position(), source.id_opt(), "error-not-interrupting", words);
+        }
+        if source.in_sub_process() && !of_event && trigger.is_some() {
             let words = "a start event in a sub-process has no trigger: the sub-process starts when a token enters it";
             found.error(source.position(), source.id_opt(), "start-in-sub-process", words);
         }
@@ -29,7 +41,13 @@ impl StartEvent {
                 "a sequence flow leads into this start event; let it lead to the first activity",
             );
         }
-        Self { trigger, initiator: source.extension("initiator").map(str::to_owned), form: source.form() }
+        Self {
+            trigger,
+            interrupting,
+            caught: source.caught_variables(),
+            initiator: source.extension("initiator").map(str::to_owned),
+            form: source.form(),
+        }
     }
 }
 

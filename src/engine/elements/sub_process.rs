@@ -2,24 +2,29 @@
 //!
 //! BPMN 2.0.2, 13.3.4: "a Sub-Process is an Activity that encapsulates a Process … a token is placed on its Start Event; the
 //! Sub-Process instance completes when there are no more tokens in the Sub-Process and none of its Activities is still
-//! active". Event sub-processes and ad-hoc sub-processes follow.
+//! active". An event sub-process is begun by its start event (`event_sub_process`).
 
 use super::prelude::*;
+use crate::engine::event_sub_process;
 use crate::engine::instance::ScopeKind;
 use crate::engine::lifecycle::start_token;
 use std::sync::Arc;
 
 #[derive(Debug)]
-pub struct SubProcess;
+pub struct SubProcess {
+    /// An event sub-process: begun by its start event, not by a token that arrives.
+    pub by_event: bool,
+}
 
 impl SubProcess {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        source.refuse_if_true(
-            "triggeredByEvent",
-            "event sub-processes do not run yet; use a boundary event of a sub-process around the part",
-            found,
-        );
-        Self
+        let by_event = source.el.attribute("triggeredByEvent") == Some("true");
+        if by_event && (source.has_incoming() || source.has_outgoing()) {
+            let words = "a sequence flow leads to or from this event sub-process; its start event begins it, and nothing \
+                         follows it: remove the flow";
+            found.error(source.position(), source.id_opt(), "flow-at-event-sub-process", words);
+        }
+        Self { by_event }
     }
 }
 
@@ -33,7 +38,14 @@ impl Behavior for SubProcess {
             ));
         }
         let around = step.variable_scope(at);
+        let armed = match event_sub_process::prepare(step, Some(at.node), (around, Some(at))) {
+            Ok(armed) => armed,
+            Err(fault) => return Next::Fault(fault),
+        };
         let scope = step.open_scope(ScopeKind::SubProcess, Some(around), Some(at.token), Some(at.node));
+        for subscription in armed {
+            step.arm(scope, subscription);
+        }
         for start in process.starts.get(&Some(at.node)).cloned().unwrap_or_default() {
             start_token(step, scope, start, None);
         }

@@ -1,0 +1,78 @@
+//! Event sub-processes: armed while the scope around them is open; a token comes to them by their start event only.
+//!
+//! BPMN 2.0.2, 10.3.5 and 13.3.4: "an Event Sub-Process becomes active when its Start Event gets triggered"; with an
+//! interrupting start event "it interrupts the Process or Sub-Process which contains it", else it runs beside it. What one
+//! throws goes outwards from there: an interrupted scope catches nothing more, another may, even by the same start event.
+
+use crate::base::id::ScopeId;
+use crate::base::variable::Variables;
+use crate::engine::definition::NodeIx;
+use crate::engine::incident::Fault;
+use crate::engine::instance::{OF_SCOPE, ScopeKind, Stage, Subscription, Wait};
+use crate::engine::lifecycle;
+use crate::engine::step::{At, Step};
+use crate::engine::subscription::{disarm_all, evaluate_from, place_fired};
+use std::sync::Arc;
+
+/// Evaluates what the event sub-processes of a process (`None`) or sub-process wait for, seen from around it: a failing
+/// expression has no effect.
+pub(super) fn prepare(
+    step: &mut Step,
+    container: Option<NodeIx>,
+    (scope, at): (ScopeId, Option<At>),
+) -> Result<Vec<Subscription>, Fault> {
+    let process = Arc::clone(&step.process);
+    let mut prepared = Vec::new();
+    for start in process.event_starts(container) {
+        if let Some(event) = process.node(*start).element.start()
+            && let Some(source) = &event.trigger
+        {
+            let trigger = evaluate_from(step, scope, at, source)?;
+            let (catches, interrupting, since) = (*start, event.interrupting, step.now);
+            prepared.push(Subscription { owner: OF_SCOPE, catches, trigger, interrupting, since });
+        }
+    }
+    Ok(prepared)
+}
+
+/// The event of one has happened (checked and recorded before): it begins, beside or instead of the rest of its scope.
+pub(super) fn begin(
+    step: &mut Step,
+    scope: ScopeId,
+    subscription: &Subscription,
+    variables: Variables,
+    local: Variables,
+) -> At {
+    let process = Arc::clone(&step.process);
+    let start = subscription.catches;
+    let node = process.node(start).parent.expect("compiled: an event sub-process is around its start event");
+    if subscription.interrupting {
+        interrupt(step, scope);
+    }
+    let at = step.place(scope, node, None);
+    step.set_stage(at, Stage::Active);
+    let armed = match prepare(step, Some(node), (scope, Some(at))) {
+        Ok(armed) => armed,
+        Err(fault) => {
+            step.raise(at, fault);
+            return at;
+        }
+    };
+    let inner = step.open_scope(ScopeKind::SubProcess, Some(scope), Some(at.token), Some(node));
+    for subscription in armed {
+        step.arm(inner, subscription);
+    }
+    step.set_wait(at, Wait::Scope(inner));
+    place_fired(step, inner, (start, None), variables, local)
+}
+
+/// Everything in the scope ends, and nothing else may begin in it but what interrupted it.
+fn interrupt(step: &mut Step, scope: ScopeId) {
+    let tokens: Vec<_> = step.scope(scope).tokens.keys().copied().collect();
+    for token in tokens {
+        if let Some(at) = step.at(token) {
+            lifecycle::cancel(step, at);
+        }
+    }
+    disarm_all(step, scope, OF_SCOPE);
+}
