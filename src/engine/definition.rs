@@ -47,6 +47,8 @@ pub struct Process {
     pub starts: BTreeMap<Option<NodeIx>, Vec<NodeIx>>,
     /// Start events of the event sub-processes in the process (`None`) or a sub-process.
     pub event_starts: BTreeMap<Option<NodeIx>, Vec<NodeIx>>,
+    /// From a throwing link event to the catching one of its name and scope.
+    pub links: BTreeMap<NodeIx, NodeIx>,
     /// Start events of the process that wait for a message or a time.
     pub start_triggers: Vec<StartTrigger>,
     /// For inclusive joins: per (join, incoming flow) the nodes from which a token may still arrive on that flow
@@ -81,7 +83,7 @@ pub struct FlowNode {
     pub outgoing: Vec<FlowIx>,
     pub boundary: Vec<NodeIx>,
     pub mappings: Mappings,
-    pub looping: Option<MultiInstance>,
+    pub looping: Option<Looping>,
     pub async_before: bool,
     pub async_after: bool,
     pub retry: Option<RetryCycle>,
@@ -96,7 +98,8 @@ impl FlowNode {
     /// `inner` instance; the body has those of its loop characteristics, as in Camunda 7.
     pub fn save_points(&self, inner: bool) -> (bool, bool) {
         match &self.looping {
-            Some(looping) if !inner => (looping.async_before, looping.async_after),
+            Some(Looping::Multi(looping)) if !inner => (looping.async_before, looping.async_after),
+            Some(Looping::Standard(_)) if !inner => (false, false),
             Some(_) | None => (self.async_before, self.async_after),
         }
     }
@@ -133,6 +136,32 @@ pub enum ParameterValue {
     Script(Script),
     List(Vec<ParameterValue>),
     Map(Vec<(String, ParameterValue)>),
+}
+
+/// An activity that is done more than once.
+#[derive(Debug)]
+pub enum Looping {
+    Multi(MultiInstance),
+    Standard(StandardLoop),
+}
+
+impl Looping {
+    /// One instance at a time.
+    pub fn is_sequential(&self) -> bool {
+        match self {
+            Self::Multi(multi) => multi.sequential,
+            Self::Standard(_) => true,
+        }
+    }
+}
+
+/// BPMN 2.0.2, 10.3.8 (standard loop characteristics): again while the condition holds.
+#[derive(Debug)]
+pub struct StandardLoop {
+    /// Asked before the first time as well.
+    pub test_before: bool,
+    pub maximum: Option<usize>,
+    pub condition: Option<Compiled>,
 }
 
 /// BPMN 2.0.2, 10.3.8 (multi-instance characteristics).

@@ -8,14 +8,14 @@ use crate::base::id::{ROOT_SCOPE, ScopeId, TokenId};
 use crate::base::limits::{AGENDA_STEPS_MAX, RUN_STEPS_MAX};
 use crate::base::variable::Variables;
 use crate::engine::command::{CallResult, Effect};
-use crate::engine::definition::{FlowIx, NodeIx};
+use crate::engine::definition::{FlowIx, Looping, NodeIx};
 use crate::engine::elements::{Behavior, Element};
 use crate::engine::event::{Event, JobEnd};
 use crate::engine::incident::{BpmnError, Fault, IncidentKind};
 use crate::engine::instance::{InstanceState, OF_SCOPE, ScopeKind, Stage, Wait};
 use crate::engine::job::JobKind;
 use crate::engine::step::{At, Step, new_job};
-use crate::engine::{multi_instance, subscription, throw, variables};
+use crate::engine::{multi_instance, standard_loop, subscription, throw, variables};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -41,6 +41,8 @@ pub(crate) enum Outgoing {
     Every,
     One(FlowIx),
     These(Vec<FlowIx>),
+    /// None: the token goes on at the catching link event.
+    Link,
 }
 
 /// What ended a token's wait.
@@ -160,8 +162,10 @@ fn enter(step: &mut Step, token: TokenId, admitted: bool) {
     if node.save_points(inner).0 && !admitted {
         return continue_later(step, at);
     }
-    if node.looping.is_some() && !inner {
-        return multi_instance::open(step, at);
+    match &node.looping {
+        Some(Looping::Multi(_)) if !inner => return multi_instance::open(step, at),
+        Some(Looping::Standard(_)) if !inner => return standard_loop::open(step, at),
+        Some(_) | None => {}
     }
     let armed = if inner { Ok(Vec::new()) } else { subscription::prepare(step, at) };
     let next = armed.and_then(|armed| variables::map_input(step, at).map(|()| armed));
@@ -227,6 +231,7 @@ fn leave(step: &mut Step, token: TokenId, outgoing: Outgoing, admitted: bool) {
             return continue_later(step, at);
         }
     }
+    let link = (outgoing == Outgoing::Link).then(|| process.links.get(&at.node).copied()).flatten();
     let flows = if inner { Ok(Vec::new()) } else { chosen(step, at, outgoing) };
     let flows = match flows {
         Ok(flows) => flows,
@@ -241,6 +246,9 @@ fn leave(step: &mut Step, token: TokenId, outgoing: Outgoing, admitted: bool) {
         step.take(flow);
         start_token(step, at.scope, process.target(flow), Some(flow));
     }
+    if let Some(target) = link {
+        start_token(step, at.scope, target, None);
+    }
     step.agenda.push(Work::ScopeDone(at.scope));
 }
 
@@ -250,6 +258,7 @@ fn chosen(step: &mut Step, at: At, outgoing: Outgoing) -> Result<Vec<FlowIx>, Fa
     let node = process.node(at.node);
     match outgoing {
         Outgoing::Every => Ok(node.outgoing.clone()),
+        Outgoing::Link => Ok(Vec::new()),
         Outgoing::One(flow) => Ok(vec![flow]),
         Outgoing::These(flows) => Ok(flows),
         Outgoing::All => {
@@ -335,7 +344,13 @@ fn scope_done(step: &mut Step, id: ScopeId) {
             }
             step.agenda.push(Work::Resume { token, cause: Cause::ScopeDone });
         }
-        ScopeKind::Inner => multi_instance::inner_done(step, id),
+        ScopeKind::Inner => {
+            let node = scope.at.expect("an inner scope has an activity");
+            match step.process.node(node).looping {
+                Some(Looping::Standard(_)) => standard_loop::inner_done(step, id),
+                Some(Looping::Multi(_)) | None => multi_instance::inner_done(step, id),
+            }
+        }
         ScopeKind::Body | ScopeKind::Activity => {}
     }
 }

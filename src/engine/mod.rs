@@ -21,6 +21,7 @@ pub mod instance;
 pub mod job;
 mod lifecycle;
 mod multi_instance;
+mod standard_loop;
 mod step;
 mod subscription;
 #[cfg(test)]

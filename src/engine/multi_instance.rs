@@ -7,7 +7,7 @@
 
 use crate::base::id::ScopeId;
 use crate::base::limits::MULTI_INSTANCE_MAX;
-use crate::engine::definition::MultiInstance;
+use crate::engine::definition::{Looping, MultiInstance, Process};
 use crate::engine::incident::{Fault, IncidentKind};
 use crate::engine::instance::{ScopeKind, Stage, Wait};
 use crate::engine::lifecycle::{Cause, Work, cancel, start_token};
@@ -35,7 +35,7 @@ pub(super) fn open(step: &mut Step, at: At) {
                 return done(step, at, body);
             }
             let process = Arc::clone(&step.process);
-            let looping = process.node(at.node).looping.as_ref().expect("a body loops");
+            let looping = repeated(&process, at);
             let at_once = if looping.sequential { 1 } else { count };
             step.set_variable(body, "nrOfActiveInstances", at_once.into());
             if looping.sequential
@@ -51,11 +51,18 @@ pub(super) fn open(step: &mut Step, at: At) {
     }
 }
 
+fn repeated(process: &Process, at: At) -> &MultiInstance {
+    match &process.node(at.node).looping {
+        Some(Looping::Multi(looping)) => looping,
+        Some(Looping::Standard(_)) | None => unreachable!("checked: this activity has many instances"),
+    }
+}
+
 type Prepared = (usize, Option<Vec<Value>>, Vec<crate::engine::instance::Subscription>);
 
 fn prepare(step: &mut Step, at: At) -> Result<Prepared, Fault> {
     let process = Arc::clone(&step.process);
-    let looping = process.node(at.node).looping.as_ref().expect("a body loops");
+    let looping = repeated(&process, at);
     let armed = subscription::prepare(step, at)?;
     let (count, items) = match (&looping.collection, &looping.cardinality) {
         (Some(collection), _) => match step.value(at, collection)? {
@@ -102,7 +109,7 @@ fn count_of(value: Value, source: &str) -> Result<usize, Fault> {
 
 fn start_inner(step: &mut Step, at: At, body: ScopeId, index: usize, item: Option<Value>) {
     let process = Arc::clone(&step.process);
-    let looping = process.node(at.node).looping.as_ref().expect("a body loops");
+    let looping = repeated(&process, at);
     let inner = step.open_scope(ScopeKind::Inner, Some(body), Some(at.token), Some(at.node));
     step.set_variable(inner, "loopCounter", index.into());
     if let (Some(name), Some(item)) = (&looping.element_variable, item) {
@@ -118,7 +125,7 @@ pub(super) fn inner_done(step: &mut Step, inner: ScopeId) {
         (scope.parent.expect("an inner scope has a body"), scope.owner.expect("an inner scope has an owner"));
     let Some(at) = step.at(owner) else { return };
     let process = Arc::clone(&step.process);
-    let looping = process.node(at.node).looping.as_ref().expect("a body loops");
+    let looping = repeated(&process, at);
     let total = counted(step, body, "nrOfInstances");
     let completed = counted(step, body, "nrOfCompletedInstances") + 1;
     step.set_variable(body, "nrOfCompletedInstances", completed.into());
@@ -157,7 +164,7 @@ fn completion_holds(step: &mut Step, at: At, inner: ScopeId, looping: &MultiInst
 /// Goes on after the completion condition could not be evaluated and its incident was resolved.
 pub(super) fn recheck(step: &mut Step, at: At, body: ScopeId) {
     let process = Arc::clone(&step.process);
-    let looping = process.node(at.node).looping.as_ref().expect("a body loops");
+    let looping = repeated(&process, at);
     let ready = match &looping.completion {
         Some(condition) => step.holds_from(body, at, condition),
         None => Ok(false),

@@ -9,6 +9,7 @@ use crate::base::planted;
 use crate::base::time::{TimerKind, Timestamp, first_due};
 use crate::base::variable::{Variable, Variables};
 use crate::engine::command::{CallResult, Effect, Failure, Rejection};
+use crate::engine::definition::Looping;
 use crate::engine::definition::RetryCycle;
 use crate::engine::elements::{Behavior, Element};
 use crate::engine::event::{Event, JobEnd};
@@ -17,7 +18,7 @@ use crate::engine::instance::{InstanceState, ScopeKind, Stage, Wait};
 use crate::engine::job::{Claim, Job, JobError, JobKind, Lease};
 use crate::engine::lifecycle::{self, Cause, Next, Work};
 use crate::engine::step::{At, Step};
-use crate::engine::{multi_instance, throw, variables};
+use crate::engine::{multi_instance, standard_loop, throw, variables};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -328,7 +329,10 @@ pub(super) fn resolve(step: &mut Step, token: TokenId) -> Result<(), Rejection> 
             fresh.due = now;
             step.effects.push(Effect::JobOpened { token, topic: job.topic });
         }
-        Wait::Scope(body) if step.scope(body).kind == ScopeKind::Body => multi_instance::recheck(step, at, body),
+        Wait::Scope(body) if step.scope(body).kind == ScopeKind::Body => match step.process.node(at.node).looping {
+            Some(Looping::Standard(_)) => standard_loop::next(step, at, body),
+            Some(Looping::Multi(_)) | None => multi_instance::recheck(step, at, body),
+        },
         Wait::Nothing => match stage {
             Stage::Entering => step.agenda.push(Work::Enter { token, admitted: true }),
             Stage::Leaving | Stage::Mapped => lifecycle::leave_again(step, at, false),

@@ -184,6 +184,7 @@ impl Game {
                 continue;
             }
             pending.extend(&self.process.node(node).boundary);
+            pending.extend(self.process.links.get(&node));
             for edge in self.process.graph.edges(node) {
                 if edge.target() == join {
                     reached.insert(edge.id());

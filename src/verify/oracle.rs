@@ -4,7 +4,7 @@
 //! Rules from BPMN 2.0.2, chapter 13. Crash checks alone do not test BPMN: with a broken join, or boundary events left
 //! armed, rows and positions are in perfect order; only the game shows it.
 
-use super::game::{Board, Departure, Game, Piece, Work};
+use super::game::{Announced, Board, Departure, Game, Piece, Work};
 use super::{Told, Violation};
 use crate::base::id::{DefinitionId, ElementId, InstanceId, ROOT_SCOPE, ScopeId, TokenId};
 use crate::engine::definition::{FlowIx, NodeIx, Process};
@@ -268,6 +268,9 @@ impl Turn<'_> {
         let inner = self.game.is_inner(piece.scope);
         if inner {
             self.count_inner(piece.scope, false);
+        }
+        if let Some(target) = self.game.process.links.get(&piece.at) {
+            self.game.announced.push(Announced { scope: piece.scope, node: *target, interrupts: None, alone: false });
         }
         self.game.departure =
             Some(Departure { node: piece.at, scope: piece.scope, inner, taken: Vec::new(), pending: None });

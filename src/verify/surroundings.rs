@@ -3,7 +3,7 @@
 use super::game::{Announced, Armed, Board};
 use super::oracle::{Move, Turn};
 use crate::base::id::{ElementId, LocalId, ROOT_SCOPE, ScopeId, TokenId};
-use crate::engine::definition::NodeIx;
+use crate::engine::definition::{Looping, NodeIx};
 use crate::engine::instance::ScopeKind;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -40,8 +40,8 @@ impl Turn<'_> {
         let looping = node.and_then(|node| self.game.process.node(node).looping.as_ref());
         let open = self.game.boards.values().any(|board| board.kind == ScopeKind::Inner && board.parent == body);
         match looping {
-            Some(looping) if looping.sequential && open => {
-                Err("a sequential multi-instance runs two at once".to_owned())
+            Some(looping) if looping.is_sequential() && open => {
+                Err("an activity that is repeated one after the other runs two at once".to_owned())
             }
             Some(_) => Ok(()),
             None => Err("an inner instance of an activity that does not loop".to_owned()),
@@ -62,7 +62,9 @@ impl Turn<'_> {
             return Err(format!("scope {scope} was closed, but {id} is still armed in it"));
         }
         let owner_lives = board.owner.is_some_and(|owner| self.game.pieces.contains_key(&owner));
-        if board.kind == ScopeKind::Body && owner_lives && !board.cut_short && board.wanted != Some(board.done) {
+        let looping = board.node.and_then(|node| self.game.process.node(node).looping.as_ref());
+        let counted = board.kind == ScopeKind::Body && matches!(looping, Some(Looping::Multi(_)));
+        if counted && owner_lives && !board.cut_short && board.wanted != Some(board.done) {
             return Err(format!("{} of {:?} inner instances were done", board.done, board.wanted));
         }
         Ok(())

@@ -5,13 +5,37 @@ use super::{Element, retry_cycle};
 use crate::base::diagnostic::Findings;
 use crate::bpmn::extension::{self, InOut};
 use crate::bpmn::names;
-use crate::engine::definition::{DataMapping, MultiInstance, RetryCycle};
+use crate::engine::definition::{DataMapping, Looping, MultiInstance, RetryCycle, StandardLoop};
 use crate::engine::job::Binding;
 use crate::script::{Compiled, Language};
 
 impl Source<'_, '_> {
-    pub(super) fn looping(&self, found: &mut Findings) -> Option<MultiInstance> {
+    pub(super) fn looping(&self, found: &mut Findings) -> Option<Looping> {
         self.refuse_other_repetition(found);
+        match self.bpmn_child("standardLoopCharacteristics") {
+            Some(el) => Some(Looping::Standard(self.standard_loop(el, found))),
+            None => self.multi_instance(found).map(Looping::Multi),
+        }
+    }
+
+    fn standard_loop(&self, el: Element<'_>, found: &mut Findings) -> StandardLoop {
+        let condition = el.child(names::BPMN, "loopCondition").map(|el| expression(el, self.id_opt(), found));
+        let maximum = el.attribute("loopMaximum").and_then(|text| {
+            let number = text.trim().parse().ok();
+            if number.is_none() {
+                let words = format!("{:?}: loopMaximum {text:?} must be a whole number", self.id());
+                found.error(el.attribute_position("loopMaximum"), self.id_opt(), "loop-maximum", words);
+            }
+            number
+        });
+        if condition.is_none() && maximum.is_none() && !found.has_errors() {
+            let words = format!("{:?}: this loop never ends: give it a loopCondition, or a loopMaximum", self.id());
+            found.error(el.position(), self.id_opt(), "endless-loop", words);
+        }
+        StandardLoop { test_before: el.attribute("testBefore") == Some("true"), maximum, condition }
+    }
+
+    fn multi_instance(&self, found: &mut Findings) -> Option<MultiInstance> {
         let el = self.bpmn_child("multiInstanceLoopCharacteristics")?;
         self.refuse_in_loop(el, found);
         let within = |local: &str, found: &mut Findings| {
@@ -41,11 +65,6 @@ impl Source<'_, '_> {
     }
 
     fn refuse_other_repetition(&self, found: &mut Findings) {
-        if let Some(el) = self.bpmn_child("standardLoopCharacteristics") {
-            let words =
-                format!("{:?}: standard loops do not run yet; draw the loop with an exclusive gateway", self.id());
-            found.error(el.position(), self.id_opt(), "element-not-supported", words);
-        }
         for attribute in ["startQuantity", "completionQuantity"] {
             if self.el.attribute(attribute).is_some_and(|quantity| quantity != "1") {
                 let words = format!("{:?}: {attribute} other than 1 does not run yet", self.id());

@@ -47,6 +47,19 @@ impl<'d> Source<'d, '_> {
         }
     }
 
+    /// A link event has a name, and no sequence flow at its other side.
+    pub(crate) fn check_link(&self, has_flow: bool, words: &str, found: &mut Findings) {
+        if has_flow {
+            let words = format!("a sequence flow {words}. Remove the flow");
+            found.error(self.position(), self.id_opt(), "flow-at-link", words);
+        }
+        let name = self.bpmn_child("linkEventDefinition").and_then(|el| el.attribute("name"));
+        if name.is_none_or(str::is_empty) {
+            let words = "this link event has no name, so it cannot be paired: give both its ends the same name";
+            found.error(self.position(), self.id_opt(), "link-without-name", words);
+        }
+    }
+
     fn referenced_definitions(&self, found: &mut Findings) -> Vec<Element<'d>> {
         let referenced = self.el.children().filter(|el| el.is(names::BPMN, "eventDefinitionRef")).filter_map(|el| {
             let reference = el.text().trim().to_owned();

@@ -231,6 +231,7 @@ pub(crate) fn starts(
             let free = |ix: &NodeIx| {
                 let by_itself = match &graph[*ix].element {
                     Behaviour::BoundaryEvent(_) => false,
+                    Behaviour::IntermediateCatchEvent(event) => event.trigger.is_some(),
                     Behaviour::SubProcess(sub_process) => !sub_process.by_event,
                     _others => true,
                 };

@@ -6,6 +6,7 @@ mod activity;
 mod constraint;
 mod event;
 mod flow;
+mod link;
 mod reach;
 mod source;
 
@@ -105,7 +106,8 @@ fn process(el: Element<'_>, model: &Model<'_>, found: &mut Findings) -> Process 
     for (index, host) in drawn.attached() {
         graph[NodeIx::new(host)].boundary.push(NodeIx::new(index));
     }
-    let reach = reach::of_inclusive_joins(&graph);
+    let links = link::pairs(&drawn, found);
+    let reach = reach::of_inclusive_joins(&graph, &links);
     let (starts, event_starts) = (flow::starts(&drawn, &graph), flow::event_starts(&drawn, &graph));
     Process {
         id: ElementId::from(id),
@@ -119,6 +121,7 @@ fn process(el: Element<'_>, model: &Model<'_>, found: &mut Findings) -> Process 
         by_id,
         starts,
         event_starts,
+        links,
         reach,
     }
 }

@@ -9,15 +9,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) fn of_inclusive_joins(
     graph: &Graph<FlowNode, SequenceFlow>,
+    links: &BTreeMap<NodeIx, NodeIx>,
 ) -> BTreeMap<(NodeIx, FlowIx), BTreeSet<NodeIx>> {
     let joins = graph
         .node_indices()
         .filter(|ix| matches!(graph[*ix].element, Element::InclusiveGateway(_)) && graph[*ix].incoming.len() > 1);
     let flows = joins.flat_map(|join| graph[join].incoming.iter().map(move |flow| (join, *flow)));
-    flows.map(|(join, flow)| ((join, flow), before(graph, join, flow))).collect()
+    flows.map(|(join, flow)| ((join, flow), before(graph, links, join, flow))).collect()
 }
 
-fn before(graph: &Graph<FlowNode, SequenceFlow>, join: NodeIx, flow: FlowIx) -> BTreeSet<NodeIx> {
+fn before(
+    graph: &Graph<FlowNode, SequenceFlow>,
+    links: &BTreeMap<NodeIx, NodeIx>,
+    join: NodeIx,
+    flow: FlowIx,
+) -> BTreeSet<NodeIx> {
     let hosts: BTreeMap<NodeIx, NodeIx> =
         graph.node_indices().flat_map(|host| graph[host].boundary.iter().map(move |event| (*event, host))).collect();
     let (mut seen, mut pending) = (BTreeSet::new(), Vec::new());
@@ -28,6 +34,7 @@ fn before(graph: &Graph<FlowNode, SequenceFlow>, join: NodeIx, flow: FlowIx) -> 
         }
         pending.extend(graph.neighbors_directed(node, Direction::Incoming));
         pending.extend(hosts.get(&node));
+        pending.extend(links.iter().filter(|(_, target)| **target == node).map(|(source, _)| *source));
     }
     seen
 }

@@ -49,7 +49,7 @@ impl Behavior for EventBasedGateway {
         let mut ready = Vec::new();
         for event in events {
             let source = match &process.node(event).element {
-                Element::IntermediateCatchEvent(IntermediateCatchEvent { trigger }) => Some(trigger),
+                Element::IntermediateCatchEvent(IntermediateCatchEvent { trigger }) => trigger.as_ref(),
                 Element::ReceiveTask(task) => ReceiveTask::message(task),
                 _checked_at_deployment => None,
             };

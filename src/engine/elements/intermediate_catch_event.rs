@@ -1,4 +1,4 @@
-//! Intermediate catch event: holds its token until the time comes or the message arrives.
+//! Intermediate catch event: holds its token until the time comes or the message arrives; a link is passed.
 //!
 //! BPMN 2.0.2, 13.5.2: "for Intermediate Events, the handling consists of waiting for the Event to occur. Waiting starts
 //! when the Intermediate Event is reached". A message that came before is not waited for (it may be kept by the sender's side).
@@ -7,19 +7,28 @@ use super::prelude::*;
 
 #[derive(Debug)]
 pub struct IntermediateCatchEvent {
-    pub trigger: TriggerSource,
+    /// None: a link, whose token comes from the throwing event of its name.
+    pub trigger: Option<TriggerSource>,
 }
 
 impl IntermediateCatchEvent {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        let trigger = source.required_trigger(&["message", "timer"], found);
-        Self { trigger }
+        if source.bpmn_child("linkEventDefinition").is_some() {
+            source.check_link(
+                source.has_incoming(),
+                "leads into this catching link event: it is reached by its name only",
+                found,
+            );
+            return Self { trigger: None };
+        }
+        Self { trigger: Some(source.required_trigger(&["message", "timer"], found)) }
     }
 }
 
 impl Behavior for IntermediateCatchEvent {
     fn enter(&self, step: &mut Step, at: At) -> Next {
-        match subscription::arm(step, at, at.node, &self.trigger) {
+        let Some(trigger) = &self.trigger else { return Next::Leave(Outgoing::All) };
+        match subscription::arm(step, at, at.node, trigger) {
             Ok(()) => Next::Wait(Wait::Trigger),
             Err(fault) => Next::Fault(fault),
         }

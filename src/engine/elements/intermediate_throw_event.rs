@@ -1,4 +1,4 @@
-//! Intermediate throw event: none (a marked point), message (sends), escalation (tells those around); then it goes on.
+//! Intermediate throw event: none (a marked point), message (sends), escalation (tells those around); then it goes on; a link goes on elsewhere.
 //!
 //! BPMN 2.0.2, 13.5.2: "the Event handling for throw Events: the trigger of the Event is thrown, then the token is
 //! passed on".
@@ -16,12 +16,18 @@ enum Thrown {
     None,
     Message(Implementation),
     Escalation(Option<Compiled>),
+    Link,
 }
 
 impl IntermediateThrowEvent {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        let thrown = match source.event_definition(&["message", "escalation"], found) {
+        let thrown = match source.event_definition(&["message", "escalation", "link"], found) {
             None => Thrown::None,
+            Some(("link", _)) => {
+                let words = "leaves this throwing link event: its token goes on at the catching event of its name";
+                source.check_link(source.has_outgoing(), words, found);
+                Thrown::Link
+            }
             Some(("escalation", definition)) => Thrown::Escalation(source.thrown_escalation(definition, found)),
             Some((_message, definition)) => Thrown::Message(Implementation::of_message(source, definition, found)),
         };
@@ -33,6 +39,7 @@ impl IntermediateThrowEvent {
             Thrown::None => "intermediateNoneThrowEvent",
             Thrown::Message(_) => "intermediateMessageThrowEvent",
             Thrown::Escalation(_) => "intermediateEscalationThrowEvent",
+            Thrown::Link => "intermediateLinkThrow",
         }
     }
 }
@@ -43,7 +50,12 @@ impl Behavior for IntermediateThrowEvent {
             Thrown::None => Next::Leave(Outgoing::All),
             Thrown::Message(implementation) => implementation.enter(step, at),
             Thrown::Escalation(code) => escalate(step, at, code.as_ref()),
+            Thrown::Link => Next::Leave(Outgoing::Link),
         }
+    }
+
+    fn choose(&self, _step: &mut Step, _at: At) -> Next {
+        Next::Leave(if matches!(self.thrown, Thrown::Link) { Outgoing::Link } else { Outgoing::All })
     }
 }
 

@@ -144,9 +144,10 @@ pub(crate) fn wire_kind(node: &FlowNode) -> &'static str {
             Some(TriggerSource::Escalation { .. }) => "escalationStartEvent",
         },
         Element::IntermediateCatchEvent(event) => match &event.trigger {
-            TriggerSource::Timer { .. } => "intermediateTimer",
-            TriggerSource::Message { .. } => "intermediateMessageCatch",
-            TriggerSource::Error { .. } | TriggerSource::Escalation { .. } => "intermediateCatchEvent",
+            None => "intermediateLinkCatch",
+            Some(TriggerSource::Timer { .. }) => "intermediateTimer",
+            Some(TriggerSource::Message { .. }) => "intermediateMessageCatch",
+            Some(TriggerSource::Error { .. } | TriggerSource::Escalation { .. }) => "intermediateCatchEvent",
         },
         Element::BoundaryEvent(event) => match &event.trigger {
             TriggerSource::Timer { .. } => "boundaryTimer",
