@@ -63,6 +63,7 @@ CREATE TABLE start_event (
     process TEXT NOT NULL,
     tenant TEXT NOT NULL,
     message TEXT,
+    signal TEXT,
     due BIGINT,
     cycle TEXT,
     PRIMARY KEY (definition, element)
@@ -206,11 +207,12 @@ CREATE TABLE subscription (
     suspended SMALLINT NOT NULL,
     owner BIGINT NOT NULL,
     element TEXT NOT NULL,
+    signal SMALLINT NOT NULL,
     name TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (instance, id)
 ) /*sqlite: WITHOUT ROWID */;
--- who waits for a message
+-- who waits for a message or a signal
 CREATE INDEX subscription_name ON subscription (name, business_key, instance);
 
 CREATE TABLE incident (

@@ -98,7 +98,11 @@ impl Hub {
                 }
             }
             Notice::Deployed { deployment } => self.publish("deployment", "created", &deployment.to_string(), None),
-            Notice::Run { .. } | Notice::JobOpen { .. } | Notice::Abort { .. } | Notice::Message { .. } => {}
+            Notice::Run { .. }
+            | Notice::JobOpen { .. }
+            | Notice::Abort { .. }
+            | Notice::Message { .. }
+            | Notice::Signal { .. } => {}
         }
     }
 

@@ -87,6 +87,11 @@ pub enum Command {
         variables: Variables,
         local: Variables,
     },
+    DeliverSignal {
+        subscription: LocalId,
+        name: String,
+        variables: Variables,
+    },
     /// Moves a token on that waits for a trigger or at a user task without naming what it waits for.
     Signal {
         token: TokenId,
@@ -151,6 +156,7 @@ impl Command {
             Self::CompleteUserTask { .. } => "complete-user-task",
             Self::FireTimer { .. } => "fire-timer",
             Self::DeliverMessage { .. } => "deliver-message",
+            Self::DeliverSignal { .. } => "deliver-signal",
             Self::Signal { .. } => "signal",
             Self::CalledInstanceEnded { .. } => "called-instance-ended",
             Self::CalledInstanceEscalated { .. } => "called-instance-escalated",
@@ -190,6 +196,7 @@ impl Command {
             | Self::SetDue { .. }
             | Self::FireTimer { .. }
             | Self::DeliverMessage { .. }
+            | Self::DeliverSignal { .. }
             | Self::SetVariables { .. }
             | Self::Suspend
             | Self::Resume
@@ -296,6 +303,8 @@ pub enum Effect {
     EscalateToCaller { caller: Caller, code: String },
     /// Cancel a called instance, because its caller was.
     CancelCalled { called: InstanceId },
+    /// A signal was thrown: deliver it to everybody else who waits for it, and start processes.
+    BroadcastSignal { name: String },
     /// A message was thrown by the process itself: deliver to whoever waits for it, or start a process.
     PublishMessage { name: String, business_key: Option<String>, variables: Variables },
 }

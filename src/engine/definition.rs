@@ -66,6 +66,7 @@ pub struct StartTrigger {
 #[derive(Clone, Debug)]
 pub enum StartKind {
     Message(Compiled),
+    Signal(Compiled),
     Timer { kind: crate::base::time::TimerKind, text: Compiled },
 }
 

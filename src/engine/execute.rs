@@ -140,6 +140,7 @@ fn allowed_while_suspended(command: &Command) -> bool {
         | Command::CompleteUserTask { .. }
         | Command::FireTimer { .. }
         | Command::DeliverMessage { .. }
+        | Command::DeliverSignal { .. }
         | Command::Signal { .. }
         | Command::ResolveIncident { .. } => false,
     }
@@ -170,11 +171,8 @@ fn perform(step: &mut Step, command: Command) -> Result<(), Rejection> {
         Command::SetDue { id, due } => set_due(step, id, due),
         Command::ChangeUserTask { token, change } => change_task(step, token, change),
         Command::CompleteUserTask { token, variables } => complete_task(step, token, variables),
-        Command::FireTimer { subscription, due } => subscription::check_timer(step, subscription, due)
-            .map(|()| subscription::fire(step, subscription, Default::default(), Default::default())),
-        Command::DeliverMessage { subscription, name, variables, local } => {
-            subscription::check_message(step, subscription, &name)
-                .map(|()| subscription::fire(step, subscription, variables, local))
+        Command::FireTimer { .. } | Command::DeliverMessage { .. } | Command::DeliverSignal { .. } => {
+            happen(step, command)
         }
         Command::Signal { token, variables } => signal(step, token, variables),
         Command::CalledInstanceEnded { token, called, result } => work::returned(step, token, called, result),
@@ -215,6 +213,27 @@ fn perform(step: &mut Step, command: Command) -> Result<(), Rejection> {
             Ok(())
         }
     }
+}
+
+/// What an armed event waits for has come.
+fn happen(step: &mut Step, command: Command) -> Result<(), Rejection> {
+    let (id, variables, local) = match command {
+        Command::FireTimer { subscription, due } => {
+            subscription::check_timer(step, subscription, due)?;
+            (subscription, Default::default(), Default::default())
+        }
+        Command::DeliverMessage { subscription, name, variables, local } => {
+            subscription::check_message(step, subscription, &name)?;
+            (subscription, variables, local)
+        }
+        Command::DeliverSignal { subscription, name, variables } => {
+            subscription::check_signal(step, subscription, &name)?;
+            (subscription, variables, Default::default())
+        }
+        other => unreachable!("no event: {other:?}"),
+    };
+    subscription::fire(step, id, variables, local);
+    Ok(())
 }
 
 /// Every index row repeats whether its instance is suspended.
@@ -385,7 +404,9 @@ fn set_due(step: &mut Step, id: crate::base::id::LocalId, due: Timestamp) -> Res
             step.rearm(scope, id, Trigger::Timer { due, cycle });
             Ok(())
         }
-        Trigger::Message { .. } | Trigger::Error { .. } | Trigger::Escalation { .. } => Err(Rejection::NotArmed(id)),
+        Trigger::Message { .. } | Trigger::Error { .. } | Trigger::Escalation { .. } | Trigger::Signal { .. } => {
+            Err(Rejection::NotArmed(id))
+        }
     }
 }
 

@@ -93,11 +93,13 @@ pub struct TimerRow {
     pub created_at: Timestamp,
 }
 
-/// A message that is waited for.
+/// A message or a signal that is waited for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SubscriptionRow {
     pub owner: TokenId,
     pub element: ElementId,
+    /// A signal, not a message.
+    pub signal: bool,
     pub name: String,
     pub created_at: Timestamp,
 }
@@ -159,7 +161,11 @@ pub fn index(instance: &Instance, scope: ScopeId) -> Index {
                 rows.insert(IndexKey::Timer(*id), IndexRow::Timer(row));
             }
             Trigger::Message { name } => {
-                let row = SubscriptionRow { owner, element, name: name.clone(), created_at };
+                let row = SubscriptionRow { owner, element, signal: false, name: name.clone(), created_at };
+                rows.insert(IndexKey::Subscription(*id), IndexRow::Subscription(row));
+            }
+            Trigger::Signal { name } => {
+                let row = SubscriptionRow { owner, element, signal: true, name: name.clone(), created_at };
                 rows.insert(IndexKey::Subscription(*id), IndexRow::Subscription(row));
             }
             Trigger::Error { .. } | Trigger::Escalation { .. } => {}

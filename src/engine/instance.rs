@@ -199,6 +199,9 @@ pub enum Trigger {
     Escalation {
         code: Option<String>,
     },
+    Signal {
+        name: String,
+    },
 }
 
 /// The owner of what a scope itself waits for: the start events of its event sub-processes. No token has this number.

@@ -28,6 +28,8 @@ pub(crate) enum Next {
     Fault(Fault),
     /// Tells those around of this code, then leaves, if it is still there.
     Escalate(String),
+    /// Throws this signal, then leaves, if it is still there.
+    Broadcast(String),
     /// Ends every other token of the scope.
     Terminate,
 }
@@ -192,20 +194,27 @@ pub(super) fn apply(step: &mut Step, at: At, next: Next, armed: Vec<crate::engin
                 step.set_stage(at, Stage::Active);
             }
             step.set_wait(at, wait);
-            for subscription in armed {
-                step.arm(at.scope, subscription);
-            }
+            armed.into_iter().for_each(|subscription| _ = step.arm(at.scope, subscription));
         }
         Next::Leave(outgoing) => step.agenda.push(Work::Leave { token: at.token, outgoing, admitted: false }),
         Next::Throw(error) => throw::throw(step, at, error),
         Next::Fault(fault) => step.raise(at, fault),
         Next::Escalate(code) => {
             throw::escalate(step, at, code, Variables::new());
-            if step.at(at.token).is_some() {
-                step.agenda.push(Work::Leave { token: at.token, outgoing: Outgoing::All, admitted: false });
-            }
+            thrown(step, at);
+        }
+        Next::Broadcast(name) => {
+            subscription::broadcast(step, name);
+            thrown(step, at);
         }
         Next::Terminate => terminate(step, at),
+    }
+}
+
+/// Goes on behind a throwing event, unless what it threw has ended it.
+fn thrown(step: &mut Step, at: At) {
+    if step.at(at.token).is_some() {
+        step.agenda.push(Work::Leave { token: at.token, outgoing: Outgoing::All, admitted: false });
     }
 }
 
@@ -319,9 +328,12 @@ pub(super) fn leave_again(step: &mut Step, at: At, admitted: bool) {
     let process = Arc::clone(&step.process);
     match process.node(at.node).element.choose(step, at) {
         Next::Leave(outgoing) => step.agenda.push(Work::Leave { token: at.token, outgoing, admitted }),
-        other @ (Next::Wait(_) | Next::Throw(_) | Next::Fault(_) | Next::Escalate(_) | Next::Terminate) => {
-            apply(step, at, other, Vec::new())
-        }
+        other @ (Next::Wait(_)
+        | Next::Throw(_)
+        | Next::Fault(_)
+        | Next::Escalate(_)
+        | Next::Broadcast(_)
+        | Next::Terminate) => apply(step, at, other, Vec::new()),
     }
 }
 

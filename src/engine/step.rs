@@ -373,7 +373,7 @@ impl Step<'_> {
 fn due(trigger: &Trigger) -> Option<Timestamp> {
     match trigger {
         Trigger::Timer { due, .. } => Some(*due),
-        Trigger::Message { .. } | Trigger::Error { .. } | Trigger::Escalation { .. } => None,
+        Trigger::Message { .. } | Trigger::Error { .. } | Trigger::Escalation { .. } | Trigger::Signal { .. } => None,
     }
 }
 

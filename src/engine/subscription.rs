@@ -3,7 +3,7 @@
 use crate::base::id::{LocalId, ScopeId, TokenId};
 use crate::base::time::{TimerKind, first_due, next_due};
 use crate::base::variable::Variables;
-use crate::engine::command::Rejection;
+use crate::engine::command::{Effect, Rejection};
 use crate::engine::definition::{FlowIx, NodeIx};
 use crate::engine::elements::Element;
 use crate::engine::event_sub_process;
@@ -23,6 +23,7 @@ pub enum TriggerSource {
     Message { name: Compiled },
     Error { code: Option<String> },
     Escalation { code: Option<String> },
+    Signal { name: Compiled },
 }
 
 /// Evaluates the boundary events of an activity before it begins, so that a failing expression has no effect.
@@ -68,6 +69,10 @@ pub(super) fn evaluate_from(
             None => Err(Fault::expression("the message's name is null")),
         },
         TriggerSource::Error { code } => Ok(Trigger::Error { code: code.clone() }),
+        TriggerSource::Signal { name } => match as_text(step.value_from(scope, at, name)?) {
+            Some(name) => Ok(Trigger::Signal { name }),
+            None => Err(Fault::expression("the signal's name is null")),
+        },
         TriggerSource::Escalation { code } => Ok(Trigger::Escalation { code: code.clone() }),
     }
 }
@@ -97,23 +102,41 @@ pub(super) fn check_timer(
     id: LocalId,
     due: Option<crate::base::time::Timestamp>,
 ) -> Result<(), Rejection> {
-    let (_, subscription) = step.instance.subscription(id).ok_or(Rejection::NotArmed(id))?;
-    match &subscription.trigger {
-        Trigger::Timer { due: armed, .. } if due.is_none_or(|due| due == *armed && due <= step.now) => Ok(()),
-        Trigger::Timer { .. } | Trigger::Message { .. } | Trigger::Error { .. } | Trigger::Escalation { .. } => {
-            Err(Rejection::NotArmed(id))
-        }
-    }
+    let fits = |armed: &crate::base::time::Timestamp| due.is_none_or(|due| due == *armed && due <= step.now);
+    check(step, id, |trigger| matches!(trigger, Trigger::Timer { due: armed, .. } if fits(armed)))
 }
 
 pub(super) fn check_message(step: &Step, id: LocalId, name: &str) -> Result<(), Rejection> {
-    let (_, subscription) = step.instance.subscription(id).ok_or(Rejection::NotArmed(id))?;
-    match &subscription.trigger {
-        Trigger::Message { name: armed } if armed == name => Ok(()),
-        Trigger::Message { .. } | Trigger::Timer { .. } | Trigger::Error { .. } | Trigger::Escalation { .. } => {
-            Err(Rejection::NotArmed(id))
+    check(step, id, |trigger| matches!(trigger, Trigger::Message { name: armed } if armed == name))
+}
+
+pub(super) fn check_signal(step: &Step, id: LocalId, name: &str) -> Result<(), Rejection> {
+    check(step, id, |trigger| matches!(trigger, Trigger::Signal { name: armed } if armed == name))
+}
+
+fn check(step: &Step, id: LocalId, fits: impl Fn(&Trigger) -> bool) -> Result<(), Rejection> {
+    let armed = step.instance.subscription(id).filter(|(_, armed)| fits(&armed.trigger));
+    armed.map(|_| ()).ok_or(Rejection::NotArmed(id))
+}
+
+/// BPMN 2.0.2, 10.5.4: "a Signal is for general communication": everybody who waits for it here and now gets it; those in
+/// other instances after the commit. The thrower may be gone afterwards.
+pub(super) fn broadcast(step: &mut Step, name: String) {
+    let waiting: Vec<LocalId> = step
+        .instance
+        .scopes
+        .values()
+        .flat_map(|scope| scope.subscriptions.iter())
+        .filter(|(_, armed)| matches!(&armed.trigger, Trigger::Signal { name: wanted } if *wanted == name))
+        .map(|(id, _)| *id)
+        .collect();
+    for id in waiting {
+        // One of them may have ended another.
+        if step.instance.subscription(id).is_some() {
+            fire(step, id, Variables::new(), Variables::new());
         }
     }
+    step.effects.push(Effect::BroadcastSignal { name });
 }
 
 /// Lets an armed event happen (checked before): the token that waits goes on, or a token leaves the boundary.

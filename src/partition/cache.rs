@@ -289,9 +289,9 @@ fn refuse_ended(command: &Command) -> Rejection {
         | Command::SetLocalVariables { token, .. }
         | Command::ResolveIncident { token } => Rejection::TokenNotWaiting(*token),
         Command::SetDue { id, .. } => Rejection::NotArmed(*id),
-        Command::FireTimer { subscription, .. } | Command::DeliverMessage { subscription, .. } => {
-            Rejection::NotArmed(*subscription)
-        }
+        Command::FireTimer { subscription, .. }
+        | Command::DeliverMessage { subscription, .. }
+        | Command::DeliverSignal { subscription, .. } => Rejection::NotArmed(*subscription),
         Command::CreateInstance(_)
         | Command::SetVariables { .. }
         | Command::Suspend

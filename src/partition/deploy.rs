@@ -124,6 +124,7 @@ impl Batch<'_> {
                 process: row.key.clone(),
                 tenant: row.tenant.clone(),
                 message: start.message,
+                signal: start.signal,
                 due: start.due,
                 cycle: start.cycle,
             };
@@ -184,6 +185,7 @@ impl Batch<'_> {
 struct Start {
     element: ElementId,
     message: Option<String>,
+    signal: Option<String>,
     due: Option<Timestamp>,
     cycle: Option<String>,
 }
@@ -205,14 +207,19 @@ fn evaluate(trigger: &StartTrigger, now: Timestamp) -> Result<Start, Rejection> 
         StartKind::Message(name) => {
             let name = name.evaluate(&mut plain).map_err(|error| wrong(error.to_string()))?;
             let message = as_text(name).ok_or_else(|| wrong("the message's name is null".into()))?;
-            Ok(Start { element, message: Some(message), due: None, cycle: None })
+            Ok(Start { element, message: Some(message), signal: None, due: None, cycle: None })
+        }
+        StartKind::Signal(name) => {
+            let name = name.evaluate(&mut plain).map_err(|error| wrong(error.to_string()))?;
+            let signal = as_text(name).ok_or_else(|| wrong("the signal's name is null".into()))?;
+            Ok(Start { element, message: None, signal: Some(signal), due: None, cycle: None })
         }
         StartKind::Timer { kind, text } => {
             let text = text.evaluate(&mut plain).map_err(|error| wrong(error.to_string()))?;
             let text = as_text(text).unwrap_or_default();
             let (due, cycle) =
                 first_due(*kind, &text, now).map_err(|error| wrong(format!("timer {text:?}: {error}")))?;
-            Ok(Start { element, message: None, due: Some(due), cycle: cycle.as_ref().map(to_json) })
+            Ok(Start { element, message: None, signal: None, due: Some(due), cycle: cycle.as_ref().map(to_json) })
         }
     }
 }

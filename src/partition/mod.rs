@@ -274,6 +274,11 @@ pub enum Notice {
         variables: Variables,
         from: InstanceId,
     },
+    /// A signal thrown by a process: deliver it to everybody else who waits, and start processes.
+    Signal {
+        name: String,
+        from: InstanceId,
+    },
     /// Something changed that a screen may show.
     Changed {
         instance: InstanceId,

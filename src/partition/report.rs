@@ -42,6 +42,7 @@ impl<'a> Report<'a> {
             | Command::CompleteUserTask { .. }
             | Command::FireTimer { .. }
             | Command::DeliverMessage { .. }
+            | Command::DeliverSignal { .. }
             | Command::Signal { .. }
             | Command::CalledInstanceEnded { .. }
             | Command::CalledInstanceEscalated { .. }

@@ -160,6 +160,7 @@ pub struct StartRow {
     pub process: String,
     pub tenant: String,
     pub message: Option<String>,
+    pub signal: Option<String>,
     pub due: Option<Timestamp>,
     /// The cycle's state as JSON.
     pub cycle: Option<String>,

@@ -89,6 +89,36 @@ impl Node {
         if received.is_empty() { Err(CorrelateError::Nobody(selector.name.clone())) } else { Ok(received) }
     }
 
+    /// A signal reaches everybody who waits for it, but its thrower's instance, which has heard it already; and it starts
+    /// processes. With `tenant` only those of this one.
+    pub async fn broadcast(
+        &self,
+        name: &str,
+        variables: &Variables,
+        tenant: Option<&str>,
+        from: Option<InstanceId>,
+    ) -> Result<(), CorrelateError> {
+        let of_tenant = |of: &str| tenant.is_none_or(|tenant| tenant == of);
+        for row in self.store().signal_waiters(name).await? {
+            if Some(row.instance) == from || !of_tenant(&row.tenant) {
+                continue;
+            }
+            let (subscription, name, variables) = (row.subscription, name.to_owned(), variables.clone());
+            match self.command(row.instance, Command::DeliverSignal { subscription, name, variables }).await {
+                // It went on between the look and the command.
+                Ok(_) | Err(SubmitError::Rejected(Rejection::NotArmed(_) | Rejection::WrongState(_))) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        for start in self.store().signal_starts(name).await? {
+            if of_tenant(&start.tenant) {
+                let payload = Payload { variables: variables.clone(), ..Payload::default() };
+                self.start_at(start.definition, start.element, None, &payload).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Armed subscriptions that fit, oldest first; the owner checks again when the message comes.
     async fn waiting_for(&self, selector: &Selector) -> Result<Vec<(InstanceId, LocalId)>, CorrelateError> {
         let rows = self.store().message_waiters(&selector.name, selector.business_key.as_deref()).await?;

@@ -4,6 +4,7 @@
 //! the store. The catalogue of compiled definitions and decisions is a cache over the stored files.
 
 use crate::base::id::{DefinitionId, InstanceId, TokenId};
+use crate::base::variable::Variables;
 use crate::decision::DecisionModel;
 use crate::engine::command::{Answer, Command, Failure, Rejection};
 use crate::engine::definition::ProcessDefinition;
@@ -250,6 +251,15 @@ impl Node {
                 tokio::spawn(async move {
                     let _held = guard;
                     crate::runtime::correlate::deliver_thrown(&node, thrown).await;
+                });
+            }
+            Notice::Signal { name, from } => {
+                let (node, name, from) = (self.clone(), name.clone(), *from);
+                tokio::spawn(async move {
+                    let _held = guard;
+                    if let Err(error) = node.broadcast(&name, &Variables::new(), None, Some(from)).await {
+                        tracing::warn!("the signal {name:?} was not delivered to everybody: {error}");
+                    }
                 });
             }
             Notice::Changed { .. } | Notice::Deployed { .. } => {}

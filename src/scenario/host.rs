@@ -116,6 +116,12 @@ impl Host {
         waits.map(|start| (start.definition, start.element.clone()))
     }
 
+    /// The start events that wait for this signal.
+    pub fn signal_starts(&self, name: &str) -> Vec<(DefinitionId, ElementId)> {
+        let waits = self.starts.iter().filter(|start| start.signal.as_deref() == Some(name));
+        waits.map(|start| (start.definition, start.element.clone())).collect()
+    }
+
     /// The definition whose start event with a trigger has this id.
     pub fn start_event(&self, element: &str) -> Option<DefinitionId> {
         self.starts.iter().find(|start| start.element.as_str() == element).map(|start| start.definition)
@@ -139,7 +145,9 @@ impl Host {
                 Output::Reply { request, result } => {
                     self.replies.insert(request, result);
                 }
-                Output::Effect(notice @ Notice::Message { .. }) => self.thrown.push_back(notice),
+                Output::Effect(notice @ (Notice::Message { .. } | Notice::Signal { .. })) => {
+                    self.thrown.push_back(notice)
+                }
                 Output::Effect(_) => {}
                 Output::WakeAt(at) => self.wake_at = Some(at),
                 Output::StepDown => return Err("another owner took the partition".into()),

@@ -173,7 +173,10 @@ impl Play {
             }
             Verb::Expect => self.expect(step.expect.as_ref().unwrap_or(&Expect::default()), step.on).map(Ok),
             Verb::Escalate(element) => self.escalate(element, step),
-            Verb::Signal(_) => Ok(Err("signals do not run yet".into())),
+            Verb::Signal(name) => {
+                let variables = from_json(Value::Object(step.variables.clone()));
+                self.signal(name, &variables, (step.on, None))
+            }
         }
     }
 
@@ -271,6 +274,9 @@ impl Play {
             }
             Some((instance, subscription, Trigger::Message { name })) => self
                 .execute(instance, Command::DeliverMessage { subscription, name, variables, local: Variables::new() }),
+            Some((instance, subscription, Trigger::Signal { name })) => {
+                self.execute(instance, Command::DeliverSignal { subscription, name, variables })
+            }
             Some((.., Trigger::Error { .. } | Trigger::Escalation { .. })) => {
                 Ok(Err(format!("{event} catches what is thrown: let an activity throw it")))
             }
@@ -327,7 +333,10 @@ impl Play {
     /// Drives the engine until nothing more can move without time passing or an outside word.
     fn settle(&mut self) -> Result<(), String> {
         for _ in 0..SETTLE_ROUNDS_MAX {
-            if let Some(Notice::Message { name, business_key, variables, .. }) = self.host.thrown.pop_front() {
+            let thrown = self.host.thrown.pop_front();
+            if let Some(Notice::Signal { name, from }) = thrown {
+                let _nobody = self.signal(&name, &Variables::new(), (None, Some(from)))?;
+            } else if let Some(Notice::Message { name, business_key, variables, .. }) = thrown {
                 // A message that nobody waits for is lost, as the standard's throw event has it.
                 let delivered = self.message(&name, business_key.as_deref(), &Map::new(), variables.clone(), None)?;
                 if delivered.is_err() && business_key.is_some() {

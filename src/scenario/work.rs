@@ -1,10 +1,11 @@
 //! Steps of a process test that speak for work: a job or a user task fails, throws, escalates, is tried again.
 
 use crate::base::id::{InstanceId, TokenId};
-use crate::base::variable::from_json;
-use crate::engine::command::{Command, Rejection};
-use crate::engine::instance::Wait;
+use crate::base::variable::{Variables, from_json};
+use crate::engine::command::{Command, Create, Rejection};
+use crate::engine::instance::{Trigger, Wait};
 use crate::engine::job::{Claim, Job};
+use crate::partition::{Which, Work};
 use crate::scenario::file::Step;
 use crate::scenario::runner::{Outcome, Play, WORKER, element_of};
 use serde_json::Value;
@@ -84,5 +85,35 @@ impl Play {
             Some((instance, token)) => self.execute(instance, Command::ResolveIncident { token }),
             None => Ok(Err(format!("{element} has no open incident"))),
         }
+    }
+
+    /// Everybody who waits for it gets it, but who threw it; and it starts processes.
+    pub(super) fn signal(
+        &mut self,
+        name: &str,
+        variables: &Variables,
+        (on, from): (Option<usize>, Option<InstanceId>),
+    ) -> Result<Outcome, String> {
+        let waits = |trigger: &Trigger| matches!(trigger, Trigger::Signal { name: armed } if armed == name);
+        let mut reached = Vec::new();
+        for instance in self.of_roots(on)?.iter().filter(|instance| Some(instance.id()) != from) {
+            let all = instance.scopes.values().flat_map(|scope| scope.subscriptions.iter());
+            reached.extend(all.filter(|(_, armed)| waits(&armed.trigger)).map(|(id, _)| (instance.id(), *id)));
+        }
+        let starts = if on.is_none() { self.host.signal_starts(name) } else { Vec::new() };
+        let heard = !reached.is_empty() || !starts.is_empty();
+        for (instance, subscription) in reached {
+            // An earlier one may have ended it.
+            let command = Command::DeliverSignal { subscription, name: name.to_owned(), variables: variables.clone() };
+            let _ended = self.execute(instance, command)?;
+        }
+        for (definition, element) in starts {
+            let create = Create { variables: variables.clone(), at: vec![element], ..Create::default() };
+            let reply = self.host.submit(Work::Start { definition: Which::Id(definition), create })?;
+            if let Err(rejection) = reply {
+                return Ok(Err(rejection.to_string()));
+            }
+        }
+        Ok(if heard { Ok(()) } else { Err(format!("nobody waits for the signal {name}")) })
     }
 }

@@ -69,7 +69,7 @@ pub struct Installation {
     pub created_at: Timestamp,
 }
 
-/// An event that waits for a message.
+/// An event that waits for a message or a signal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageWaiter {
     pub instance: InstanceId,
@@ -218,6 +218,16 @@ impl Store {
         business_key: Option<&str>,
     ) -> Result<Vec<MessageWaiter>, StoreError> {
         on!(self, database => database.message_waiters(name, business_key).await)
+    }
+
+    /// Armed signal events of this name, oldest first.
+    pub async fn signal_waiters(&self, name: &str) -> Result<Vec<MessageWaiter>, StoreError> {
+        on!(self, database => database.signal_waiters(name).await)
+    }
+
+    /// Start events that wait for this signal.
+    pub async fn signal_starts(&self, name: &str) -> Result<Vec<StartRow>, StoreError> {
+        on!(self, database => database.signal_starts(name).await)
     }
 
     /// Start events that wait for this message.

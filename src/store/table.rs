@@ -136,6 +136,7 @@ pub(super) const SUBSCRIPTION: Table = Table {
         "suspended",
         "owner",
         "element",
+        "signal",
         "name",
         "created_at",
     ],
@@ -258,7 +259,7 @@ pub(super) const DEFINITION: Table = Table {
 pub(super) const START_EVENT: Table = Table {
     name: "start_event",
     key: &["definition", "element"],
-    rest: &["process", "tenant", "message", "due", "cycle"],
+    rest: &["process", "tenant", "message", "signal", "due", "cycle"],
 };
 
 /// Every table of the engine that transactions write.

@@ -43,11 +43,10 @@ impl Listing for Executions {
     fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         let mut all = Vec::new();
         if let Some(name) = filters.text("messageEventSubscriptionName")? {
-            all.push(Condition::Some(Relation::Subscription, vec![Condition::equal(related::NAME, name)]));
+            all.push(subscribed(name, false));
         }
-        if filters.text("signalEventSubscriptionName")?.is_some() {
-            // No model that runs here waits for signals.
-            all.push(Condition::Never);
+        if let Some(name) = filters.text("signalEventSubscriptionName")? {
+            all.push(subscribed(name, true));
         }
         if let Some(key) = filters.text("businessKey")? {
             all.push(Condition::Some(Relation::Instance, vec![Condition::equal(related::BUSINESS_KEY, key)]));
@@ -81,6 +80,11 @@ pub(super) async fn get(call: Call, Path(id): Path<String>) -> Answer {
         live.find(token).ok_or_else(|| absent(&id))?;
     }
     json(execution(&id, live.id().0, &live.head.tenant))
+}
+
+fn subscribed(name: String, signal: bool) -> Condition {
+    let armed = vec![Condition::equal(related::NAME, name), Condition::flag(related::SIGNAL, signal)];
+    Condition::Some(Relation::Subscription, armed)
 }
 
 #[derive(Deserialize)]
@@ -155,8 +159,11 @@ impl Listing for Subscriptions {
         if let Some(id) = filters.text("executionId")? {
             all.push(filter::execution(&id, column::OWNING_TOKEN));
         }
-        if filters.text("eventType")?.is_some_and(|kind| kind != "message") {
-            all.push(Condition::Never);
+        match filters.text("eventType")?.as_deref() {
+            None => {}
+            Some("message") => all.push(Condition::flag(column::SIGNAL, false)),
+            Some("signal") => all.push(Condition::flag(column::SIGNAL, true)),
+            Some(_) => all.push(Condition::Never),
         }
         Ok(all)
     }
@@ -165,7 +172,7 @@ impl Listing for Subscriptions {
         let shape = |row: &SubscriptionRecord| {
             shape!({
                 "id": format!("{}:{}", row.instance, row.id),
-                "eventType": "message",
+                "eventType": if row.signal == 0 { "message" } else { "signal" },
                 "eventName": row.name,
                 "executionId": format!("{}:{}", row.instance, row.owner),
                 "processInstanceId": row.instance.to_string(),

@@ -1,4 +1,4 @@
-//! `/message`, `/signal`, `/condition`: words from outside that name no instance.
+//! `/message`, `/condition`: words from outside that name no instance.
 
 use super::{Words, execution, instance};
 use crate::api::call::{Call, submit_error};
@@ -152,27 +152,6 @@ async fn result(call: &Call, receiver: &Receiver) -> Result<Value, ApiError> {
             "execution": null,
             "processInstance": instance::started(call, *instance).await?,
         })),
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Signal {
-    name: Option<String>,
-    execution_id: Option<String>,
-    variables: Option<Value>,
-}
-
-/// Models with signal events are not run by this version, so that nobody listens: a broadcast reaches no one.
-pub(super) async fn signal(_call: Call, Json(signal): Json<Signal>) -> Answer {
-    let name = signal.name.filter(|name| !name.is_empty());
-    let name = name.ok_or_else(|| ApiError::invalid("No signal name given"))?;
-    value::read_all(signal.variables.as_ref())?;
-    match signal.execution_id {
-        None => no_content(),
-        Some(id) => {
-            Err(refused(format!("Cannot signal execution {id}: it has not subscribed to the signal '{name}'.")))
-        }
     }
 }
 

@@ -20,6 +20,7 @@ mod job;
 mod listing;
 mod message;
 mod routes;
+mod signal;
 mod task;
 mod task_action;
 mod tree;

@@ -12,7 +12,9 @@ use super::job::{self, Jobs};
 use super::listing::{self, Listing};
 use super::task::Tasks;
 use super::variable_instance::{PastVariables, VariableInstances};
-use super::{definition_start, deploy, engine, external_task_report as report, fetch, message, task_action as task};
+use super::{
+    definition_start, deploy, engine, external_task_report as report, fetch, message, signal, task_action as task,
+};
 use crate::api::state::ApiState;
 use crate::base::limits::{DEPLOYMENT_BYTES_MAX, REQUEST_BYTES_MAX};
 use axum::Router;
@@ -50,7 +52,7 @@ fn engine() -> Router<ApiState> {
         .route("/version", get(engine::version))
         .route("/identity/verify", post(engine::verify))
         .route("/message", post(message::correlate))
-        .route("/signal", post(message::signal))
+        .route("/signal", post(signal::signal))
         .route("/condition", post(message::condition))
 }
 

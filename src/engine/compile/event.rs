@@ -89,6 +89,7 @@ impl<'d> Source<'d, '_> {
                 let name = self.message_name(reference, found)?;
                 Some(TriggerSource::Message { name })
             }
+            "signal" => Some(TriggerSource::Signal { name: self.signal_name(definition, found)? }),
             "escalation" => {
                 let code = definition
                     .attribute("escalationRef")
@@ -135,24 +136,37 @@ impl<'d> Source<'d, '_> {
 
     /// The name behind a `messageRef`.
     pub(crate) fn message_name(&self, reference: &str, found: &mut Findings) -> Option<Compiled> {
-        match self.model.global(reference, "message") {
-            Some(message) => {
-                let name = message.attribute("name").unwrap_or_default();
+        self.name_of("message", reference, found)
+    }
+
+    /// The name behind the `signalRef` of an event.
+    pub(crate) fn signal_name(&self, definition: Element<'d>, found: &mut Findings) -> Option<Compiled> {
+        if let Some(data) = extension::child(definition, "in") {
+            let words = "a signal takes no data along yet: remove the camunda:in, and let receivers read it elsewhere";
+            found.error(data.position(), self.id_opt(), "element-not-supported", words);
+        }
+        self.name_of("signal", definition.attribute("signalRef").unwrap_or_default(), found)
+    }
+
+    /// The name of a message or signal of this file.
+    fn name_of(&self, kind: &str, reference: &str, found: &mut Findings) -> Option<Compiled> {
+        match self.model.global(reference, kind) {
+            Some(global) => {
+                let name = global.attribute("name").unwrap_or_default();
                 if name.is_empty() {
-                    found.error(
-                        message.position(),
-                        self.id_opt(),
-                        "message-name",
-                        format!("the message {reference:?} needs a name"),
-                    );
+                    let words = format!("the {kind} {reference:?} needs a name");
+                    found.error(global.position(), self.id_opt(), "message-name", words);
                 }
                 Some(self.compiled(name, found))
             }
             None => {
-                let words = format!(
-                    "{:?}: there is no message {reference:?} in this file; add it, or correct the reference",
-                    self.id()
-                );
+                let id = self.id();
+                let words = match reference {
+                    "" => format!("{id:?} names no {kind}: give it a {kind}Ref"),
+                    _some => format!(
+                        "{id:?}: there is no {kind} {reference:?} in this file; add it, or correct the reference"
+                    ),
+                };
                 found.error(self.position(), self.id_opt(), "dangling-reference", words);
                 None
             }

@@ -174,6 +174,7 @@ fn start_triggers(graph: &Graph<FlowNode, crate::engine::definition::SequenceFlo
         let start = flow_node.element.start().filter(|_| flow_node.parent.is_none())?;
         let kind = match start.trigger.as_ref()? {
             TriggerSource::Message { name } => StartKind::Message(name.clone()),
+            TriggerSource::Signal { name } => StartKind::Signal(name.clone()),
             TriggerSource::Timer { kind, text } => StartKind::Timer { kind: *kind, text: text.clone() },
             TriggerSource::Error { .. } | TriggerSource::Escalation { .. } => return None,
         };

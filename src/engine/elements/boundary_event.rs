@@ -22,7 +22,7 @@ pub struct CaughtVariables {
 
 impl BoundaryEvent {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        let trigger = source.required_trigger(&["message", "timer", "error", "escalation"], found);
+        let trigger = source.required_trigger(&["message", "timer", "error", "escalation", "signal"], found);
         let interrupting = source.el.attribute("cancelActivity") != Some("false");
         if source.bpmn_child("errorEventDefinition").is_some() && !interrupting {
             let words = "an error always interrupts its activity: remove cancelActivity=\"false\"";

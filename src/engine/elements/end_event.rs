@@ -1,11 +1,11 @@
 //! End event: where a token ends; with a result, what it leaves behind.
 //!
 //! BPMN 2.0.2, 13.5.4: "for a terminate End Event, the Process instance is abnormally terminated"; an error end event
-//! throws; an escalation end event tells those around and ends; a message end event sends; a none end event consumes its token and no more. A terminate end event of a
+//! throws; an escalation end event tells those around, a signal end event tells all; a message end event sends; a none end event consumes its token and no more. A terminate end event of a
 //! sub-process ends the sub-process only, which then is done as usual.
 
 use super::implementation::Implementation;
-use super::intermediate_throw_event::escalate;
+use super::intermediate_throw_event::{broadcast, escalate};
 use super::prelude::*;
 
 #[derive(Debug)]
@@ -19,6 +19,7 @@ enum Ending {
     Terminate,
     Error { code: Option<Compiled>, message: Option<Compiled> },
     Escalation(Option<Compiled>),
+    Signal(Option<Compiled>),
     Message(Implementation),
 }
 
@@ -32,7 +33,7 @@ impl EndEvent {
                 "a sequence flow leaves this end event; use an intermediate throw event",
             );
         }
-        let result = match source.event_definition(&["error", "escalation", "terminate", "message"], found) {
+        let result = match source.event_definition(&["error", "escalation", "signal", "terminate", "message"], found) {
             None => Ending::None,
             Some((kind, definition)) => match kind {
                 "terminate" => Ending::Terminate,
@@ -40,6 +41,7 @@ impl EndEvent {
                     let (code, message) = source.thrown_error(definition, found);
                     Ending::Error { code, message }
                 }
+                "signal" => Ending::Signal(source.signal_name(definition, found)),
                 "escalation" => Ending::Escalation(source.thrown_escalation(definition, found)),
                 _message => Ending::Message(Implementation::of_message(source, definition, found)),
             },
@@ -53,6 +55,7 @@ impl EndEvent {
             Ending::Terminate => "terminateEndEvent",
             Ending::Error { .. } => "errorEndEvent",
             Ending::Escalation(_) => "escalationEndEvent",
+            Ending::Signal(_) => "signalEndEvent",
             Ending::Message(_) => "messageEndEvent",
         }
     }
@@ -65,6 +68,7 @@ impl Behavior for EndEvent {
             Ending::Terminate => Next::Terminate,
             Ending::Message(implementation) => implementation.enter(step, at),
             Ending::Escalation(code) => escalate(step, at, code.as_ref()),
+            Ending::Signal(name) => broadcast(step, at, name.as_ref()),
             Ending::Error { code, message } => {
                 let code = code.as_ref().map(|code| step.text(at, code)).transpose();
                 let message = message.as_ref().map(|message| step.text(at, message)).transpose();

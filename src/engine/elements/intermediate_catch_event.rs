@@ -1,4 +1,4 @@
-//! Intermediate catch event: holds its token until the time comes or the message arrives; a link is passed.
+//! Intermediate catch event: holds its token until its time, message or signal comes; a link is passed.
 //!
 //! BPMN 2.0.2, 13.5.2: "for Intermediate Events, the handling consists of waiting for the Event to occur. Waiting starts
 //! when the Intermediate Event is reached". A message that came before is not waited for (it may be kept by the sender's side).
@@ -21,7 +21,7 @@ impl IntermediateCatchEvent {
             );
             return Self { trigger: None };
         }
-        Self { trigger: Some(source.required_trigger(&["message", "timer"], found)) }
+        Self { trigger: Some(source.required_trigger(&["message", "timer", "signal"], found)) }
     }
 }
 

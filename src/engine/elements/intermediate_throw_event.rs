@@ -1,4 +1,4 @@
-//! Intermediate throw event: none (a marked point), message (sends), escalation (tells those around); then it goes on; a link goes on elsewhere.
+//! Intermediate throw event: none (a marked point), message (sends), escalation (tells those around), signal (tells all); a link goes on elsewhere.
 //!
 //! BPMN 2.0.2, 13.5.2: "the Event handling for throw Events: the trigger of the Event is thrown, then the token is
 //! passed on".
@@ -16,18 +16,20 @@ enum Thrown {
     None,
     Message(Implementation),
     Escalation(Option<Compiled>),
+    Signal(Option<Compiled>),
     Link,
 }
 
 impl IntermediateThrowEvent {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        let thrown = match source.event_definition(&["message", "escalation", "link"], found) {
+        let thrown = match source.event_definition(&["message", "escalation", "signal", "link"], found) {
             None => Thrown::None,
             Some(("link", _)) => {
                 let words = "leaves this throwing link event: its token goes on at the catching event of its name";
                 source.check_link(source.has_outgoing(), words, found);
                 Thrown::Link
             }
+            Some(("signal", definition)) => Thrown::Signal(source.signal_name(definition, found)),
             Some(("escalation", definition)) => Thrown::Escalation(source.thrown_escalation(definition, found)),
             Some((_message, definition)) => Thrown::Message(Implementation::of_message(source, definition, found)),
         };
@@ -39,6 +41,7 @@ impl IntermediateThrowEvent {
             Thrown::None => "intermediateNoneThrowEvent",
             Thrown::Message(_) => "intermediateMessageThrowEvent",
             Thrown::Escalation(_) => "intermediateEscalationThrowEvent",
+            Thrown::Signal(_) => "intermediateSignalThrow",
             Thrown::Link => "intermediateLinkThrow",
         }
     }
@@ -50,12 +53,20 @@ impl Behavior for IntermediateThrowEvent {
             Thrown::None => Next::Leave(Outgoing::All),
             Thrown::Message(implementation) => implementation.enter(step, at),
             Thrown::Escalation(code) => escalate(step, at, code.as_ref()),
+            Thrown::Signal(name) => broadcast(step, at, name.as_ref()),
             Thrown::Link => Next::Leave(Outgoing::Link),
         }
     }
 
     fn choose(&self, _step: &mut Step, _at: At) -> Next {
         Next::Leave(if matches!(self.thrown, Thrown::Link) { Outgoing::Link } else { Outgoing::All })
+    }
+}
+
+pub(super) fn broadcast(step: &mut Step, at: At, name: Option<&Compiled>) -> Next {
+    match name.map(|name| step.text(at, name)).transpose() {
+        Ok(name) => Next::Broadcast(name.flatten().unwrap_or_default()),
+        Err(fault) => Next::Fault(fault),
     }
 }
 

@@ -142,11 +142,13 @@ pub(crate) fn wire_kind(node: &FlowNode) -> &'static str {
             Some(TriggerSource::Message { .. }) => "messageStartEvent",
             Some(TriggerSource::Error { .. }) => "errorStartEvent",
             Some(TriggerSource::Escalation { .. }) => "escalationStartEvent",
+            Some(TriggerSource::Signal { .. }) => "signalStartEvent",
         },
         Element::IntermediateCatchEvent(event) => match &event.trigger {
             None => "intermediateLinkCatch",
             Some(TriggerSource::Timer { .. }) => "intermediateTimer",
             Some(TriggerSource::Message { .. }) => "intermediateMessageCatch",
+            Some(TriggerSource::Signal { .. }) => "intermediateSignalCatch",
             Some(TriggerSource::Error { .. } | TriggerSource::Escalation { .. }) => "intermediateCatchEvent",
         },
         Element::BoundaryEvent(event) => match &event.trigger {
@@ -154,6 +156,7 @@ pub(crate) fn wire_kind(node: &FlowNode) -> &'static str {
             TriggerSource::Message { .. } => "boundaryMessage",
             TriggerSource::Error { .. } => "boundaryError",
             TriggerSource::Escalation { .. } => "boundaryEscalation",
+            TriggerSource::Signal { .. } => "boundarySignal",
         },
         Element::SubProcess(sub_process) if sub_process.by_event => "eventSubProcess",
         Element::EndEvent(event) => event.wire_kind(),

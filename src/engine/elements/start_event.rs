@@ -1,7 +1,7 @@
 //! Start event: where a process or sub-process begins.
 //!
 //! BPMN 2.0.2, 10.5.2: "the Start Event indicates where a particular Process will start"; 13.5.1: "each Start Event that
-//! occurs creates a token on its outgoing Sequence Flows". None, message and timer starts of a process; a sub-process
+//! occurs creates a token on its outgoing Sequence Flows". None, message, signal and timer starts of a process; a sub-process
 //! starts at a none start event, an event sub-process at one with a trigger.
 
 use super::prelude::*;
@@ -21,8 +21,8 @@ impl StartEvent {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
         let of_event = source.in_event_sub_process();
         let trigger = match of_event {
-            true => Some(source.required_trigger(&["message", "timer", "error", "escalation"], found)),
-            false => source.trigger(&["message", "timer"], found),
+            true => Some(source.required_trigger(&["message", "timer", "error", "escalation", "signal"], found)),
+            false => source.trigger(&["message", "timer", "signal"], found),
         };
         let interrupting = source.el.attribute("isInterrupting") != Some("false");
         if source.bpmn_child("errorEventDefinition").is_some() && !interrupting {

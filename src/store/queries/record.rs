@@ -104,7 +104,8 @@ record! {
     id ["t.instance", "t.id"] {
         instance: i64 = "t.instance", id: i64 = "t.id", definition: i64 = "t.definition", process: String = "t.process",
         version: i64 = "d.version", tenant: String = "t.tenant", business_key: Option<String> = "t.business_key",
-        owner: i64 = "t.owner", element: String = "t.element", name: String = "t.name", created_at: i64 = "t.created_at",
+        owner: i64 = "t.owner", element: String = "t.element", signal: i16 = "t.signal", name: String = "t.name",
+        created_at: i64 = "t.created_at",
     }
 }
 

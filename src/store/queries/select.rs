@@ -295,7 +295,7 @@ pub mod column {
         RAISED_AT = "t.raised_at", RESOLVED_AT = "t.resolved_at", DELETED = "t.deleted", VALUE = "t.value",
         KEY = "t.key", VERSION = "t.version", VERSION_TAG = "t.version_tag", RESOURCE = "t.resource",
         DEPLOYMENT = "t.deployment", STARTABLE = "t.startable", SOURCE = "t.source",
-        CALLED = "t.called", PARENT = "t.parent", IS_TIMER = "t.is_timer",
+        CALLED = "t.called", SIGNAL = "t.signal", PARENT = "t.parent", IS_TIMER = "t.is_timer",
         CURRENT_VALUE = "v.value", DURATION = "(t.ended_at - t.started_at)", TASK_DURATION = "(t.ended_at - t.created_at)",
         DEFINITION_NAME = "d.name", DEFINITION_VERSION = "d.version", DEFINITION_VERSION_TAG = "d.version_tag",
         DEFINITION_DEPLOYMENT = "d.deployment",
@@ -311,7 +311,7 @@ pub mod related {
         MESSAGE = "r.message", BUSINESS_KEY = "r.business_key", ELEMENT = "r.element", ENDED_AT = "r.ended_at",
         RESOLVED_AT = "r.resolved_at", VALUE = "r.value", CALLER = "r.caller", ROOT = "r.root",
         STARTED_AT = "r.started_at", STATE = "r.state", DEPLOYMENT = "r.deployment", TOKEN = "r.token", TENANT = "r.tenant",
-        CANCELLED = "r.cancelled", ID = "r.id",
+        CANCELLED = "r.cancelled", ID = "r.id", SIGNAL = "r.signal",
     }
 }
 

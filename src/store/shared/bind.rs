@@ -172,6 +172,7 @@ pub(super) fn subscription(b: &mut Binder, whose: &Common, row: &SubscriptionRow
     common(b, whose);
     b.int(row.owner.0.into());
     b.text(&row.element);
+    b.flag(row.signal);
     b.text(&row.name);
     b.int(row.created_at.0);
 }
@@ -310,6 +311,7 @@ pub(super) fn start(b: &mut Binder, row: &StartRow) {
     b.text(&row.process);
     b.text(&row.tenant);
     b.text_or(row.message.as_deref());
+    b.text_or(row.signal.as_deref());
     b.int_or(row.due.map(|at| at.0));
     b.text_or(row.cycle.as_deref());
 }

@@ -16,7 +16,7 @@ type Rows<T> = Result<Vec<T>, StoreError>;
 
 pub(super) type DefinitionColumns =
     (i64, i16, i64, String, String, i64, Option<String>, Option<String>, String, i16, i16, Option<i64>, Option<String>);
-type StartColumns = (i64, String, String, String, Option<String>, Option<i64>, Option<String>);
+type StartColumns = (i64, String, String, String, Option<String>, Option<String>, Option<i64>, Option<String>);
 
 pub(super) const DEFINITION_COLUMNS: &str = "SELECT id, kind, deployment, tenant, key, version, version_tag, name, resource, \
                                              suspended, startable, history_ttl_days, documentation FROM definition";
@@ -98,14 +98,16 @@ impl Database {
     }
 
     pub(in crate::store) async fn starts(&self) -> Rows<StartRow> {
-        let text = "SELECT definition, element, process, tenant, message, due, cycle FROM start_event ORDER BY 1, 2";
+        let text =
+            "SELECT definition, element, process, tenant, message, signal, due, cycle FROM start_event ORDER BY 1, 2";
         let rows: Vec<StartColumns> = self.fetch(text.into(), vec![]).await?;
-        let row = |(definition, element, process, tenant, message, due, cycle): StartColumns| StartRow {
+        let row = |(definition, element, process, tenant, message, signal, due, cycle): StartColumns| StartRow {
             definition: DefinitionId(definition),
             element: ElementId::from(element.as_str()),
             process,
             tenant,
             message,
+            signal,
             due: due.map(Timestamp),
             cycle,
         };

@@ -25,7 +25,8 @@ impl Database {
         name: &str,
         business_key: Option<&str>,
     ) -> Result<Vec<MessageWaiter>, StoreError> {
-        const COLUMNS: &str = "SELECT instance, id, tenant FROM subscription WHERE name = $1 AND suspended = 0";
+        const COLUMNS: &str =
+            "SELECT instance, id, tenant FROM subscription WHERE name = $1 AND signal = 0 AND suspended = 0";
         let mut binds = vec![Bind::Text(name.to_owned())];
         let text = match business_key {
             Some(key) => {
@@ -39,6 +40,23 @@ impl Database {
             Ok(MessageWaiter { instance: InstanceId(instance), subscription: LocalId(local(id)?), tenant })
         };
         rows.into_iter().map(row).collect()
+    }
+
+    /// Armed signal events of this name, oldest first.
+    pub(in crate::store) async fn signal_waiters(&self, name: &str) -> Result<Vec<MessageWaiter>, StoreError> {
+        let text = "SELECT instance, id, tenant FROM subscription WHERE name = $1 AND signal = 1 AND suspended = 0 ORDER BY \
+                    instance, id";
+        let rows: Vec<(i64, i64, String)> = self.fetch(text.into(), vec![Bind::Text(name.to_owned())]).await?;
+        let row = |(instance, id, tenant)| {
+            Ok(MessageWaiter { instance: InstanceId(instance), subscription: LocalId(local(id)?), tenant })
+        };
+        rows.into_iter().map(row).collect()
+    }
+
+    /// Start events that wait for this signal; only latest versions have rows.
+    pub(in crate::store) async fn signal_starts(&self, name: &str) -> Result<Vec<StartRow>, StoreError> {
+        let starts = self.starts().await?;
+        Ok(starts.into_iter().filter(|start| start.signal.as_deref() == Some(name)).collect())
     }
 
     /// Start events that wait for this message; only latest versions have rows.

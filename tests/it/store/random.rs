@@ -174,7 +174,7 @@ impl Random {
             }
             4 => {
                 let (owner, element, name, created_at) = (token, self.element(), self.text(), self.at());
-                let row = SubscriptionRow { owner, element, name, created_at };
+                let row = SubscriptionRow { owner, element, signal: self.yes(), name, created_at };
                 (IndexKey::Subscription(id), IndexRow::Subscription(row))
             }
             5 => {
@@ -354,6 +354,7 @@ impl Random {
             process: "order".to_owned(),
             tenant,
             message: self.maybe(Self::text),
+            signal: self.maybe(Self::text),
             due: self.maybe(Self::at),
             cycle: self.maybe(Self::text),
         });

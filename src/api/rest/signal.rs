@@ -1,0 +1,93 @@
+//! `/signal`: to everybody who waits for it, or to one execution.
+
+use super::Words;
+use crate::api::call::{Call, submit_error};
+use crate::api::error::{Answer, ApiError};
+use crate::api::json::{Json, no_content};
+use crate::api::value;
+use crate::api::wire::Execution;
+use crate::base::access::NO_TENANT;
+use crate::base::variable::Variables;
+use crate::engine::command::Command;
+use crate::engine::instance::{Instance, OF_SCOPE, Subscription, Trigger};
+use crate::runtime::correlate::CorrelateError;
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Signal {
+    name: Option<String>,
+    execution_id: Option<String>,
+    tenant_id: Option<String>,
+    without_tenant_id: Option<bool>,
+    variables: Option<Value>,
+}
+
+pub(super) async fn signal(call: Call, Json(signal): Json<Signal>) -> Answer {
+    let name = signal.name.clone().filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| ApiError::invalid("No signal name given"))?;
+    let variables = value::read_all(signal.variables.as_ref())?;
+    if let Some(id) = &signal.execution_id {
+        return to_one(&call, &name, id, variables).await;
+    }
+    for tenant in tenants(&call, &signal) {
+        call.state.node().broadcast(&name, &variables, tenant.as_deref(), None).await.map_err(failed)?;
+    }
+    no_content()
+}
+
+/// Those that the caller may reach; `None` is any.
+fn tenants(call: &Call, signal: &Signal) -> Vec<Option<String>> {
+    if signal.without_tenant_id == Some(true) {
+        return vec![Some(NO_TENANT.to_owned())];
+    }
+    match (&signal.tenant_id, &call.caller.access.tenants) {
+        (Some(tenant), _) if call.caller.access.sees(tenant) => vec![Some(tenant.clone())],
+        (Some(_), _) => Vec::new(),
+        (None, None) => vec![None],
+        (None, Some(own)) => own.iter().cloned().chain([NO_TENANT.to_owned()]).map(Some).collect(),
+    }
+}
+
+async fn to_one(call: &Call, name: &str, id: &str, variables: Variables) -> Answer {
+    let attempt = format!("Cannot signal execution {id}");
+    let nobody = || {
+        let words = format!("{attempt}: it has not subscribed to the signal '{name}'.");
+        ApiError::refused("BadUserRequestException", words)
+    };
+    let found = Execution::parse(id).ok_or_else(nobody)?;
+    let live = call.live(found.instance()).await?.ok_or_else(nobody)?;
+    let all = live.scopes.values().flat_map(|scope| scope.subscriptions.iter());
+    let mut own = all.filter(|(_, armed)| waits(armed, name) && is_of(&live, armed, &found));
+    let subscription = own.next().map(|(id, _)| *id).ok_or_else(nobody)?;
+    let command = Command::DeliverSignal { subscription, name: name.to_owned(), variables };
+    call.command(live.id(), command, Words { kind: "RestException", attempt: &attempt }).await?;
+    no_content()
+}
+
+fn waits(armed: &Subscription, name: &str) -> bool {
+    matches!(&armed.trigger, Trigger::Signal { name: wanted } if wanted == name)
+}
+
+/// Of the execution itself; a root stands for what the process waits for and for its only token.
+fn is_of(live: &Instance, armed: &Subscription, execution: &Execution) -> bool {
+    match execution {
+        Execution::Token(_, token) => armed.owner == *token,
+        Execution::Root(_) => {
+            armed.owner == OF_SCOPE || live.root().tokens.len() == 1 && live.root().tokens.contains_key(&armed.owner)
+        }
+    }
+}
+
+fn failed(error: CorrelateError) -> ApiError {
+    match error {
+        CorrelateError::Submit(error) => {
+            submit_error(error, Words { kind: "RestException", attempt: "Cannot deliver the signal" })
+        }
+        CorrelateError::Store(error) => error.into(),
+        error @ (CorrelateError::Nobody(_) | CorrelateError::Several { .. }) => {
+            ApiError::refused("RestException", error.to_string())
+        }
+    }
+}
