@@ -7,11 +7,13 @@
 use crate::base::id::ScopeId;
 use crate::base::variable::Variables;
 use crate::engine::definition::NodeIx;
+use crate::engine::elements::Behavior;
 use crate::engine::incident::Fault;
-use crate::engine::instance::{OF_SCOPE, ScopeKind, Stage, Subscription, Wait};
+use crate::engine::instance::{OF_SCOPE, Stage, Subscription};
 use crate::engine::lifecycle;
 use crate::engine::step::{At, Step};
-use crate::engine::subscription::{disarm_all, evaluate_from, place_fired};
+use crate::engine::subscription::{disarm_all, evaluate_from};
+use crate::engine::variables::set_results;
 use std::sync::Arc;
 
 /// Evaluates what the event sub-processes of a process (`None`) or sub-process wait for, seen from around it: a failing
@@ -36,6 +38,7 @@ pub(super) fn prepare(
 }
 
 /// The event of one has happened (checked and recorded before): it begins, beside or instead of the rest of its scope.
+/// Gives its token; the data that came along is there before anything in it.
 pub(super) fn begin(
     step: &mut Step,
     scope: ScopeId,
@@ -44,26 +47,17 @@ pub(super) fn begin(
     local: Variables,
 ) -> At {
     let process = Arc::clone(&step.process);
-    let start = subscription.catches;
-    let node = process.node(start).parent.expect("compiled: an event sub-process is around its start event");
+    let start = process.node(subscription.catches);
+    let node = start.parent.expect("compiled: an event sub-process is around its start event");
     if subscription.interrupting {
         interrupt(step, scope);
     }
     let at = step.place(scope, node, None);
     step.set_stage(at, Stage::Active);
-    let armed = match prepare(step, Some(node), (scope, Some(at))) {
-        Ok(armed) => armed,
-        Err(fault) => {
-            step.raise(at, fault);
-            return at;
-        }
-    };
-    let inner = step.open_scope(ScopeKind::SubProcess, Some(scope), Some(at.token), Some(node));
-    for subscription in armed {
-        step.arm(inner, subscription);
-    }
-    step.set_wait(at, Wait::Scope(inner));
-    place_fired(step, inner, (start, None), variables, local)
+    set_results(step, at, variables, local);
+    let next = process.node(node).element.enter(step, at);
+    lifecycle::apply(step, at, next, Vec::new());
+    at
 }
 
 /// Everything in the scope ends, and nothing else may begin in it but what interrupted it.

@@ -183,7 +183,7 @@ pub(super) fn fire(step: &mut Step, id: LocalId, variables: Variables, local: Va
 }
 
 /// A token at an event that has just happened.
-pub(super) fn place_fired(
+pub(crate) fn place_fired(
     step: &mut Step,
     scope: ScopeId,
     (node, via): (NodeIx, Option<FlowIx>),
@@ -193,7 +193,9 @@ pub(super) fn place_fired(
     let at = step.place(scope, node, via);
     variables::set_results(step, at, variables, local);
     // Of an event behind a gateway the save point would lie before its waiting, which is over.
-    if step.process.node(node).async_before && step.process.node(node).element.boundary().is_some() {
+    let element = &step.process.node(node).element;
+    let begins = element.boundary().is_some() || element.start().is_some();
+    if step.process.node(node).async_before && begins {
         step.set_stage(at, Stage::Active);
         lifecycle::continue_later(step, at);
         return at;

@@ -75,8 +75,8 @@ pub(super) fn throw(step: &mut Step, at: At, error: BpmnError) {
         }
         Catcher::EventSubProcess(scope, id) => {
             step.close_work(at, JobEnd::Error);
-            let placed = begin_event_sub_process(step, scope, id, error.variables);
-            tell(step, placed, (step.token(placed).at, error.code, error.message));
+            let (placed, start) = begin_event_sub_process(step, scope, id, error.variables);
+            tell(step, placed, (start, error.code, error.message));
         }
         Catcher::Caller => return_error(step, at, error),
         Catcher::Nobody => {
@@ -104,8 +104,8 @@ pub(super) fn escalate(step: &mut Step, at: At, code: String, variables: Variabl
             tell(step, placed, (event, code, None));
         }
         Catcher::EventSubProcess(scope, id) => {
-            let placed = begin_event_sub_process(step, scope, id, variables);
-            tell(step, placed, (step.token(placed).at, code, None));
+            let (placed, start) = begin_event_sub_process(step, scope, id, variables);
+            tell(step, placed, (start, code, None));
         }
         Catcher::Caller => {
             let caller = step.head().caller.expect("found: called");
@@ -154,9 +154,10 @@ fn armed_start(step: &Step, scope: ScopeId, thrown: Thrown<'_>) -> Option<LocalI
     catching(true).or_else(|| catching(false))
 }
 
-fn begin_event_sub_process(step: &mut Step, scope: ScopeId, id: LocalId, variables: Variables) -> At {
+/// Its token, and the start event that caught.
+fn begin_event_sub_process(step: &mut Step, scope: ScopeId, id: LocalId, variables: Variables) -> (At, NodeIx) {
     let armed = step.scope(scope).subscriptions[&id].clone();
-    event_sub_process::begin(step, scope, &armed, variables, Variables::new())
+    (event_sub_process::begin(step, scope, &armed, variables, Variables::new()), armed.catches)
 }
 
 /// Gives what was caught to the variables that the catching event names.

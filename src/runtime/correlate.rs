@@ -6,7 +6,7 @@
 use crate::base::id::{DefinitionId, ElementId, InstanceId, LocalId};
 use crate::base::variable::Variables;
 use crate::engine::command::{Command, Create, Rejection};
-use crate::engine::instance::Instance;
+use crate::engine::instance::{Instance, OF_SCOPE};
 use crate::partition::transaction::CommandKey;
 use crate::partition::{Notice, Reply, Which, Work};
 use crate::runtime::node::{Node, SubmitError};
@@ -187,11 +187,11 @@ impl Node {
 }
 
 fn local_fits(selector: &Selector, instance: &Instance, subscription: LocalId) -> bool {
-    let own = instance
-        .subscription(subscription)
-        .and_then(|(_, armed)| instance.find(armed.owner))
-        .and_then(|(_, token)| token.own)
-        .and_then(|own| instance.scopes.get(&own));
+    let own = instance.subscription(subscription).and_then(|(scope, armed)| match armed.owner {
+        OF_SCOPE => Some(scope),
+        owner => instance.find(owner).and_then(|(_, token)| token.own),
+    });
+    let own = own.and_then(|own| instance.scopes.get(&own));
     selector.local_variables.iter().all(|(name, value)| {
         own.is_some_and(|scope| scope.variables.get(name).is_some_and(|variable| variable.value == *value))
     })

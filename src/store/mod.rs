@@ -217,12 +217,12 @@ impl Store {
         name: &str,
         business_key: Option<&str>,
     ) -> Result<Vec<MessageWaiter>, StoreError> {
-        on!(self, database => database.message_waiters(name, business_key).await)
+        on!(self, database => database.waiters(false, name, business_key).await)
     }
 
     /// Armed signal events of this name, oldest first.
     pub async fn signal_waiters(&self, name: &str) -> Result<Vec<MessageWaiter>, StoreError> {
-        on!(self, database => database.signal_waiters(name).await)
+        on!(self, database => database.waiters(true, name, None).await)
     }
 
     /// Start events that wait for this signal.

@@ -12,7 +12,7 @@
 //! | I4 an ended instance holds nothing | [`invariants::ended`], [`invariants::family`] |
 //! | I5 positions have no gap and no double | [`invariants::Line`] |
 //! | I6 one accepted completion per activation, I7 lease numbers and expiries, I8, I9 | [`invariants::Ledger`] |
-//! | I10 answered is durable, refused changed nothing | the simulator (`tests/it/sim`), which knows what was answered |
+//! | I10 answered is durable, refused changed nothing | [`invariants::answers`], in the simulator (`tests/it/sim`) |
 
 mod game;
 pub mod invariants;

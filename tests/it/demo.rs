@@ -105,7 +105,8 @@ fn killed_within(mut command: Command, wait: Duration) -> bool {
     let mut running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the demo starts");
     let begun = Instant::now();
     while begun.elapsed() < wait {
-        if running.try_wait().expect("it is ours").is_some() {
+        if let Some(status) = running.try_wait().expect("it is ours") {
+            assert!(status.success(), "a run that was continued failed: {status}");
             return false;
         }
         std::thread::sleep(Duration::from_millis(10));

@@ -174,7 +174,10 @@ impl Listing for Subscriptions {
                 "id": format!("{}:{}", row.instance, row.id),
                 "eventType": if row.signal == 0 { "message" } else { "signal" },
                 "eventName": row.name,
-                "executionId": format!("{}:{}", row.instance, row.owner),
+                "executionId": match row.owner {
+                    0 => row.instance.to_string(),
+                    owner => format!("{}:{owner}", row.instance),
+                },
                 "processInstanceId": row.instance.to_string(),
                 "activityId": row.element,
                 "createdDate": time(row.created_at),

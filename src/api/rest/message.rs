@@ -52,7 +52,9 @@ pub(super) async fn correlate(call: Call, Json(message): Json<Message>) -> Answe
         key: call.key.as_ref().map(crate::api::idempotency::Key::for_partition),
     };
     let selector = selector(&message, name)?;
-    let receivers = deliver(&call, &selector, &tenants(&call, &message), payload).await?;
+    let receivers =
+        deliver(&call, &selector, &tenants(&call, message.tenant_id.as_ref(), message.without_tenant_id), payload)
+            .await?;
     if message.result_enabled != Some(true) {
         return no_content();
     }
@@ -87,11 +89,11 @@ fn selector(message: &Message, name: String) -> Result<Selector, ApiError> {
 }
 
 /// The tenants among which receivers are sought, one after the other; `None` is any.
-fn tenants(call: &Call, message: &Message) -> Vec<Option<String>> {
-    if message.without_tenant_id == Some(true) {
+pub(super) fn tenants(call: &Call, named: Option<&String>, without: Option<bool>) -> Vec<Option<String>> {
+    if without == Some(true) {
         return vec![Some(NO_TENANT.to_owned())];
     }
-    match (&message.tenant_id, &call.caller.access.tenants) {
+    match (named, &call.caller.access.tenants) {
         (Some(tenant), _) if call.caller.access.sees(tenant) => vec![Some(tenant.clone())],
         (Some(_), _) => Vec::new(),
         (None, None) => vec![None],

@@ -1,12 +1,12 @@
 //! `/signal`: to everybody who waits for it, or to one execution.
 
 use super::Words;
+use super::message::tenants;
 use crate::api::call::{Call, submit_error};
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, no_content};
 use crate::api::value;
 use crate::api::wire::Execution;
-use crate::base::access::NO_TENANT;
 use crate::base::variable::Variables;
 use crate::engine::command::Command;
 use crate::engine::instance::{Instance, OF_SCOPE, Subscription, Trigger};
@@ -31,23 +31,10 @@ pub(super) async fn signal(call: Call, Json(signal): Json<Signal>) -> Answer {
     if let Some(id) = &signal.execution_id {
         return to_one(&call, &name, id, variables).await;
     }
-    for tenant in tenants(&call, &signal) {
+    for tenant in tenants(&call, signal.tenant_id.as_ref(), signal.without_tenant_id) {
         call.state.node().broadcast(&name, &variables, tenant.as_deref(), None).await.map_err(failed)?;
     }
     no_content()
-}
-
-/// Those that the caller may reach; `None` is any.
-fn tenants(call: &Call, signal: &Signal) -> Vec<Option<String>> {
-    if signal.without_tenant_id == Some(true) {
-        return vec![Some(NO_TENANT.to_owned())];
-    }
-    match (&signal.tenant_id, &call.caller.access.tenants) {
-        (Some(tenant), _) if call.caller.access.sees(tenant) => vec![Some(tenant.clone())],
-        (Some(_), _) => Vec::new(),
-        (None, None) => vec![None],
-        (None, Some(own)) => own.iter().cloned().chain([NO_TENANT.to_owned()]).map(Some).collect(),
-    }
 }
 
 async fn to_one(call: &Call, name: &str, id: &str, variables: Variables) -> Answer {

@@ -253,8 +253,11 @@ fn article(noun: &str) -> String {
     format!("{} {noun}", if noun.starts_with(['a', 'e', 'i']) { "an" } else { "a" })
 }
 
-/// `a message or a timer event`.
+/// `a message, timer or error event`.
 fn any_of(kinds: &[&str]) -> String {
-    let all: Vec<String> = kinds.iter().map(|kind| article(kind)).collect();
-    format!("{} event", all.join(" or "))
+    let all = match kinds {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _one => kinds.concat(),
+    };
+    format!("{} event", article(&all))
 }

@@ -168,6 +168,13 @@ impl<'d> Drawn<'d> {
         for node in self.nodes.iter().filter(|node| node.el.name() == "boundaryEvent") {
             let reference = node.el.attribute("attachedToRef").unwrap_or_default();
             match self.by_id.get(reference).map(|host| &self.nodes[*host]) {
+                Some(host) if host.el.attribute("triggeredByEvent") == Some("true") => {
+                    let words = format!(
+                        "boundary event {:?} is attached to the event sub-process {:?}, which can have none. Draw it inside, on an activity",
+                        node.id, host.id
+                    );
+                    found.error(node.el.position(), Some(node.id), "attached-to", words);
+                }
                 Some(host) if host.parent == node.parent && is_activity(host.el.name()) => {}
                 Some(host) => {
                     let words = format!(

@@ -171,6 +171,25 @@ impl<'d> Source<'d, '_> {
         documentation(self.el)
     }
 
+    /// What a token that arrives would meet: nothing arrives at an event sub-process.
+    pub(crate) fn refuse_around_event_sub_process(&self, found: &mut Findings) {
+        let loops = ["multiInstanceLoopCharacteristics", "standardLoopCharacteristics"];
+        let looping = loops.iter().find_map(|local| self.bpmn_child(local));
+        let mapping = extension::child(self.el, "inputOutput");
+        for (el, words) in [
+            (looping, "an event sub-process does not loop: it begins each time its event happens. Remove the marker"),
+            (mapping, "an event sub-process maps no data: put the mapping on an activity in it"),
+        ] {
+            if let Some(el) = el {
+                found.error(el.position(), self.id_opt(), "at-event-sub-process", words);
+            }
+        }
+        if ["asyncBefore", "asyncAfter", "async"].iter().any(|local| self.extension(local) == Some("true")) {
+            let words = "an event sub-process has no save point of its own: set asyncBefore on its start event";
+            found.error(self.position(), self.id_opt(), "at-event-sub-process", words);
+        }
+    }
+
     pub(crate) fn refuse_if_true(&self, attribute: &str, words: &str, found: &mut Findings) {
         if self.el.attribute(attribute) == Some("true") {
             found.error(self.el.attribute_position(attribute), self.id_opt(), "element-not-supported", words);

@@ -24,6 +24,9 @@ impl SubProcess {
                          follows it: remove the flow";
             found.error(source.position(), source.id_opt(), "flow-at-event-sub-process", words);
         }
+        if by_event {
+            source.refuse_around_event_sub_process(found);
+        }
         Self { by_event }
     }
 }
@@ -45,6 +48,12 @@ impl Behavior for SubProcess {
         let scope = step.open_scope(ScopeKind::SubProcess, Some(around), Some(at.token), Some(at.node));
         for subscription in armed {
             step.arm(scope, subscription);
+        }
+        if self.by_event {
+            let starts = process.event_starts(process.node(at.node).parent).iter();
+            for start in starts.filter(|start| process.node(**start).parent == Some(at.node)) {
+                subscription::place_fired(step, scope, (*start, None), Default::default(), Default::default());
+            }
         }
         for start in process.starts.get(&Some(at.node)).cloned().unwrap_or_default() {
             start_token(step, scope, start, None);

@@ -19,34 +19,24 @@ impl Database {
         rows.into_iter().map(|(instance, token, no)| Ok((InstanceId(instance), TokenId(local(token)?), no))).collect()
     }
 
-    /// Armed message events of this name, oldest first; with a key only those of its instances.
-    pub(in crate::store) async fn message_waiters(
+    /// Armed message or signal events of this name, oldest first; with a key only those of its instances.
+    pub(in crate::store) async fn waiters(
         &self,
+        signal: bool,
         name: &str,
         business_key: Option<&str>,
     ) -> Result<Vec<MessageWaiter>, StoreError> {
         const COLUMNS: &str =
-            "SELECT instance, id, tenant FROM subscription WHERE name = $1 AND signal = 0 AND suspended = 0";
-        let mut binds = vec![Bind::Text(name.to_owned())];
+            "SELECT instance, id, tenant FROM subscription WHERE name = $1 AND signal = $2 AND suspended = 0";
+        let mut binds = vec![Bind::Text(name.to_owned()), Bind::Int(i64::from(signal))];
         let text = match business_key {
             Some(key) => {
                 binds.push(Bind::Text(key.to_owned()));
-                format!("{COLUMNS} AND business_key = $2 ORDER BY instance, id")
+                format!("{COLUMNS} AND business_key = $3 ORDER BY instance, id")
             }
             None => format!("{COLUMNS} ORDER BY instance, id"),
         };
         let rows: Vec<(i64, i64, String)> = self.fetch(text, binds).await?;
-        let row = |(instance, id, tenant)| {
-            Ok(MessageWaiter { instance: InstanceId(instance), subscription: LocalId(local(id)?), tenant })
-        };
-        rows.into_iter().map(row).collect()
-    }
-
-    /// Armed signal events of this name, oldest first.
-    pub(in crate::store) async fn signal_waiters(&self, name: &str) -> Result<Vec<MessageWaiter>, StoreError> {
-        let text = "SELECT instance, id, tenant FROM subscription WHERE name = $1 AND signal = 1 AND suspended = 0 ORDER BY \
-                    instance, id";
-        let rows: Vec<(i64, i64, String)> = self.fetch(text.into(), vec![Bind::Text(name.to_owned())]).await?;
         let row = |(instance, id, tenant)| {
             Ok(MessageWaiter { instance: InstanceId(instance), subscription: LocalId(local(id)?), tenant })
         };
