@@ -18,7 +18,7 @@ impl Progress {
     pub(super) fn new(sequence: &'static str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(1);
-            let style = ProgressStyle::with_template("{prefix}\n  [{bar:40}] {msg}")
+            let style = ProgressStyle::with_template("{prefix}\n  [{bar:60}]\n  {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             bar.set_style(style.progress_chars("=> "));
             bar
@@ -34,12 +34,13 @@ impl Progress {
                 status.stages.iter().map(|stage| format!("{} {}", mark(stage.state), stage.name)).collect();
             bar.set_length(status.servers.len().max(1) as u64);
             bar.set_position(status.moved.len() as u64);
-            bar.set_prefix(format!("{now}  {elapsed} ({})  {}", self.sequence, stages.join("  ")));
-            bar.set_message(format!(
-                "{} of {} servers moved, waiting for: {waits}",
+            bar.set_prefix(format!(
+                "{now}  {elapsed} ({})  {} of {} servers moved, waiting for: {waits}",
+                self.sequence,
                 status.moved.len(),
                 status.servers.len()
             ));
+            bar.set_message(stages.join("  "));
             return;
         }
         for (index, stage) in status.stages.iter().enumerate() {
