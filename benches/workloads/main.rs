@@ -23,6 +23,10 @@ use load::Workload;
 use raw::{BATCHES, Raw};
 use sqlx::{Connection, PgConnection};
 
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// A row of the history with its events has about this size.
