@@ -54,6 +54,10 @@ pub struct Process {
     /// For inclusive joins: per (join, incoming flow) the nodes from which a token may still arrive on that flow
     /// without passing the join.
     pub reach: BTreeMap<(NodeIx, FlowIx), BTreeSet<NodeIx>>,
+    /// It has conditional events.
+    pub conditional: bool,
+    /// Something in it throws compensation.
+    pub compensates: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +87,10 @@ pub struct FlowNode {
     pub incoming: Vec<FlowIx>,
     pub outgoing: Vec<FlowIx>,
     pub boundary: Vec<NodeIx>,
+    /// The activity that undoes this one.
+    pub handler: Option<NodeIx>,
+    /// It undoes others: no flow leads to it.
+    pub for_compensation: bool,
     pub mappings: Mappings,
     pub looping: Option<Looping>,
     pub async_before: bool,
@@ -106,7 +114,7 @@ impl FlowNode {
     }
 
     pub fn is_activity(&self) -> bool {
-        self.kind.ends_with("ask") || matches!(self.kind, "subProcess" | "callActivity" | "transaction")
+        crate::engine::compile::is_activity(self.kind)
     }
 }
 
@@ -221,6 +229,18 @@ impl Process {
 
     pub fn event_starts(&self, container: Option<NodeIx>) -> &[NodeIx] {
         self.event_starts.get(&container).map_or(&[], Vec::as_slice)
+    }
+
+    /// The event sub-process in a sub-process that undoes it once it is done.
+    pub fn undoing_event_sub_process(&self, sub_process: NodeIx) -> Option<NodeIx> {
+        let undoes = |start: &&NodeIx| {
+            matches!(
+                self.node(**start).element.trigger(),
+                Some(crate::engine::subscription::TriggerSource::Compensation)
+            )
+        };
+        let start = self.event_starts(Some(sub_process)).iter().find(undoes)?;
+        self.node(*start).parent
     }
 
     /// Begun by its start event, not by a token that arrives.

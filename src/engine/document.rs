@@ -7,7 +7,9 @@ use crate::base::id::{InstanceId, LocalId, ROOT_SCOPE, ScopeId, TokenId};
 use crate::base::time::Timestamp;
 use crate::base::variable::Variables;
 use crate::engine::definition::{FlowIx, NodeIx, Process, ProcessDefinition};
-use crate::engine::instance::{Head, Instance, Scope, ScopeKind, Stage, Subscription, Token, Trigger, Wait};
+use crate::engine::instance::{
+    Compensable, Head, Instance, Scope, ScopeKind, Stage, Subscription, Token, Trigger, Wait,
+};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +50,16 @@ struct ScopeDocument<'a> {
     tokens: BTreeMap<TokenId, TokenDocument<'a>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     subscriptions: BTreeMap<LocalId, SubscriptionDocument<'a>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    compensables: BTreeMap<LocalId, CompensableDocument<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CompensableDocument<'a> {
+    activity: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept: Option<ScopeId>,
+    within: ScopeId,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,6 +125,11 @@ fn scope_document<'a>(instance: &'a Instance, scope: &'a Scope) -> ScopeDocument
         interrupting: subscription.interrupting,
         since: subscription.since,
     };
+    let compensable = |known: &Compensable| CompensableDocument {
+        activity: node(known.activity),
+        kept: known.kept,
+        within: known.within,
+    };
     ScopeDocument {
         id: scope.id,
         parent: scope.parent,
@@ -122,6 +139,7 @@ fn scope_document<'a>(instance: &'a Instance, scope: &'a Scope) -> ScopeDocument
         variables: Cow::Borrowed(&scope.variables),
         tokens: scope.tokens.iter().map(|(id, t)| (*id, token(t))).collect(),
         subscriptions: scope.subscriptions.iter().map(|(id, s)| (*id, subscription(s))).collect(),
+        compensables: scope.compensables.iter().map(|(id, known)| (*id, compensable(known))).collect(),
     }
 }
 
@@ -184,6 +202,11 @@ impl Names<'_> {
                 Subscription { owner: s.owner, catches, trigger, interrupting: s.interrupting, since: s.since },
             );
         }
+        let mut compensables = BTreeMap::new();
+        for (id, known) in stored.compensables {
+            let activity = self.node(&known.activity)?;
+            compensables.insert(id, Compensable { activity, kept: known.kept, within: known.within });
+        }
         Ok(Scope {
             id: stored.id,
             parent: stored.parent,
@@ -193,6 +216,7 @@ impl Names<'_> {
             variables: stored.variables.into_owned(),
             tokens,
             subscriptions,
+            compensables,
         })
     }
 }

@@ -51,6 +51,40 @@ pub enum Event {
     ScopeClosed {
         scope: ScopeId,
     },
+    /// What was done is kept, or serves to undo it.
+    ScopeChanged {
+        scope: ScopeId,
+        kind: ScopeKind,
+        owner: Option<TokenId>,
+        parent: Option<ScopeId>,
+    },
+    /// An activity is done that can be undone.
+    Compensable {
+        id: LocalId,
+        scope: ScopeId,
+        at: ElementId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kept: Option<ScopeId>,
+    },
+    /// What was completed in `scope` (of this activity only) is undone in `run`.
+    CompensationThrown {
+        token: TokenId,
+        scope: ScopeId,
+        run: ScopeId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        activity: Option<ElementId>,
+    },
+    /// Its undoing begins.
+    Compensated {
+        id: LocalId,
+        run: ScopeId,
+        at: ElementId,
+    },
+    TransactionCancelled {
+        token: TokenId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caught_by: Option<ElementId>,
+    },
     VariableSet {
         scope: ScopeId,
         name: String,

@@ -6,13 +6,14 @@
 
 use crate::base::id::ScopeId;
 use crate::base::variable::Variables;
+use crate::engine::cancel;
 use crate::engine::definition::NodeIx;
 use crate::engine::elements::Behavior;
 use crate::engine::incident::Fault;
 use crate::engine::instance::{OF_SCOPE, Stage, Subscription};
 use crate::engine::lifecycle;
 use crate::engine::step::{At, Step};
-use crate::engine::subscription::{disarm_all, evaluate_from};
+use crate::engine::subscription::{TriggerSource, disarm_all, evaluate_from};
 use crate::engine::variables::set_results;
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ pub(super) fn prepare(
     let mut prepared = Vec::new();
     for start in process.event_starts(container) {
         if let Some(event) = process.node(*start).element.start()
-            && let Some(source) = &event.trigger
+            && let Some(source) = event.trigger.as_ref().filter(|source| !matches!(source, TriggerSource::Compensation))
         {
             let trigger = evaluate_from(step, scope, at, source)?;
             let (catches, interrupting, since) = (*start, event.interrupting, step.now);
@@ -65,7 +66,7 @@ fn interrupt(step: &mut Step, scope: ScopeId) {
     let tokens: Vec<_> = step.scope(scope).tokens.keys().copied().collect();
     for token in tokens {
         if let Some(at) = step.at(token) {
-            lifecycle::cancel(step, at);
+            cancel::cancel(step, at);
         }
     }
     disarm_all(step, scope, OF_SCOPE);

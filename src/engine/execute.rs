@@ -12,7 +12,7 @@ use crate::engine::incident::Fault;
 use crate::engine::instance::{Head, Instance, InstanceState, ScopeKind, Stage, Token, Trigger, Wait};
 use crate::engine::lifecycle::{self, Agenda, Cause, Work};
 use crate::engine::step::{At, Step};
-use crate::engine::{event_sub_process, subscription, throw, variables, work};
+use crate::engine::{cancel, event_sub_process, subscription, throw, variables, work};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -71,6 +71,7 @@ pub fn execute(instance: &mut Instance, command: Command, cx: &mut Context<'_>) 
         past: Past::new(),
         answer: Answer::default(),
         agenda: Agenda::default(),
+        conditions: Vec::new(),
         user: cx.user.clone(),
     };
     check_state(&step, &command)?;
@@ -202,7 +203,7 @@ fn perform(step: &mut Step, command: Command) -> Result<(), Rejection> {
         Command::Cancel { reason } => {
             step.instance.head.reason = reason;
             throw::end_all(step);
-            lifecycle::end_instance(step, InstanceState::Cancelled);
+            cancel::end_instance(step, InstanceState::Cancelled);
             Ok(())
         }
         Command::RaiseIncident { token, kind, message } => raise_incident(step, token, Fault::new(kind, message)),
@@ -404,9 +405,12 @@ fn set_due(step: &mut Step, id: crate::base::id::LocalId, due: Timestamp) -> Res
             step.rearm(scope, id, Trigger::Timer { due, cycle });
             Ok(())
         }
-        Trigger::Message { .. } | Trigger::Error { .. } | Trigger::Escalation { .. } | Trigger::Signal { .. } => {
-            Err(Rejection::NotArmed(id))
-        }
+        Trigger::Message { .. }
+        | Trigger::Error { .. }
+        | Trigger::Escalation { .. }
+        | Trigger::Signal { .. }
+        | Trigger::Condition { .. }
+        | Trigger::Cancel => Err(Rejection::NotArmed(id)),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::engine::incident::Fault;
 use crate::engine::instance::Wait;
 use crate::engine::step::{At, Step};
 use crate::script::task::{Script, ScriptError};
-use crate::script::{Budget, Compiled, Fact, Surroundings};
+use crate::script::{Budget, Compiled, EvaluationError, Fact, Surroundings};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -112,6 +112,14 @@ impl Step<'_> {
         condition
             .condition(&mut View { step: self, scope, token: Some(at) })
             .map_err(|e| Fault::expression(format!("{}: {e}", condition.source())))
+    }
+
+    /// A conditional event's condition: what is not there yet cannot make it true.
+    pub(crate) fn has_come(&mut self, scope: ScopeId, token: Option<At>, condition: &Compiled) -> Result<bool, Fault> {
+        match condition.condition(&mut View { step: self, scope, token }) {
+            Err(EvaluationError::UnknownVariable(_)) => Ok(false),
+            result => result.map_err(|e| Fault::expression(format!("{}: {e}", condition.source()))),
+        }
     }
 
     /// Runs a script within its inline budget.

@@ -168,13 +168,15 @@ pub fn index(instance: &Instance, scope: ScopeId) -> Index {
                 let row = SubscriptionRow { owner, element, signal: true, name: name.clone(), created_at };
                 rows.insert(IndexKey::Subscription(*id), IndexRow::Subscription(row));
             }
-            Trigger::Error { .. } | Trigger::Escalation { .. } => {}
+            Trigger::Error { .. } | Trigger::Escalation { .. } | Trigger::Condition { .. } | Trigger::Cancel => {}
         }
     }
     let token = match scope.kind {
         ScopeKind::Activity => scope.owner,
         ScopeKind::Inner => scope.tokens.keys().next().copied(),
-        ScopeKind::Process | ScopeKind::SubProcess | ScopeKind::Body => None,
+        ScopeKind::Process | ScopeKind::SubProcess | ScopeKind::Body | ScopeKind::Compensation | ScopeKind::Kept => {
+            None
+        }
     };
     for (name, variable) in &scope.variables {
         rows.insert(IndexKey::Variable(scope.id, name.clone()), IndexRow::Variable(variable_row(variable, token)));

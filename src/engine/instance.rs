@@ -91,6 +91,18 @@ pub struct Scope {
     pub variables: Variables,
     pub tokens: BTreeMap<TokenId, Token>,
     pub subscriptions: BTreeMap<LocalId, Subscription>,
+    /// What was completed here and can be undone; the numbers tell the order.
+    pub compensables: BTreeMap<LocalId, Compensable>,
+}
+
+/// A completed activity that can be undone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compensable {
+    pub activity: NodeIx,
+    /// Its variables as they were at its end, and what was completed in it.
+    pub kept: Option<ScopeId>,
+    /// Where it was done.
+    pub within: ScopeId,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +116,10 @@ pub enum ScopeKind {
     Body,
     /// One inner instance: holds exactly its token until it is done.
     Inner,
+    /// What undoes is done in it, one handler at a time; the token that threw compensation waits for it.
+    Compensation,
+    /// Of an activity that is done: its variables, and what can be undone in it.
+    Kept,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -202,6 +218,14 @@ pub enum Trigger {
     Signal {
         name: String,
     },
+    Condition {
+        /// It was true when last asked: it must become false before it can happen again.
+        held: bool,
+        /// Something has changed since.
+        ask: bool,
+    },
+    /// The transaction was cancelled.
+    Cancel,
 }
 
 /// The owner of what a scope itself waits for: the start events of its event sub-processes. No token has this number.

@@ -7,15 +7,13 @@
 use crate::base::id::{ROOT_SCOPE, ScopeId, TokenId};
 use crate::base::limits::{AGENDA_STEPS_MAX, RUN_STEPS_MAX};
 use crate::base::variable::Variables;
-use crate::engine::command::{CallResult, Effect};
 use crate::engine::definition::{FlowIx, Looping, NodeIx};
 use crate::engine::elements::{Behavior, Element};
-use crate::engine::event::{Event, JobEnd};
 use crate::engine::incident::{BpmnError, Fault, IncidentKind};
 use crate::engine::instance::{InstanceState, OF_SCOPE, ScopeKind, Stage, Wait};
 use crate::engine::job::JobKind;
 use crate::engine::step::{At, Step, new_job};
-use crate::engine::{multi_instance, standard_loop, subscription, throw, variables};
+use crate::engine::{cancel, compensation, condition, multi_instance, standard_loop, subscription, throw, variables};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -30,8 +28,14 @@ pub(crate) enum Next {
     Escalate(String),
     /// Throws this signal, then leaves, if it is still there.
     Broadcast(String),
+    /// Undoes what was completed around it, or one activity; then leaves.
+    Compensate(Option<NodeIx>),
     /// Ends every other token of the scope.
     Terminate,
+    /// Undoes and leaves the transaction around it.
+    CancelTransaction,
+    /// The transaction around it is undone.
+    TransactionCancelled,
 }
 
 /// Which sequence flows get a token.
@@ -105,6 +109,7 @@ impl Agenda {
 pub(super) fn run(step: &mut Step) {
     step.instance.head.continues = false;
     loop {
+        condition::ask_armed(step);
         while let Some(work) = step.agenda.next() {
             step.instance.head.steps += 1;
             match work {
@@ -113,12 +118,13 @@ pub(super) fn run(step: &mut Step) {
                 Work::Leave { token, outgoing, admitted } => leave(step, token, outgoing, admitted),
                 Work::ScopeDone(scope) => scope_done(step, scope),
             }
+            condition::ask_armed(step);
         }
         if !step.agenda.is_empty() {
             step.instance.head.continues = true;
             return;
         }
-        if !recheck_inclusive_joins(step) {
+        if !recheck_inclusive_joins(step) && !condition::ask(step) {
             return;
         }
     }
@@ -207,7 +213,14 @@ pub(super) fn apply(step: &mut Step, at: At, next: Next, armed: Vec<crate::engin
             subscription::broadcast(step, name);
             thrown(step, at);
         }
-        Next::Terminate => terminate(step, at),
+        Next::Compensate(activity) => {
+            if compensation::throw(step, at, activity).is_none() {
+                thrown(step, at);
+            }
+        }
+        Next::Terminate => cancel::terminate(step, at),
+        Next::CancelTransaction => cancel::cancel_transaction(step, at),
+        Next::TransactionCancelled => cancel::transaction_cancelled(step, at),
     }
 }
 
@@ -249,6 +262,7 @@ fn leave(step: &mut Step, token: TokenId, outgoing: Outgoing, admitted: bool) {
     if node.kind == "endEvent" && at.scope == ROOT_SCOPE {
         step.instance.head.end_element = Some(node.id.clone());
     }
+    compensation::note(step, at);
     subscription::disarm_all(step, at.scope, token);
     step.consume(at);
     for flow in flows {
@@ -333,7 +347,10 @@ pub(super) fn leave_again(step: &mut Step, at: At, admitted: bool) {
         | Next::Fault(_)
         | Next::Escalate(_)
         | Next::Broadcast(_)
-        | Next::Terminate) => apply(step, at, other, Vec::new()),
+        | Next::Compensate(_)
+        | Next::Terminate
+        | Next::CancelTransaction
+        | Next::TransactionCancelled) => apply(step, at, other, Vec::new()),
     }
 }
 
@@ -347,10 +364,15 @@ fn scope_done(step: &mut Step, id: ScopeId) {
     }
     let owner = scope.owner;
     match scope.kind {
-        ScopeKind::Process => end_instance(step, InstanceState::Completed),
+        ScopeKind::Process => cancel::end_instance(step, InstanceState::Completed),
         ScopeKind::SubProcess => {
-            step.close_scope(id);
             let token = owner.expect("a sub-process has an owner");
+            if compensation::keeps(step, id) {
+                subscription::disarm_all(step, id, OF_SCOPE);
+                step.keep(id, Some(token));
+            } else {
+                step.close_scope(id);
+            }
             if let Some(at) = step.at(token) {
                 step.wake(at);
             }
@@ -363,110 +385,8 @@ fn scope_done(step: &mut Step, id: ScopeId) {
                 Some(Looping::Multi(_)) | None => multi_instance::inner_done(step, id),
             }
         }
-        ScopeKind::Body | ScopeKind::Activity => {}
-    }
-}
-
-/// BPMN 2.0.2, 13.5.4 (terminate end event): the scope's other tokens are ended; a sub-process is then done as usual.
-fn terminate(step: &mut Step, at: At) {
-    let others: Vec<TokenId> = step.scope(at.scope).tokens.keys().copied().filter(|token| *token != at.token).collect();
-    for token in others {
-        if let Some(other) = step.at(token) {
-            cancel(step, other);
-        }
-    }
-    if at.scope == ROOT_SCOPE {
-        step.instance.head.end_element = Some(step.element_id(at.node));
-    }
-    subscription::disarm_all(step, at.scope, at.token);
-    step.consume(at);
-    if step.scope(at.scope).kind == ScopeKind::Process {
-        end_instance(step, InstanceState::Terminated);
-    } else {
-        step.agenda.push(Work::ScopeDone(at.scope));
-    }
-}
-
-pub(super) fn end_instance(step: &mut Step, state: InstanceState) {
-    let variables = step.instance.root().variables.clone();
-    subscription::disarm_all(step, ROOT_SCOPE, OF_SCOPE);
-    step.set_state(state);
-    step.events.push(Event::ScopeClosed { scope: ROOT_SCOPE });
-    let head = step.head();
-    if let Some(caller) = head.caller {
-        let result = match state {
-            InstanceState::Completed | InstanceState::Terminated => CallResult::Completed(variables),
-            InstanceState::Cancelled | InstanceState::Active | InstanceState::Suspended | InstanceState::Cancelling => {
-                CallResult::Failed(head.reason.clone().unwrap_or_else(|| "the called instance was cancelled".into()))
-            }
-        };
-        step.effects.push(Effect::ReturnToCaller { caller, result });
-    }
-}
-
-/// Cancels a token with everything in it, inner ones first. An explicit stack: depth is data.
-pub(super) fn cancel(step: &mut Step, at: At) {
-    let (mut pending, mut doomed, mut scopes) = (vec![at], Vec::new(), Vec::new());
-    while let Some(at) = pending.pop() {
-        doomed.push(at);
-        for scope in held_scopes(step, at) {
-            scopes.push(scope);
-            pending.extend(step.scope(scope).tokens.iter().map(|(token, held)| At {
-                node: held.at,
-                token: *token,
-                scope,
-            }));
-        }
-    }
-    for at in doomed.into_iter().rev() {
-        release(step, at);
-        subscription::disarm_all(step, at.scope, at.token);
-        step.drop_cancelled(at);
-    }
-    for scope in scopes.into_iter().rev() {
-        step.close_scope(scope);
-    }
-}
-
-/// The scope a token waits for, and the inner ones of a multi-instance body.
-fn held_scopes(step: &Step, at: At) -> Vec<ScopeId> {
-    let held = match &step.token(at).wait {
-        Wait::Scope(scope) => Some(*scope),
-        Wait::Incident(incident) => match incident.held.as_deref() {
-            Some(Wait::Scope(scope)) => Some(*scope),
-            Some(_) | None => None,
-        },
-        Wait::Nothing | Wait::Join | Wait::Job(_) | Wait::UserTask(_) | Wait::Trigger | Wait::Called(_) => None,
-    };
-    let Some(held) = held.filter(|id| step.instance.scopes.contains_key(id)) else {
-        return Vec::new();
-    };
-    let mut scopes = vec![held];
-    if step.scope(held).kind == ScopeKind::Body {
-        scopes.extend(multi_instance::inner_scopes(step, held));
-    }
-    scopes
-}
-
-/// Gives up what a token holds, by what it waits for: the same for every element.
-fn release(step: &mut Step, at: At) {
-    if matches!(step.token(at).wait, Wait::Incident(_)) {
-        step.settle(at, true);
-    }
-    match &step.token(at).wait {
-        Wait::Job(job) => {
-            if job.lease.is_some() {
-                let lease_no = job.lease_no;
-                step.effects.push(Effect::JobAborted { token: at.token, lease_no });
-            }
-            step.close_work(at, JobEnd::Cancelled);
-        }
-        Wait::UserTask(_) => step.close_work(at, JobEnd::Cancelled),
-        Wait::Called(called) => {
-            let called = *called;
-            step.effects.push(Effect::CancelCalled { called });
-        }
-        Wait::Nothing | Wait::Join | Wait::Trigger | Wait::Scope(_) | Wait::Incident(_) => {}
+        ScopeKind::Compensation => compensation::next(step, id),
+        ScopeKind::Body | ScopeKind::Activity | ScopeKind::Kept => {}
     }
 }
 

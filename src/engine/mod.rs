@@ -5,8 +5,11 @@
 //! (enter, leave, cancel: written once for all elements), [`elements`] (what each element decides), [`step`] (the only
 //! place that changes an instance).
 
+mod cancel;
 pub mod command;
+mod compensation;
 pub mod compile;
+mod condition;
 pub mod definition;
 pub mod document;
 pub mod elements;
@@ -19,8 +22,10 @@ pub mod incident;
 pub mod index;
 pub mod instance;
 pub mod job;
+mod kept;
 mod lifecycle;
 mod multi_instance;
+mod notes;
 mod standard_loop;
 mod step;
 mod subscription;

@@ -7,10 +7,12 @@
 
 use crate::base::id::ScopeId;
 use crate::base::limits::MULTI_INSTANCE_MAX;
+use crate::engine::cancel::cancel;
+use crate::engine::compensation;
 use crate::engine::definition::{Looping, MultiInstance, Process};
 use crate::engine::incident::{Fault, IncidentKind};
 use crate::engine::instance::{ScopeKind, Stage, Wait};
-use crate::engine::lifecycle::{Cause, Work, cancel, start_token};
+use crate::engine::lifecycle::{Cause, Work, start_token};
 use crate::engine::step::{At, Step};
 use crate::engine::subscription;
 use serde_json::Value;
@@ -23,7 +25,7 @@ const ITEMS: &str = "transhume.items";
 pub(super) fn open(step: &mut Step, at: At) {
     match prepare(step, at) {
         Ok((count, items, armed)) => {
-            let body = step.open_scope(ScopeKind::Body, Some(at.scope), Some(at.token), Some(at.node));
+            let body = step.open_scope(ScopeKind::Body, Some(step.variable_scope(at)), Some(at.token), Some(at.node));
             step.set_variable(body, "nrOfInstances", count.into());
             step.set_variable(body, "nrOfCompletedInstances", 0.into());
             step.set_stage(at, Stage::Active);
@@ -132,7 +134,7 @@ pub(super) fn inner_done(step: &mut Step, inner: ScopeId) {
     let active = inner_scopes(step, body).len().saturating_sub(1);
     step.set_variable(body, "nrOfActiveInstances", active.into());
     let ready = completion_holds(step, at, inner, looping);
-    step.close_scope(inner);
+    compensation::close_inner(step, body, inner);
     match ready {
         Err(fault) => return step.raise(at, fault),
         Ok(true) => {
@@ -187,6 +189,7 @@ pub(super) fn recheck(step: &mut Step, at: At, body: ScopeId) {
 }
 
 fn done(step: &mut Step, at: At, body: ScopeId) {
+    compensation::hand_up(step, body, at);
     step.close_scope(body);
     step.wake(at);
     step.agenda.push(Work::Resume { token: at.token, cause: Cause::ScopeDone });

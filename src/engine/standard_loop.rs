@@ -5,6 +5,7 @@
 //! variable of the body.
 
 use crate::base::id::ScopeId;
+use crate::engine::compensation;
 use crate::engine::definition::{Looping, StandardLoop};
 use crate::engine::instance::{ScopeKind, Stage, Wait};
 use crate::engine::lifecycle::{Cause, Work, start_token};
@@ -19,7 +20,7 @@ pub(super) fn open(step: &mut Step, at: At) {
         Ok(armed) => armed,
         Err(fault) => return step.raise(at, fault),
     };
-    let body = step.open_scope(ScopeKind::Body, Some(at.scope), Some(at.token), Some(at.node));
+    let body = step.open_scope(ScopeKind::Body, Some(step.variable_scope(at)), Some(at.token), Some(at.node));
     step.set_stage(at, Stage::Active);
     step.set_wait(at, Wait::Scope(body));
     for subscription in armed {
@@ -33,7 +34,7 @@ pub(super) fn inner_done(step: &mut Step, inner: ScopeId) {
     let scope = step.scope(inner);
     let (body, owner) =
         (scope.parent.expect("an inner scope has a body"), scope.owner.expect("an inner scope has an owner"));
-    step.close_scope(inner);
+    compensation::close_inner(step, body, inner);
     if let Some(at) = step.at(owner) {
         next(step, at, body);
     }
@@ -61,6 +62,7 @@ pub(super) fn next(step: &mut Step, at: At, body: ScopeId) {
             start_token(step, inner, at.node, None);
         }
         Ok(false) => {
+            compensation::hand_up(step, body, at);
             step.close_scope(body);
             step.wake(at);
             step.agenda.push(Work::Resume { token: at.token, cause: Cause::ScopeDone });

@@ -5,10 +5,11 @@ use crate::base::id::{ElementId, InstanceId, LocalId, ROOT_SCOPE, ScopeId, Token
 use crate::base::time::Timestamp;
 use crate::base::variable::{Variable, Variables};
 use crate::engine::command::{Answer, Effect};
+use crate::engine::condition::{self, Change};
 use crate::engine::definition::{FlowIx, NodeIx, Process};
 use crate::engine::event::{Event, JobEnd};
-use crate::engine::history::{Past, PastActivity, PastIncident, PastKey, PastRow, PastTask, PastVariable};
-use crate::engine::incident::{Fault, Incident, IncidentKind};
+use crate::engine::history::{Past, PastKey, PastRow, PastVariable};
+use crate::engine::incident::{Fault, Incident};
 use crate::engine::instance::{
     Head, Instance, InstanceState, OF_SCOPE, Scope, ScopeKind, Stage, Subscription, Token, Trigger, UserTask, Wait,
 };
@@ -37,6 +38,8 @@ pub(crate) struct Step<'a> {
     pub(super) past: Past,
     pub(super) answer: Answer,
     pub(super) agenda: Agenda,
+    /// Armed in this run and not asked yet.
+    pub(super) conditions: Vec<LocalId>,
     /// The user behind the command, for expressions.
     pub(super) user: Option<String>,
 }
@@ -103,7 +106,7 @@ impl Step<'_> {
         self.instance.head.next
     }
 
-    fn touch(&mut self, scope: ScopeId) -> &mut Scope {
+    pub(super) fn touch(&mut self, scope: ScopeId) -> &mut Scope {
         self.instance.dirty.insert(scope);
         self.instance.scopes.get_mut(&scope).expect("a touched scope is open")
     }
@@ -176,6 +179,7 @@ impl Step<'_> {
             variables: Variables::new(),
             tokens: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
+            compensables: BTreeMap::new(),
         };
         self.instance.scopes.insert(id, scope);
         self.instance.dirty.insert(id);
@@ -191,22 +195,39 @@ impl Step<'_> {
         }
         let own = match self.scope(at.scope).kind {
             ScopeKind::Inner => at.scope,
-            ScopeKind::Process | ScopeKind::SubProcess | ScopeKind::Activity | ScopeKind::Body => {
-                self.open_scope(ScopeKind::Activity, Some(at.scope), Some(at.token), Some(at.node))
-            }
+            ScopeKind::Process
+            | ScopeKind::SubProcess
+            | ScopeKind::Activity
+            | ScopeKind::Body
+            | ScopeKind::Compensation
+            | ScopeKind::Kept => self.open_scope(ScopeKind::Activity, Some(at.scope), Some(at.token), Some(at.node)),
         };
         self.token_mut(at).own = Some(own);
         own
     }
 
-    /// Ends a scope; its event sub-processes wait no more.
+    /// Ends a scope, and with it what was kept to undo what is done in it, innermost first. Its event sub-processes wait
+    /// no more.
     pub(super) fn close_scope(&mut self, scope: ScopeId) {
-        disarm_all(self, scope, OF_SCOPE);
-        let Some(closed) = self.instance.scopes.remove(&scope) else { return };
-        debug_assert!(closed.tokens.is_empty() && closed.subscriptions.is_empty(), "a closed scope holds nothing");
-        self.instance.dirty.remove(&scope);
-        self.instance.closed.insert(scope);
-        self.events.push(Event::ScopeClosed { scope });
+        let (mut pending, mut doomed) = (vec![scope], Vec::new());
+        while let Some(id) = pending.pop() {
+            let Some(open) = self.instance.scopes.get(&id) else { continue };
+            // The kept variables of the same activity lie around it.
+            let around = open.parent.filter(|around| {
+                self.instance.scopes.get(around).is_some_and(|s| s.kind == ScopeKind::Kept && s.at == open.at)
+            });
+            doomed.extend(around);
+            doomed.push(id);
+            pending.extend(open.compensables.values().filter_map(|compensable| compensable.kept));
+        }
+        for id in doomed.into_iter().rev() {
+            disarm_all(self, id, OF_SCOPE);
+            let Some(closed) = self.instance.scopes.remove(&id) else { continue };
+            debug_assert!(closed.tokens.is_empty() && closed.subscriptions.is_empty(), "a closed scope holds nothing");
+            self.instance.dirty.remove(&id);
+            self.instance.closed.insert(id);
+            self.events.push(Event::ScopeClosed { scope: id });
+        }
     }
 }
 
@@ -214,18 +235,25 @@ impl Step<'_> {
 impl Step<'_> {
     pub(super) fn set_variable(&mut self, scope: ScopeId, name: &str, value: Variable) {
         let open = self.touch(scope);
-        if open.variables.get(name) == Some(&value) {
-            return;
-        }
+        let change = match open.variables.get(name) {
+            Some(before) if *before == value => return,
+            Some(_) => Change::Update,
+            None => Change::Create,
+        };
         open.variables.insert(name.to_owned(), value.clone());
         let token = match open.kind {
             ScopeKind::Activity => open.owner,
             ScopeKind::Inner => open.tokens.keys().next().copied(),
-            ScopeKind::Process | ScopeKind::SubProcess | ScopeKind::Body => None,
+            ScopeKind::Process
+            | ScopeKind::SubProcess
+            | ScopeKind::Body
+            | ScopeKind::Compensation
+            | ScopeKind::Kept => None,
         };
         let row = PastVariable { value: Some(value.clone()), token, at: self.now };
         self.past.insert(PastKey::Variable(scope, name.to_owned()), PastRow::Variable(row));
         self.events.push(Event::VariableSet { scope, name: name.to_owned(), value });
+        condition::changed(self, name, change);
     }
 
     /// Sets a variable where it is visible from `scope`, else in the process.
@@ -239,6 +267,7 @@ impl Step<'_> {
             let row = PastVariable { value: None, token: None, at: self.now };
             self.past.insert(PastKey::Variable(scope, name.to_owned()), PastRow::Variable(row));
             self.events.push(Event::VariableRemoved { scope, name: name.to_owned() });
+            condition::changed(self, name, Change::Delete);
         }
     }
 }
@@ -341,6 +370,9 @@ impl Step<'_> {
 impl Step<'_> {
     pub(super) fn arm(&mut self, scope: ScopeId, subscription: Subscription) -> LocalId {
         let id = LocalId(self.fresh());
+        if matches!(subscription.trigger, Trigger::Condition { .. }) {
+            self.conditions.push(id);
+        }
         self.touch(scope).subscriptions.insert(id, subscription);
         self.note_armed(scope, id);
         id
@@ -373,7 +405,12 @@ impl Step<'_> {
 fn due(trigger: &Trigger) -> Option<Timestamp> {
     match trigger {
         Trigger::Timer { due, .. } => Some(*due),
-        Trigger::Message { .. } | Trigger::Error { .. } | Trigger::Escalation { .. } | Trigger::Signal { .. } => None,
+        Trigger::Message { .. }
+        | Trigger::Error { .. }
+        | Trigger::Escalation { .. }
+        | Trigger::Signal { .. }
+        | Trigger::Condition { .. }
+        | Trigger::Cancel => None,
     }
 }
 
@@ -432,68 +469,5 @@ impl Step<'_> {
                 self.events.push(Event::InstanceEnded { state });
             }
         }
-    }
-}
-
-// Rows of the history, whole each time.
-impl Step<'_> {
-    pub(super) fn note_activity(&mut self, at: At, ended_at: Option<Timestamp>, cancelled: bool) {
-        let node = self.process.node(at.node);
-        let scope = self.scope(at.scope);
-        let token = self.token(at);
-        let body = node.looping.is_some() && scope.kind != ScopeKind::Inner;
-        let (element, kind) = if body {
-            (ElementId::from(format!("{}#multiInstanceBody", node.id).as_str()), "multiInstanceBody")
-        } else {
-            (node.id.clone(), crate::engine::elements::wire_kind(node))
-        };
-        let row = PastActivity {
-            element,
-            name: node.name.clone(),
-            kind,
-            scope: at.scope,
-            parent: scope.owner,
-            called: if let Wait::Called(called) = &token.wait { Some(*called) } else { None },
-            assignee: if let Wait::UserTask(task) = &token.wait { task.assignee.clone() } else { None },
-            started_at: token.since,
-            ended_at,
-            cancelled,
-        };
-        let (called, assignee) = match self.past.get(&PastKey::Activity(at.token)) {
-            Some(PastRow::Activity(earlier)) => (earlier.called, earlier.assignee.clone()),
-            Some(PastRow::Task(_) | PastRow::Variable(_) | PastRow::Incident(_)) | None => (None, None),
-        };
-        let row = PastActivity { called: row.called.or(called), assignee: row.assignee.or(assignee), ..row };
-        self.past.insert(PastKey::Activity(at.token), PastRow::Activity(row));
-    }
-
-    /// Writes the row of the user task a token waits at, if it does.
-    fn note_task(&mut self, at: At, reason: Option<&str>) {
-        let Wait::UserTask(task) = &self.token(at).wait else {
-            return;
-        };
-        let row = PastTask {
-            element: self.element_id(at.node),
-            task: (**task).clone(),
-            ended_at: reason.map(|_| self.now),
-            reason: reason.map(str::to_owned),
-        };
-        self.past.insert(PastKey::Task(at.token), PastRow::Task(Box::new(row)));
-        self.note_activity(at, None, false);
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one row, written in two places")]
-    fn note_incident(
-        &mut self,
-        id: LocalId,
-        token: TokenId,
-        element: ElementId,
-        kind: IncidentKind,
-        message: &str,
-        (raised_at, resolved_at): (Timestamp, Option<Timestamp>),
-        deleted: bool,
-    ) {
-        let row = PastIncident { token, element, kind, message: message.to_owned(), raised_at, resolved_at, deleted };
-        self.past.insert(PastKey::Incident(id), PastRow::Incident(row));
     }
 }

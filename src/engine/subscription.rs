@@ -3,7 +3,9 @@
 use crate::base::id::{LocalId, ScopeId, TokenId};
 use crate::base::time::{TimerKind, first_due, next_due};
 use crate::base::variable::Variables;
+use crate::engine::cancel;
 use crate::engine::command::{Effect, Rejection};
+use crate::engine::condition::Condition;
 use crate::engine::definition::{FlowIx, NodeIx};
 use crate::engine::elements::Element;
 use crate::engine::event_sub_process;
@@ -19,11 +21,27 @@ use std::sync::Arc;
 /// What an event node waits for, as the model says it.
 #[derive(Debug)]
 pub enum TriggerSource {
-    Timer { kind: TimerKind, text: Compiled },
-    Message { name: Compiled },
-    Error { code: Option<String> },
-    Escalation { code: Option<String> },
-    Signal { name: Compiled },
+    Timer {
+        kind: TimerKind,
+        text: Compiled,
+    },
+    Message {
+        name: Compiled,
+    },
+    Error {
+        code: Option<String>,
+    },
+    Escalation {
+        code: Option<String>,
+    },
+    Signal {
+        name: Compiled,
+    },
+    Condition(Condition),
+    /// A cancel boundary event.
+    Cancel,
+    /// At a boundary: undoes its activity. At the start of an event sub-process: undoes the sub-process around it.
+    Compensation,
 }
 
 /// Evaluates the boundary events of an activity before it begins, so that a failing expression has no effect.
@@ -31,7 +49,9 @@ pub(super) fn prepare(step: &mut Step, at: At) -> Result<Vec<Subscription>, Faul
     let process = Arc::clone(&step.process);
     let mut prepared = Vec::new();
     for node in &process.node(at.node).boundary {
-        if let Some(event) = process.node(*node).element.boundary() {
+        if let Some(event) = process.node(*node).element.boundary()
+            && !matches!(event.trigger, TriggerSource::Compensation)
+        {
             let trigger = evaluate(step, at, &event.trigger)?;
             prepared.push(Subscription {
                 owner: at.token,
@@ -74,6 +94,9 @@ pub(super) fn evaluate_from(
             None => Err(Fault::expression("the signal's name is null")),
         },
         TriggerSource::Escalation { code } => Ok(Trigger::Escalation { code: code.clone() }),
+        TriggerSource::Condition(_) => Ok(Trigger::Condition { held: false, ask: true }),
+        TriggerSource::Cancel => Ok(Trigger::Cancel),
+        TriggerSource::Compensation => unreachable!("what undoes is not armed"),
     }
 }
 
@@ -175,7 +198,7 @@ pub(super) fn fire(step: &mut Step, id: LocalId, variables: Variables, local: Va
             step.take(flow);
         }
     } else if subscription.interrupting {
-        lifecycle::cancel(step, owner);
+        cancel::cancel(step, owner);
     } else {
         rearm_or_disarm(step, scope, id, &subscription);
     }

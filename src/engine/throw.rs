@@ -6,6 +6,7 @@
 
 use crate::base::id::{ElementId, InstanceId, LocalId, ROOT_SCOPE, ScopeId, TokenId};
 use crate::base::variable::{Variable, Variables};
+use crate::engine::cancel;
 use crate::engine::command::{CallResult, Effect, Rejection};
 use crate::engine::definition::NodeIx;
 use crate::engine::elements::CaughtVariables;
@@ -13,7 +14,6 @@ use crate::engine::event::{Event, JobEnd};
 use crate::engine::event_sub_process;
 use crate::engine::incident::{BpmnError, Fault, IncidentKind};
 use crate::engine::instance::{InstanceState, OF_SCOPE, ScopeKind, Stage, Subscription, Wait};
-use crate::engine::lifecycle;
 use crate::engine::step::{At, Step};
 use crate::engine::subscription::{TriggerSource, disarm_all, place_fired};
 use serde_json::Value;
@@ -69,7 +69,7 @@ pub(super) fn throw(step: &mut Step, at: At, error: BpmnError) {
     match catcher {
         Catcher::Boundary { host, event } => {
             step.close_work(at, JobEnd::Error);
-            lifecycle::cancel(step, host);
+            cancel::cancel(step, host);
             let placed = place_fired(step, host.scope, (event, None), error.variables, Variables::new());
             tell(step, placed, (event, error.code, error.message));
         }
@@ -98,7 +98,7 @@ pub(super) fn escalate(step: &mut Step, at: At, code: String, variables: Variabl
     match catcher {
         Catcher::Boundary { host, event } => {
             if step.process.node(event).element.boundary().is_some_and(|boundary| boundary.interrupting) {
-                lifecycle::cancel(step, host);
+                cancel::cancel(step, host);
             }
             let placed = place_fired(step, host.scope, (event, None), variables, Variables::new());
             tell(step, placed, (event, code, None));
@@ -191,7 +191,7 @@ pub(super) fn end_all(step: &mut Step) {
     let tokens: Vec<_> = step.instance.root().tokens.keys().copied().collect();
     for token in tokens {
         if let Some(at) = step.at(token) {
-            lifecycle::cancel(step, at);
+            cancel::cancel(step, at);
         }
     }
 }

@@ -280,6 +280,12 @@ impl Play {
             Some((.., Trigger::Error { .. } | Trigger::Escalation { .. })) => {
                 Ok(Err(format!("{event} catches what is thrown: let an activity throw it")))
             }
+            Some((.., Trigger::Condition { .. })) => {
+                Ok(Err(format!("{event} happens when its condition becomes true: set a variable")))
+            }
+            Some((.., Trigger::Cancel)) => {
+                Ok(Err(format!("{event} happens when its transaction is cancelled: reach a cancel end event")))
+            }
             None => match self.host.start_event(&id) {
                 Some(definition) => {
                     let create = Create { variables, at: vec![ElementId::from(id.as_str())], ..Create::default() };

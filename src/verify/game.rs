@@ -23,6 +23,8 @@ pub struct Game {
     pub(super) departure: Option<Departure>,
     /// Entries without a flow that something has announced.
     pub(super) announced: Vec<Announced>,
+    /// Activities that are about to be left, and that can be undone from now on.
+    pub(super) noted: Vec<(ScopeId, NodeIx)>,
     pub(super) state: InstanceState,
 }
 
@@ -58,6 +60,14 @@ pub(super) struct Board {
     pub(super) wanted: Option<u64>,
     pub(super) done: u64,
     pub(super) cut_short: bool,
+    /// What was completed here and can be undone, by its number.
+    pub(super) undoable: BTreeMap<LocalId, Undoable>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Undoable {
+    pub(super) node: NodeIx,
+    pub(super) kept: Option<ScopeId>,
 }
 
 /// A piece has left its node; the flows that follow belong to it.
@@ -100,6 +110,7 @@ impl Game {
             joined: BTreeMap::new(),
             departure: None,
             announced: Vec::new(),
+            noted: Vec::new(),
             state: InstanceState::Active,
         }
     }
@@ -137,7 +148,7 @@ impl Game {
             return None;
         }
         let empty = self.boards.iter().find(|(id, board)| {
-            matches!(board.kind, ScopeKind::Process | ScopeKind::SubProcess)
+            matches!(board.kind, ScopeKind::Process | ScopeKind::SubProcess | ScopeKind::Compensation)
                 && !self.pieces.values().any(|piece| piece.scope == **id)
         });
         if let Some((id, _)) = empty {

@@ -186,6 +186,11 @@ impl Ledger {
             | Event::FlowTaken { .. }
             | Event::ScopeOpened { .. }
             | Event::ScopeClosed { .. }
+            | Event::ScopeChanged { .. }
+            | Event::Compensable { .. }
+            | Event::CompensationThrown { .. }
+            | Event::Compensated { .. }
+            | Event::TransactionCancelled { .. }
             | Event::VariableSet { .. }
             | Event::VariableRemoved { .. }
             | Event::ResultRefused { .. }

@@ -100,6 +100,13 @@ impl Turn<'_> {
             },
             Event::ErrorThrown { token, caught_by: Some(event), .. }
             | Event::Escalated { token, caught_by: Some(event), .. } => self.caught(*token, event),
+            Event::ScopeChanged { scope, kind, owner, parent } => self.scope_changed(*scope, *kind, *owner, *parent),
+            Event::Compensable { id, scope, at, kept } => self.can_be_undone(*id, *scope, at, *kept),
+            Event::CompensationThrown { token, scope, run, activity } => {
+                self.compensation_thrown(*token, (*scope, *run), activity.as_ref())
+            }
+            Event::Compensated { id, run, at } => self.compensated(*id, *run, at),
+            Event::TransactionCancelled { token, caught_by } => self.transaction_cancelled(*token, caught_by.as_ref()),
             Event::IncidentRaised { token, .. } => self.piece(*token).map(|piece| piece.incident = true),
             Event::IncidentResolved { token, .. } => self.piece(*token).map(|piece| piece.incident = false),
             Event::InstanceEnded { state } => self.instance_ended(*state),
@@ -169,7 +176,7 @@ impl Turn<'_> {
         self.fresh(token.0)?;
         let node = self.node(at)?;
         let board = self.game.boards.get(&scope).ok_or_else(|| format!("{at} entered in scope {scope}, not open"))?;
-        if matches!(board.kind, ScopeKind::Activity | ScopeKind::Body) {
+        if matches!(board.kind, ScopeKind::Activity | ScopeKind::Body | ScopeKind::Kept) {
             return Err(format!("{at} entered in scope {scope}, which holds no tokens"));
         }
         let (flow, fired) = match via {
@@ -221,7 +228,7 @@ impl Turn<'_> {
             ScopeKind::Process | ScopeKind::SubProcess => {
                 process.starts.get(&board.node).is_some_and(|starts| starts.contains(&node))
             }
-            ScopeKind::Activity | ScopeKind::Body => false,
+            ScopeKind::Activity | ScopeKind::Body | ScopeKind::Compensation | ScopeKind::Kept => false,
         };
         if !fits || !board.started.insert(node) {
             return Err(format!("{at} entered in scope {scope} without a cause"));
@@ -261,6 +268,7 @@ impl Turn<'_> {
         if waits && !piece.fired && self.cause != "signal" {
             return Err(format!("{at} was left though nothing it waits for has happened"));
         }
+        self.noted(piece.scope, piece.at)?;
         self.game.pieces.remove(&token);
         if self.game.is_join(piece.at) {
             self.join_fires(&piece, at)?;

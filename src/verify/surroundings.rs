@@ -5,7 +5,7 @@ use super::oracle::{Move, Turn};
 use crate::base::id::{ElementId, LocalId, ROOT_SCOPE, ScopeId, TokenId};
 use crate::engine::definition::{Looping, NodeIx};
 use crate::engine::instance::ScopeKind;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Turn<'_> {
@@ -27,8 +27,8 @@ impl Turn<'_> {
             return Err(format!("scope {scope} was opened for a token that is not there"));
         }
         let node = at.map(|at| self.node(at)).transpose()?;
-        let board =
-            Board { parent, kind, owner, node, started: BTreeSet::new(), wanted: None, done: 0, cut_short: false };
+        let (started, undoable) = (BTreeSet::new(), BTreeMap::new());
+        let board = Board { parent, kind, owner, node, started, wanted: None, done: 0, cut_short: false, undoable };
         if kind == ScopeKind::Inner {
             self.one_at_a_time(parent, node)?;
         }
@@ -57,6 +57,7 @@ impl Turn<'_> {
         {
             return Err(format!("scope {scope} was closed before scope {inner} in it"));
         }
+        self.nothing_forgotten(scope)?;
         let board = self.game.boards.remove(&scope).ok_or_else(|| format!("scope {scope} was closed, but not open"))?;
         if let Some((id, _)) = self.game.armed.iter().find(|(_, armed)| armed.scope == Some(scope)) {
             return Err(format!("scope {scope} was closed, but {id} is still armed in it"));

@@ -134,7 +134,9 @@ fn parent(instance: &Instance, scope: &Scope) -> String {
     let mut current = Some(scope);
     while let Some(scope) = current {
         match (scope.kind, scope.owner) {
-            (ScopeKind::SubProcess | ScopeKind::Body, Some(owner)) => return wire::activity(instance.id(), owner),
+            (ScopeKind::SubProcess | ScopeKind::Body | ScopeKind::Compensation, Some(owner)) => {
+                return wire::activity(instance.id(), owner);
+            }
             _ => current = scope.parent.and_then(|id| instance.scopes.get(&id)),
         }
     }

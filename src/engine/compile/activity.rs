@@ -71,11 +71,6 @@ impl Source<'_, '_> {
                 found.error(self.el.attribute_position(attribute), self.id_opt(), "element-not-supported", words);
             }
         }
-        self.refuse_if_true(
-            "isForCompensation",
-            "compensation does not run yet; draw the undo task behind an error boundary event",
-            found,
-        );
         self.refuse_data_associations(found);
     }
 

@@ -1,13 +1,15 @@
 //! What an event's file reads: its single event definition, and what that waits for or throws.
 
 use super::Element;
-use super::source::{Source, compiled};
+use super::source::{Source, compiled, expression};
 use crate::base::diagnostic::Findings;
 use crate::base::time::{TimerKind, check_timer};
 use crate::bpmn::{extension, names};
+use crate::engine::condition::{Change, Condition};
 use crate::engine::elements::CaughtVariables;
 use crate::engine::subscription::TriggerSource;
 use crate::script::{Compiled, Language};
+use std::collections::BTreeSet;
 
 impl<'d> Source<'d, '_> {
     /// The single event definition, of the kinds that run in this position.
@@ -90,6 +92,9 @@ impl<'d> Source<'d, '_> {
                 Some(TriggerSource::Message { name })
             }
             "signal" => Some(TriggerSource::Signal { name: self.signal_name(definition, found)? }),
+            "conditional" => self.condition(definition, found).map(TriggerSource::Condition),
+            "cancel" => Some(TriggerSource::Cancel),
+            "compensate" => Some(TriggerSource::Compensation),
             "escalation" => {
                 let code = definition
                     .attribute("escalationRef")
@@ -114,6 +119,29 @@ impl<'d> Source<'d, '_> {
             }
             TriggerSource::Error { code: None }
         })
+    }
+
+    fn condition(&self, definition: Element<'d>, found: &mut Findings) -> Option<Condition> {
+        let Some(el) = definition.child(names::BPMN, "condition") else {
+            let words =
+                format!("conditional event {:?} has no condition: give it one, such as ${{amount > 100}}", self.id());
+            found.error(definition.position(), self.id_opt(), "event-without-condition", words);
+            return None;
+        };
+        let expression = expression(el, self.id_opt(), found);
+        let given = extension::attribute(definition, "variableEvents").unwrap_or_default();
+        let mut changes = BTreeSet::new();
+        for name in given.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            if let Some(change) = Change::named(name) {
+                changes.insert(change);
+            } else {
+                let words =
+                    format!("{name:?} is no change of a variable: variableEvents takes create, update and delete");
+                found.error(definition.position(), self.id_opt(), "variable-events", words);
+            }
+        }
+        let variable = extension::attribute(definition, "variableName").filter(|name| !name.is_empty());
+        Some(Condition { expression, variable: variable.map(str::to_owned), changes })
     }
 
     fn timer(&self, definition: Element<'d>, found: &mut Findings) -> Option<TriggerSource> {

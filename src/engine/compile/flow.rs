@@ -41,7 +41,6 @@ const SILENT: &[&str] = &[
 /// What to use instead of kinds that do not run yet.
 const LATER: &[(&str, &str)] = &[
     ("complexGateway", "use an inclusive or exclusive gateway"),
-    ("transaction", "use a sub-process with an error boundary event and undo tasks"),
     ("adHocSubProcess", "use a sub-process with sequence flows"),
     ("globalTask", "use a task"),
     ("choreographyTask", "choreographies do not run"),
@@ -87,7 +86,7 @@ pub(crate) fn read<'d>(process: Element<'d>, found: &mut Findings) -> Drawn<'d> 
                 "sequenceFlow" => lines.push(el),
                 kind if TABLE.contains(&kind) => {
                     if let Some(index) = drawn.add(el, parent, found)
-                        && kind == "subProcess"
+                        && matches!(kind, "subProcess" | "transaction")
                     {
                         inner.push((el, Some(index)));
                     }
@@ -208,6 +207,10 @@ impl<'d> Drawn<'d> {
         self.flows.iter().filter(move |flow| flow.source == index)
     }
 
+    pub(crate) fn index_of(&self, id: &str) -> Option<usize> {
+        self.by_id.get(id).copied()
+    }
+
     pub(crate) fn is_event_sub_process(&self, index: usize) -> bool {
         let el = self.nodes[index].el;
         el.name() == "subProcess" && el.attribute("triggeredByEvent") == Some("true")
@@ -219,7 +222,7 @@ impl<'d> Drawn<'d> {
 }
 
 pub(crate) fn is_activity(kind: &str) -> bool {
-    kind.ends_with("ask") || matches!(kind, "subProcess" | "callActivity")
+    kind.ends_with("ask") || matches!(kind, "subProcess" | "transaction" | "callActivity")
 }
 
 /// Where tokens start in the process and in each sub-process: its none start events; without any start event, every node
@@ -242,7 +245,7 @@ pub(crate) fn starts(
                     Behaviour::SubProcess(sub_process) => !sub_process.by_event,
                     _others => true,
                 };
-                graph[*ix].incoming.is_empty() && by_itself
+                graph[*ix].incoming.is_empty() && by_itself && !graph[*ix].for_compensation
             };
             nodes.into_iter().filter(free).collect()
         } else {

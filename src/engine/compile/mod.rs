@@ -3,6 +3,7 @@
 //! What does not run here is refused at deployment with its place, never a surprise later (`rest.md` 8).
 
 mod activity;
+mod compensation;
 mod constraint;
 mod event;
 mod flow;
@@ -11,6 +12,7 @@ mod reach;
 mod source;
 
 pub(crate) use crate::xml::ElementRef as Element;
+pub(crate) use flow::is_activity;
 pub use source::Form;
 pub(crate) use source::Source;
 
@@ -106,6 +108,9 @@ fn process(el: Element<'_>, model: &Model<'_>, found: &mut Findings) -> Process 
     for (index, host) in drawn.attached() {
         graph[NodeIx::new(host)].boundary.push(NodeIx::new(index));
     }
+    for (activity, handler) in compensation::handlers(el, &drawn, found) {
+        graph[activity].handler = Some(handler);
+    }
     let links = link::pairs(&drawn, found);
     let reach = reach::of_inclusive_joins(&graph, &links);
     let (starts, event_starts) = (flow::starts(&drawn, &graph), flow::event_starts(&drawn, &graph));
@@ -117,6 +122,10 @@ fn process(el: Element<'_>, model: &Model<'_>, found: &mut Findings) -> Process 
         history_ttl_days: source::history_ttl(el, found),
         startable_in_tasklist: extension::attribute(el, "isStartableInTasklist") != Some("false"),
         start_triggers: start_triggers(&graph),
+        conditional: graph
+            .node_weights()
+            .any(|node| matches!(node.element.trigger(), Some(TriggerSource::Condition(_)))),
+        compensates: graph.node_weights().any(|node| node.element.compensates()),
         graph,
         by_id,
         starts,
@@ -129,7 +138,7 @@ fn process(el: Element<'_>, model: &Model<'_>, found: &mut Findings) -> Process 
 fn flow_node(source: &Source<'_, '_>, found: &mut Findings) -> FlowNode {
     let el = source.el;
     let (kind, element) = elements::parse(source, found).expect("only kinds of the table are drawn");
-    let activity = kind.ends_with("ask") || matches!(kind, "subProcess" | "callActivity");
+    let activity = flow::is_activity(kind);
     let flag = |local: &str| extension::attribute(el, local) == Some("true");
     let retry = source.retry_cycle(found);
     let priority = source.extension("taskPriority").or_else(|| source.extension("jobPriority"));
@@ -143,6 +152,8 @@ fn flow_node(source: &Source<'_, '_>, found: &mut Findings) -> FlowNode {
         incoming: Vec::new(),
         outgoing: Vec::new(),
         boundary: Vec::new(),
+        handler: None,
+        for_compensation: activity && source.for_compensation(found),
         mappings: mappings(source, found),
         looping: if activity { source.looping(found) } else { None },
         async_before: flag("asyncBefore") || flag("async"),
@@ -176,7 +187,11 @@ fn start_triggers(graph: &Graph<FlowNode, crate::engine::definition::SequenceFlo
             TriggerSource::Message { name } => StartKind::Message(name.clone()),
             TriggerSource::Signal { name } => StartKind::Signal(name.clone()),
             TriggerSource::Timer { kind, text } => StartKind::Timer { kind: *kind, text: text.clone() },
-            TriggerSource::Error { .. } | TriggerSource::Escalation { .. } => return None,
+            TriggerSource::Error { .. }
+            | TriggerSource::Escalation { .. }
+            | TriggerSource::Condition(_)
+            | TriggerSource::Cancel
+            | TriggerSource::Compensation => return None,
         };
         Some(StartTrigger { node, element: flow_node.id.clone(), kind })
     };

@@ -138,6 +138,34 @@ impl<'d> Source<'d, '_> {
         self.parent().is_some_and(|parent| self.drawn.is_event_sub_process(parent))
     }
 
+    /// In an event sub-process that stands in a sub-process.
+    pub(crate) fn in_nested_event_sub_process(&self) -> bool {
+        self.parent().is_some_and(|parent| self.drawn.nodes[parent].parent.is_some())
+    }
+
+    /// The BPMN name of the sub-process around it.
+    pub(crate) fn parent_kind(&self) -> Option<&'d str> {
+        self.parent().map(|parent| self.drawn.nodes[parent].el.name())
+    }
+
+    /// Of a boundary event: the BPMN name of its activity.
+    pub(crate) fn host_kind(&self) -> Option<&'d str> {
+        let host = self.drawn.index_of(self.el.attribute("attachedToRef")?)?;
+        Some(self.drawn.nodes[host].el.name())
+    }
+
+    /// A transaction that cancels says how it goes on.
+    pub(crate) fn check_cancelling(&self, found: &mut Findings) {
+        let cancels = |el: Element<'_>| el.child(names::BPMN, "cancelEventDefinition").is_some();
+        let ends = self.el.children().any(|el| el.is(names::BPMN, "endEvent") && cancels(el));
+        let boundary =
+            self.drawn.attached().any(|(event, host)| host == self.index && cancels(self.drawn.nodes[event].el));
+        if ends && !boundary {
+            let words = "this transaction can be cancelled, but has no cancel boundary event, so nothing says how it goes on: attach one";
+            found.warn(self.position(), self.id_opt(), "cancel-leads-nowhere", words);
+        }
+    }
+
     pub(crate) fn has_incoming(&self) -> bool {
         self.drawn.flows.iter().any(|flow| flow.target == self.index)
     }

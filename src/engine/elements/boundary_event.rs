@@ -22,7 +22,12 @@ pub struct CaughtVariables {
 
 impl BoundaryEvent {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        let trigger = source.required_trigger(&["message", "timer", "error", "escalation", "signal"], found);
+        let kinds = ["message", "timer", "error", "escalation", "signal", "conditional", "cancel", "compensate"];
+        let trigger = source.required_trigger(&kinds, found);
+        if matches!(trigger, TriggerSource::Cancel) && source.host_kind() != Some("transaction") {
+            let words = "a cancel boundary event belongs to a transaction: attach it to one, or catch an error instead";
+            found.error(source.position(), source.id_opt(), "cancel-without-transaction", words);
+        }
         let interrupting = source.el.attribute("cancelActivity") != Some("false");
         if source.bpmn_child("errorEventDefinition").is_some() && !interrupting {
             let words = "an error always interrupts its activity: remove cancelActivity=\"false\"";

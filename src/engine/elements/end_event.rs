@@ -7,6 +7,8 @@
 use super::implementation::Implementation;
 use super::intermediate_throw_event::{broadcast, escalate};
 use super::prelude::*;
+use crate::engine::definition::NodeIx;
+use crate::engine::lifecycle::Cause;
 
 #[derive(Debug)]
 pub struct EndEvent {
@@ -17,10 +19,16 @@ pub struct EndEvent {
 enum Ending {
     None,
     Terminate,
-    Error { code: Option<Compiled>, message: Option<Compiled> },
+    Error {
+        code: Option<Compiled>,
+        message: Option<Compiled>,
+    },
     Escalation(Option<Compiled>),
     Signal(Option<Compiled>),
     Message(Implementation),
+    /// What was completed around it, or one activity.
+    Compensation(Option<NodeIx>),
+    Cancel,
 }
 
 impl EndEvent {
@@ -33,10 +41,20 @@ impl EndEvent {
                 "a sequence flow leaves this end event; use an intermediate throw event",
             );
         }
-        let result = match source.event_definition(&["error", "escalation", "signal", "terminate", "message"], found) {
+        let kinds = ["error", "escalation", "signal", "terminate", "message", "compensate", "cancel"];
+        let result = match source.event_definition(&kinds, found) {
             None => Ending::None,
             Some((kind, definition)) => match kind {
                 "terminate" => Ending::Terminate,
+                "cancel" => {
+                    if source.parent_kind() != Some("transaction") {
+                        let words =
+                            "a cancel end event ends a transaction: draw it directly in one, or use an error end event";
+                        found.error(source.position(), source.id_opt(), "cancel-without-transaction", words);
+                    }
+                    Ending::Cancel
+                }
+                "compensate" => Ending::Compensation(source.compensated(definition, found).map(NodeIx::new)),
                 "error" => {
                     let (code, message) = source.thrown_error(definition, found);
                     Ending::Error { code, message }
@@ -57,15 +75,27 @@ impl EndEvent {
             Ending::Escalation(_) => "escalationEndEvent",
             Ending::Signal(_) => "signalEndEvent",
             Ending::Message(_) => "messageEndEvent",
+            Ending::Compensation(_) => "compensationEndEvent",
+            Ending::Cancel => "cancelEndEvent",
         }
+    }
+
+    pub(super) fn compensates(&self) -> bool {
+        matches!(self.result, Ending::Compensation(_) | Ending::Cancel)
     }
 }
 
 impl Behavior for EndEvent {
+    fn resume(&self, _step: &mut Step, _at: At, _cause: Cause) -> Next {
+        if matches!(self.result, Ending::Cancel) { Next::TransactionCancelled } else { Next::Leave(Outgoing::All) }
+    }
+
     fn enter(&self, step: &mut Step, at: At) -> Next {
         match &self.result {
             Ending::None => Next::Leave(Outgoing::All),
             Ending::Terminate => Next::Terminate,
+            Ending::Cancel => Next::CancelTransaction,
+            Ending::Compensation(activity) => Next::Compensate(*activity),
             Ending::Message(implementation) => implementation.enter(step, at),
             Ending::Escalation(code) => escalate(step, at, code.as_ref()),
             Ending::Signal(name) => broadcast(step, at, name.as_ref()),

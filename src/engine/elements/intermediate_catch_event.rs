@@ -21,7 +21,7 @@ impl IntermediateCatchEvent {
             );
             return Self { trigger: None };
         }
-        Self { trigger: Some(source.required_trigger(&["message", "timer", "signal"], found)) }
+        Self { trigger: Some(source.required_trigger(&["message", "timer", "signal", "conditional"], found)) }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::implementation::Implementation;
 use super::prelude::*;
+use crate::engine::definition::NodeIx;
 
 #[derive(Debug)]
 pub struct IntermediateThrowEvent {
@@ -18,16 +19,21 @@ enum Thrown {
     Escalation(Option<Compiled>),
     Signal(Option<Compiled>),
     Link,
+    /// What was completed around it, or one activity.
+    Compensation(Option<NodeIx>),
 }
 
 impl IntermediateThrowEvent {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        let thrown = match source.event_definition(&["message", "escalation", "signal", "link"], found) {
+        let thrown = match source.event_definition(&["message", "escalation", "signal", "compensate", "link"], found) {
             None => Thrown::None,
             Some(("link", _)) => {
                 let words = "leaves this throwing link event: its token goes on at the catching event of its name";
                 source.check_link(source.has_outgoing(), words, found);
                 Thrown::Link
+            }
+            Some(("compensate", definition)) => {
+                Thrown::Compensation(source.compensated(definition, found).map(NodeIx::new))
             }
             Some(("signal", definition)) => Thrown::Signal(source.signal_name(definition, found)),
             Some(("escalation", definition)) => Thrown::Escalation(source.thrown_escalation(definition, found)),
@@ -43,7 +49,12 @@ impl IntermediateThrowEvent {
             Thrown::Escalation(_) => "intermediateEscalationThrowEvent",
             Thrown::Signal(_) => "intermediateSignalThrow",
             Thrown::Link => "intermediateLinkThrow",
+            Thrown::Compensation(_) => "intermediateCompensationThrowEvent",
         }
+    }
+
+    pub(super) fn compensates(&self) -> bool {
+        matches!(self.thrown, Thrown::Compensation(_))
     }
 }
 
@@ -55,6 +66,7 @@ impl Behavior for IntermediateThrowEvent {
             Thrown::Escalation(code) => escalate(step, at, code.as_ref()),
             Thrown::Signal(name) => broadcast(step, at, name.as_ref()),
             Thrown::Link => Next::Leave(Outgoing::Link),
+            Thrown::Compensation(activity) => Next::Compensate(*activity),
         }
     }
 

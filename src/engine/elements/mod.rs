@@ -22,6 +22,7 @@ mod service_task;
 mod start_event;
 mod sub_process;
 mod task;
+mod transaction;
 pub(crate) mod user_task;
 
 pub use boundary_event::{BoundaryEvent, CaughtVariables};
@@ -42,6 +43,7 @@ pub use service_task::ServiceTask;
 pub use start_event::StartEvent;
 pub use sub_process::SubProcess;
 pub use task::Task;
+pub use transaction::Transaction;
 pub use user_task::UserTaskElement;
 
 use crate::base::diagnostic::Findings;
@@ -120,6 +122,7 @@ elements! {
     "inclusiveGateway" => InclusiveGateway,
     "eventBasedGateway" => EventBasedGateway,
     "subProcess" => SubProcess,
+    "transaction" => Transaction,
     "callActivity" => CallActivity,
 }
 
@@ -130,6 +133,25 @@ impl Element {
 
     pub fn start(&self) -> Option<&StartEvent> {
         if let Self::StartEvent(event) = self { Some(event) } else { None }
+    }
+
+    /// What an event waits for.
+    pub fn trigger(&self) -> Option<&TriggerSource> {
+        match self {
+            Self::BoundaryEvent(event) => Some(&event.trigger),
+            Self::StartEvent(event) => event.trigger.as_ref(),
+            Self::IntermediateCatchEvent(event) => event.trigger.as_ref(),
+            _waits_for_nothing => None,
+        }
+    }
+
+    /// It may undo what was completed around it.
+    pub fn compensates(&self) -> bool {
+        match self {
+            Self::IntermediateThrowEvent(event) => event.compensates(),
+            Self::EndEvent(event) => event.compensates(),
+            _other => false,
+        }
     }
 }
 
@@ -143,13 +165,22 @@ pub(crate) fn wire_kind(node: &FlowNode) -> &'static str {
             Some(TriggerSource::Error { .. }) => "errorStartEvent",
             Some(TriggerSource::Escalation { .. }) => "escalationStartEvent",
             Some(TriggerSource::Signal { .. }) => "signalStartEvent",
+            Some(TriggerSource::Condition(_)) => "conditionalStartEvent",
+            Some(TriggerSource::Compensation) => "compensationStartEvent",
+            Some(TriggerSource::Cancel) => "startEvent",
         },
         Element::IntermediateCatchEvent(event) => match &event.trigger {
             None => "intermediateLinkCatch",
             Some(TriggerSource::Timer { .. }) => "intermediateTimer",
             Some(TriggerSource::Message { .. }) => "intermediateMessageCatch",
             Some(TriggerSource::Signal { .. }) => "intermediateSignalCatch",
-            Some(TriggerSource::Error { .. } | TriggerSource::Escalation { .. }) => "intermediateCatchEvent",
+            Some(TriggerSource::Condition(_)) => "intermediateConditional",
+            Some(
+                TriggerSource::Error { .. }
+                | TriggerSource::Escalation { .. }
+                | TriggerSource::Cancel
+                | TriggerSource::Compensation,
+            ) => "intermediateCatchEvent",
         },
         Element::BoundaryEvent(event) => match &event.trigger {
             TriggerSource::Timer { .. } => "boundaryTimer",
@@ -157,6 +188,9 @@ pub(crate) fn wire_kind(node: &FlowNode) -> &'static str {
             TriggerSource::Error { .. } => "boundaryError",
             TriggerSource::Escalation { .. } => "boundaryEscalation",
             TriggerSource::Signal { .. } => "boundarySignal",
+            TriggerSource::Condition(_) => "boundaryConditional",
+            TriggerSource::Cancel => "cancelBoundaryCatch",
+            TriggerSource::Compensation => "compensationBoundaryCatch",
         },
         Element::SubProcess(sub_process) if sub_process.by_event => "eventSubProcess",
         Element::EndEvent(event) => event.wire_kind(),
@@ -174,6 +208,7 @@ pub(crate) fn wire_kind(node: &FlowNode) -> &'static str {
         | Element::InclusiveGateway(_)
         | Element::EventBasedGateway(_)
         | Element::SubProcess(_)
+        | Element::Transaction(_)
         | Element::CallActivity(_) => node.kind,
     }
 }

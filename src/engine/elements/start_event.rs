@@ -21,9 +21,17 @@ impl StartEvent {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
         let of_event = source.in_event_sub_process();
         let trigger = match of_event {
-            true => Some(source.required_trigger(&["message", "timer", "error", "escalation", "signal"], found)),
+            true => {
+                let kinds = ["message", "timer", "error", "escalation", "signal", "conditional", "compensate"];
+                Some(source.required_trigger(&kinds, found))
+            }
             false => source.trigger(&["message", "timer", "signal"], found),
         };
+        if matches!(trigger, Some(TriggerSource::Compensation)) && !source.in_nested_event_sub_process() {
+            let words = "a process is not compensated: an event sub-process that undoes stands in a sub-process. Move it \
+                         into the one that it undoes";
+            found.error(source.position(), source.id_opt(), "compensation-of-process", words);
+        }
         let interrupting = source.el.attribute("isInterrupting") != Some("false");
         if source.bpmn_child("errorEventDefinition").is_some() && !interrupting {
             let words = "an error always interrupts the scope around it: remove isInterrupting=\"false\"";

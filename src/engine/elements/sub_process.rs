@@ -33,34 +33,36 @@ impl SubProcess {
 
 impl Behavior for SubProcess {
     fn enter(&self, step: &mut Step, at: At) -> Next {
-        let process = Arc::clone(step.process());
-        if step.depth(at) >= crate::base::limits::NESTING_DEPTH_MAX {
-            return Next::Fault(Fault::new(
-                crate::engine::incident::IncidentKind::Limit,
-                "sub-processes nest too deeply",
-            ));
-        }
-        let around = step.variable_scope(at);
-        let armed = match event_sub_process::prepare(step, Some(at.node), (around, Some(at))) {
-            Ok(armed) => armed,
-            Err(fault) => return Next::Fault(fault),
-        };
-        let scope = step.open_scope(ScopeKind::SubProcess, Some(around), Some(at.token), Some(at.node));
-        for subscription in armed {
-            step.arm(scope, subscription);
-        }
-        if self.by_event {
-            let starts = process.event_starts(process.node(at.node).parent).iter();
-            for start in starts.filter(|start| process.node(**start).parent == Some(at.node)) {
-                subscription::place_fired(step, scope, (*start, None), Default::default(), Default::default());
-            }
-        }
-        for start in process.starts.get(&Some(at.node)).cloned().unwrap_or_default() {
-            start_token(step, scope, start, None);
-        }
-        step.scope_may_be_done(scope);
-        Next::Wait(Wait::Scope(scope))
+        open(step, at, self.by_event)
     }
+}
+
+/// A scope for what is in it, with its event sub-processes armed and a token at its start.
+pub(super) fn open(step: &mut Step, at: At, by_event: bool) -> Next {
+    let process = Arc::clone(step.process());
+    if step.depth(at) >= crate::base::limits::NESTING_DEPTH_MAX {
+        return Next::Fault(Fault::new(crate::engine::incident::IncidentKind::Limit, "sub-processes nest too deeply"));
+    }
+    let around = step.variable_scope(at);
+    let armed = match event_sub_process::prepare(step, Some(at.node), (around, Some(at))) {
+        Ok(armed) => armed,
+        Err(fault) => return Next::Fault(fault),
+    };
+    let scope = step.open_scope(ScopeKind::SubProcess, Some(around), Some(at.token), Some(at.node));
+    for subscription in armed {
+        step.arm(scope, subscription);
+    }
+    if by_event {
+        let starts = process.event_starts(process.node(at.node).parent).iter();
+        for start in starts.filter(|start| process.node(**start).parent == Some(at.node)) {
+            subscription::place_fired(step, scope, (*start, None), Default::default(), Default::default());
+        }
+    }
+    for start in process.starts.get(&Some(at.node)).cloned().unwrap_or_default() {
+        start_token(step, scope, start, None);
+    }
+    step.scope_may_be_done(scope);
+    Next::Wait(Wait::Scope(scope))
 }
 
 #[cfg(test)]
