@@ -87,6 +87,10 @@ pub enum Command {
         variables: Variables,
         local: Variables,
     },
+    /// Lets a conditional event happen, whatever its condition says.
+    FireCondition {
+        subscription: LocalId,
+    },
     DeliverSignal {
         subscription: LocalId,
         name: String,
@@ -156,6 +160,7 @@ impl Command {
             Self::CompleteUserTask { .. } => "complete-user-task",
             Self::FireTimer { .. } => "fire-timer",
             Self::DeliverMessage { .. } => "deliver-message",
+            Self::FireCondition { .. } => "fire-condition",
             Self::DeliverSignal { .. } => "deliver-signal",
             Self::Signal { .. } => "signal",
             Self::CalledInstanceEnded { .. } => "called-instance-ended",
@@ -197,6 +202,7 @@ impl Command {
             | Self::FireTimer { .. }
             | Self::DeliverMessage { .. }
             | Self::DeliverSignal { .. }
+            | Self::FireCondition { .. }
             | Self::SetVariables { .. }
             | Self::Suspend
             | Self::Resume

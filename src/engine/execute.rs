@@ -142,6 +142,7 @@ fn allowed_while_suspended(command: &Command) -> bool {
         | Command::FireTimer { .. }
         | Command::DeliverMessage { .. }
         | Command::DeliverSignal { .. }
+        | Command::FireCondition { .. }
         | Command::Signal { .. }
         | Command::ResolveIncident { .. } => false,
     }
@@ -172,9 +173,10 @@ fn perform(step: &mut Step, command: Command) -> Result<(), Rejection> {
         Command::SetDue { id, due } => set_due(step, id, due),
         Command::ChangeUserTask { token, change } => change_task(step, token, change),
         Command::CompleteUserTask { token, variables } => complete_task(step, token, variables),
-        Command::FireTimer { .. } | Command::DeliverMessage { .. } | Command::DeliverSignal { .. } => {
-            happen(step, command)
-        }
+        Command::FireTimer { .. }
+        | Command::DeliverMessage { .. }
+        | Command::DeliverSignal { .. }
+        | Command::FireCondition { .. } => happen(step, command),
         Command::Signal { token, variables } => signal(step, token, variables),
         Command::CalledInstanceEnded { token, called, result } => work::returned(step, token, called, result),
         Command::CalledInstanceEscalated { token, called, code } => throw::escalated(step, token, called, code),
@@ -230,6 +232,10 @@ fn happen(step: &mut Step, command: Command) -> Result<(), Rejection> {
         Command::DeliverSignal { subscription, name, variables } => {
             subscription::check_signal(step, subscription, &name)?;
             (subscription, variables, Default::default())
+        }
+        Command::FireCondition { subscription } => {
+            subscription::check_condition(step, subscription)?;
+            (subscription, Default::default(), Default::default())
         }
         other => unreachable!("no event: {other:?}"),
     };

@@ -137,6 +137,10 @@ pub(super) fn check_signal(step: &Step, id: LocalId, name: &str) -> Result<(), R
     check(step, id, |trigger| matches!(trigger, Trigger::Signal { name: armed } if armed == name))
 }
 
+pub(super) fn check_condition(step: &Step, id: LocalId) -> Result<(), Rejection> {
+    check(step, id, |trigger| matches!(trigger, Trigger::Condition { .. }))
+}
+
 fn check(step: &Step, id: LocalId, fits: impl Fn(&Trigger) -> bool) -> Result<(), Rejection> {
     let armed = step.instance.subscription(id).filter(|(_, armed)| fits(&armed.trigger));
     armed.map(|_| ()).ok_or(Rejection::NotArmed(id))

@@ -290,6 +290,7 @@ fn refuse_ended(command: &Command) -> Rejection {
         | Command::ResolveIncident { token } => Rejection::TokenNotWaiting(*token),
         Command::SetDue { id, .. } => Rejection::NotArmed(*id),
         Command::FireTimer { subscription, .. }
+        | Command::FireCondition { subscription }
         | Command::DeliverMessage { subscription, .. }
         | Command::DeliverSignal { subscription, .. } => Rejection::NotArmed(*subscription),
         Command::CreateInstance(_)

@@ -41,6 +41,7 @@ impl<'a> Report<'a> {
             | Command::ChangeUserTask { .. }
             | Command::CompleteUserTask { .. }
             | Command::FireTimer { .. }
+            | Command::FireCondition { .. }
             | Command::DeliverMessage { .. }
             | Command::DeliverSignal { .. }
             | Command::Signal { .. }

@@ -280,8 +280,8 @@ impl Play {
             Some((.., Trigger::Error { .. } | Trigger::Escalation { .. })) => {
                 Ok(Err(format!("{event} catches what is thrown: let an activity throw it")))
             }
-            Some((.., Trigger::Condition { .. })) => {
-                Ok(Err(format!("{event} happens when its condition becomes true: set a variable")))
+            Some((instance, subscription, Trigger::Condition { .. })) => {
+                self.execute(instance, Command::FireCondition { subscription })
             }
             Some((.., Trigger::Cancel)) => {
                 Ok(Err(format!("{event} happens when its transaction is cancelled: reach a cancel end event")))

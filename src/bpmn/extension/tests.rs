@@ -178,6 +178,7 @@ fn verdicts_follow_the_table() {
         ("errorEventDefinition", "errorCodeVariable"),
         ("escalationEventDefinition", "escalationCodeVariable"),
         ("conditionExpression", "resource"),
+        ("conditionalEventDefinition", "variableName"),
     ];
     for (element, attribute) in supported {
         assert_eq!(attribute_verdict(element, attribute), Some(Verdict::Supported), "{element} {attribute}");
@@ -188,7 +189,6 @@ fn verdicts_follow_the_table() {
         ("callActivity", "caseRef"),
         ("callActivity", "variableMappingClass"),
         ("startEvent", "formHandlerClass"),
-        ("conditionalEventDefinition", "variableName"),
     ];
     for (element, attribute) in refused {
         assert!(matches!(attribute_verdict(element, attribute), Some(Verdict::Refused(_))), "{element} {attribute}");

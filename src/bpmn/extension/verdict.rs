@@ -49,8 +49,6 @@ const EXECUTION_LISTENER: &str =
 const TASK_LISTENER: &str = "listeners follow in a later version: until then put the work into a script task before or \
      after the user task, and time-outs into a boundary timer event";
 const ERROR_CHILD: &str = "it follows in a later version: until then let the worker report the BPMN error itself";
-const CONDITION_FILTER: &str =
-    "it follows in a later version: until then leave it out, and say in the condition itself what must hold";
 
 const ATTRIBUTES: &[Row] = &[
     (
@@ -101,7 +99,7 @@ const ATTRIBUTES: &[Row] = &[
     (&["error"], &["errorMessage"], Verdict::Supported),
     (&["errorEventDefinition"], &["errorCodeVariable", "errorMessageVariable"], Verdict::Supported),
     (&["escalationEventDefinition"], &["escalationCodeVariable"], Verdict::Supported),
-    (&["conditionalEventDefinition"], &["variableName", "variableEvents"], Verdict::Refused(CONDITION_FILTER)),
+    (&["conditionalEventDefinition"], &["variableName", "variableEvents"], Verdict::Supported),
     (&["conditionExpression", "condition"], &["resource"], Verdict::Supported),
 ];
 

@@ -1,7 +1,7 @@
 //! What an event's file reads: its single event definition, and what that waits for or throws.
 
 use super::Element;
-use super::source::{Source, compiled, expression};
+use super::source::{Source, compiled};
 use crate::base::diagnostic::Findings;
 use crate::base::time::{TimerKind, check_timer};
 use crate::bpmn::{extension, names};
@@ -128,7 +128,7 @@ impl<'d> Source<'d, '_> {
             found.error(definition.position(), self.id_opt(), "event-without-condition", words);
             return None;
         };
-        let expression = expression(el, self.id_opt(), found);
+        let expression = self.model.condition(el, self.id_opt(), found);
         let given = extension::attribute(definition, "variableEvents").unwrap_or_default();
         let mut changes = BTreeSet::new();
         for name in given.split(',').map(str::trim).filter(|name| !name.is_empty()) {

@@ -52,16 +52,10 @@ impl<'d> Model<'d> {
 
     pub(crate) fn sequence_flow(&self, line: &DrawnFlow<'_>, drawn: &Drawn<'_>, found: &mut Findings) -> SequenceFlow {
         let is_default = drawn.nodes[line.source].el.attribute("default") == Some(line.id.as_str());
-        let condition = line.el.child(names::BPMN, "conditionExpression").map(|el| {
-            let element = Some(line.id.as_str());
-            match extension::attribute(el, "resource") {
-                Some(resource) => {
-                    let text = self.resource(resource, el.position(), element, found);
-                    compiled(Language::Rhai, &text, el.position(), element, found)
-                }
-                None => expression(el, element, found),
-            }
-        });
+        let condition = line
+            .el
+            .child(names::BPMN, "conditionExpression")
+            .map(|el| self.condition(el, Some(line.id.as_str()), found));
         if is_default && condition.is_some() {
             let words = format!(
                 "the default flow {:?} has a condition: it is taken when no other can be, so remove one of the two",
@@ -74,6 +68,17 @@ impl<'d> Model<'d> {
             name: line.el.attribute("name").map(str::to_owned),
             condition,
             is_default,
+        }
+    }
+
+    /// An expression, or a script in a file of its own.
+    pub(super) fn condition(&self, el: Element<'_>, element: Option<&str>, found: &mut Findings) -> Compiled {
+        match extension::attribute(el, "resource") {
+            Some(resource) => {
+                let text = self.resource(resource, el.position(), element, found);
+                compiled(Language::Rhai, &text, el.position(), element, found)
+            }
+            None => expression(el, element, found),
         }
     }
 
