@@ -4,14 +4,16 @@
 //! and then true before the Event can be triggered again". One that is true when its event is armed happens at once.
 //! `camunda:variableName` and `camunda:variableEvents` say which changes are worth asking at (Camunda 7).
 
-use crate::base::id::{LocalId, ScopeId};
+use crate::base::id::{ElementId, LocalId, ScopeId};
+use crate::base::time::Timestamp;
 use crate::base::variable::Variables;
-use crate::engine::definition::Process;
+use crate::engine::definition::{Process, ProcessDefinition, StartKind};
+use crate::engine::expression::Plain;
 use crate::engine::incident::Fault;
 use crate::engine::instance::{InstanceState, OF_SCOPE, Subscription, Trigger, Wait};
 use crate::engine::step::{At, Step};
 use crate::engine::subscription::{self, TriggerSource};
-use crate::script::Compiled;
+use crate::script::{Compiled, EvaluationError};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -50,6 +52,25 @@ impl Condition {
         let named = self.variable.as_deref().is_none_or(|variable| variable == name);
         named && (self.changes.is_empty() || self.changes.contains(&change))
     }
+}
+
+/// The start events of a process whose conditions hold over this data.
+pub fn starts(definition: &ProcessDefinition, variables: &Variables, now: Timestamp) -> Result<Vec<ElementId>, Fault> {
+    let process = &definition.process;
+    let mut begun = Vec::new();
+    for start in process.start_triggers.iter().filter(|start| matches!(start.kind, StartKind::Condition)) {
+        let Some(TriggerSource::Condition(condition)) = process.node(start.node).element.trigger() else { continue };
+        let mut plain = Plain { variables, definition: Some(definition), now, token: None };
+        match condition.expression.condition(&mut plain) {
+            Ok(true) => begun.push(start.element.clone()),
+            Ok(false) | Err(EvaluationError::UnknownVariable(_)) => {}
+            Err(error) => {
+                let words = format!("{}: {}: {error}", start.element, condition.expression.source());
+                return Err(Fault::expression(words));
+            }
+        }
+    }
+    Ok(begun)
 }
 
 /// Notes at the armed conditions that there is something to ask about. Stored with them: a bounded run asks in a later

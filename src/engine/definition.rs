@@ -71,7 +71,12 @@ pub struct StartTrigger {
 pub enum StartKind {
     Message(Compiled),
     Signal(Compiled),
-    Timer { kind: crate::base::time::TimerKind, text: Compiled },
+    /// Asked when somebody tells of data (`POST /condition`).
+    Condition,
+    Timer {
+        kind: crate::base::time::TimerKind,
+        text: Compiled,
+    },
 }
 
 #[derive(Debug)]

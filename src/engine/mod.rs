@@ -9,7 +9,7 @@ mod cancel;
 pub mod command;
 mod compensation;
 pub mod compile;
-mod condition;
+pub mod condition;
 pub mod definition;
 pub mod document;
 pub mod elements;

@@ -298,10 +298,11 @@ fn arm_anew(step: &mut Step, scope: ScopeId, id: LocalId, subscription: &Subscri
             }
         }
         // It was evaluated before: its variables have changed since.
-        Err(fault) => match owner.or_else(|| step.scope(scope).owner.and_then(|owner| step.at(owner))) {
-            Some(at) => step.raise(at, fault),
-            None => {}
-        },
+        Err(fault) => {
+            if let Some(at) = owner.or_else(|| step.scope(scope).owner.and_then(|owner| step.at(owner))) {
+                step.raise(at, fault);
+            }
+        }
     }
 }
 

@@ -214,6 +214,8 @@ fn evaluate(trigger: &StartTrigger, now: Timestamp) -> Result<Start, Rejection> 
             let signal = as_text(name).ok_or_else(|| wrong("the signal's name is null".into()))?;
             Ok(Start { element, message: None, signal: Some(signal), due: None, cycle: None })
         }
+        // Its row names nothing: it is asked when data is told.
+        StartKind::Condition => Ok(Start { element, message: None, signal: None, due: None, cycle: None }),
         StartKind::Timer { kind, text } => {
             let text = text.evaluate(&mut plain).map_err(|error| wrong(error.to_string()))?;
             let text = as_text(text).unwrap_or_default();

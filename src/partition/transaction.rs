@@ -152,7 +152,7 @@ pub enum DefinitionKind {
     Decision,
 }
 
-/// A start event that waits for a message or a time.
+/// A start event that waits for a message, a signal or a time; for a condition, if for none of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartRow {
     pub definition: DefinitionId,

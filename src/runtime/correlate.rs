@@ -6,6 +6,7 @@
 use crate::base::id::{DefinitionId, ElementId, InstanceId, LocalId};
 use crate::base::variable::Variables;
 use crate::engine::command::{Command, Create, Rejection};
+use crate::engine::condition;
 use crate::engine::instance::{Instance, OF_SCOPE};
 use crate::partition::transaction::CommandKey;
 use crate::partition::{Notice, Reply, Which, Work};
@@ -47,6 +48,8 @@ pub enum CorrelateError {
     Nobody(String),
     #[error("Cannot correlate message '{name}': {count} executions match the correlation keys")]
     Several { name: String, count: usize },
+    #[error("{0}")]
+    Condition(String),
     #[error(transparent)]
     Submit(#[from] SubmitError),
     #[error(transparent)]
@@ -117,6 +120,30 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// Starts the processes whose conditional start events hold over this data: of one tenant, or of one definition.
+    pub async fn start_by_condition(
+        &self,
+        selector: &Selector,
+        payload: &Payload,
+    ) -> Result<Vec<InstanceId>, CorrelateError> {
+        let mut begun = Vec::new();
+        for start in self.store().condition_starts().await? {
+            let of = selector.tenant.as_ref().is_none_or(|tenant| *tenant == start.tenant)
+                && selector.definition.is_none_or(|definition| definition == start.definition);
+            if !of {
+                continue;
+            }
+            let Some(definition) = self.definition(start.definition).await? else { continue };
+            let holds = condition::starts(&definition, &payload.variables, self.clock().now());
+            let holds = holds.map_err(|fault| CorrelateError::Condition(fault.message))?;
+            if holds.contains(&start.element) {
+                let key = selector.business_key.clone();
+                begun.extend(self.start_at(start.definition, start.element, key, payload).await?);
+            }
+        }
+        Ok(begun)
     }
 
     /// Armed subscriptions that fit, oldest first; the owner checks again when the message comes.

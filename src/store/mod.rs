@@ -225,6 +225,11 @@ impl Store {
         on!(self, database => database.waiters(true, name, None).await)
     }
 
+    /// Start events that wait for a condition.
+    pub async fn condition_starts(&self) -> Result<Vec<StartRow>, StoreError> {
+        on!(self, database => database.condition_starts().await)
+    }
+
     /// Start events that wait for this signal.
     pub async fn signal_starts(&self, name: &str) -> Result<Vec<StartRow>, StoreError> {
         on!(self, database => database.signal_starts(name).await)

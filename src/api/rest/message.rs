@@ -1,5 +1,6 @@
 //! `/message`, `/condition`: words from outside that name no instance.
 
+use super::definition::Named;
 use super::{Words, execution, instance};
 use crate::api::call::{Call, submit_error};
 use crate::api::error::{Answer, ApiError};
@@ -7,7 +8,7 @@ use crate::api::json::{Json, json, no_content};
 use crate::api::value;
 use crate::api::wire;
 use crate::base::access::NO_TENANT;
-use crate::base::variable::{Variable, Variables};
+use crate::base::variable::Variables;
 use crate::runtime::correlate::{CorrelateError, Payload, Receiver, Selector};
 use serde::Deserialize;
 use serde_json::{Value, json as shape};
@@ -128,6 +129,7 @@ async fn deliver(
 fn correlate_error(error: CorrelateError) -> ApiError {
     let words = |text: String| format!("org.camunda.bpm.engine.MismatchingMessageCorrelationException: {text}");
     match error {
+        CorrelateError::Condition(why) => refused(why),
         CorrelateError::Nobody(_) | CorrelateError::Several { .. } => {
             refused(words(error.to_string())).because("mismatch")
         }
@@ -158,15 +160,38 @@ async fn result(call: &Call, receiver: &Receiver) -> Result<Value, ApiError> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Condition {
     variables: Option<Value>,
+    business_key: Option<String>,
+    tenant_id: Option<String>,
+    without_tenant_id: Option<bool>,
+    process_definition_id: Option<String>,
 }
 
-/// Models with conditional start events are not run by this version: none is started.
-pub(super) async fn condition(_call: Call, Json(body): Json<Condition>) -> Answer {
-    let given: Variables = value::read_all(body.variables.as_ref())?;
-    if given.values().all(|variable: &Variable| variable.value.is_null()) {
+/// Starts every process whose conditional start event holds over these variables.
+pub(super) async fn condition(call: Call, Json(body): Json<Condition>) -> Answer {
+    let variables: Variables = value::read_all(body.variables.as_ref())?;
+    if body.tenant_id.is_some() && body.without_tenant_id == Some(true) {
+        let words = "Parameter 'tenantId' cannot be used together with parameter 'withoutTenantId'.";
+        return Err(ApiError::invalid(words));
+    }
+    if variables.is_empty() {
         return Err(ApiError::invalid("No variables supplied: a condition is evaluated over some."));
     }
-    json(shape!([]))
+    let definition = match &body.process_definition_id {
+        None => None,
+        Some(id) => Some(crate::base::id::DefinitionId(Named::Id(id.clone()).find(&call).await?.id)),
+    };
+    let payload = Payload { variables, user: Some(call.caller.user.clone()), ..Payload::default() };
+    let mut started = Vec::new();
+    for tenant in tenants(&call, body.tenant_id.as_ref(), body.without_tenant_id) {
+        let business_key = body.business_key.clone();
+        let selector = Selector { tenant, business_key, definition, ..Selector::default() };
+        let begun = call.state.node().start_by_condition(&selector, &payload).await.map_err(correlate_error)?;
+        for id in begun {
+            started.push(instance::started(&call, id).await?);
+        }
+    }
+    json(started)
 }

@@ -73,7 +73,7 @@ fn failed(error: CorrelateError) -> ApiError {
             submit_error(error, Words { kind: "RestException", attempt: "Cannot deliver the signal" })
         }
         CorrelateError::Store(error) => error.into(),
-        error @ (CorrelateError::Nobody(_) | CorrelateError::Several { .. }) => {
+        error @ (CorrelateError::Nobody(_) | CorrelateError::Several { .. } | CorrelateError::Condition(_)) => {
             ApiError::refused("RestException", error.to_string())
         }
     }

@@ -193,10 +193,10 @@ fn start_triggers(graph: &Graph<FlowNode, crate::engine::definition::SequenceFlo
         let kind = match instantiating(graph, node).filter(|_| flow_node.parent.is_none())? {
             TriggerSource::Message { name } => StartKind::Message(name.clone()),
             TriggerSource::Signal { name } => StartKind::Signal(name.clone()),
+            TriggerSource::Condition(_) => StartKind::Condition,
             TriggerSource::Timer { kind, text } => StartKind::Timer { kind: *kind, text: text.clone() },
             TriggerSource::Error { .. }
             | TriggerSource::Escalation { .. }
-            | TriggerSource::Condition(_)
             | TriggerSource::Cancel
             | TriggerSource::Multiple { .. }
             | TriggerSource::Compensation => return None,

@@ -25,7 +25,7 @@ impl StartEvent {
                 let kinds = ["message", "timer", "error", "escalation", "signal", "conditional", "compensate"];
                 Some(source.required_trigger(&kinds, found))
             }
-            false => source.trigger(&["message", "timer", "signal"], found),
+            false => source.trigger(&["message", "timer", "signal", "conditional"], found),
         };
         if matches!(trigger, Some(TriggerSource::Multiple { .. })) && !of_event {
             let words = "this start event has several triggers: draw one start event for each";

@@ -49,6 +49,12 @@ impl Database {
         Ok(starts.into_iter().filter(|start| start.signal.as_deref() == Some(name)).collect())
     }
 
+    /// Start events that wait for a condition; only latest versions have rows.
+    pub(in crate::store) async fn condition_starts(&self) -> Result<Vec<StartRow>, StoreError> {
+        let waits = |start: &StartRow| start.message.is_none() && start.signal.is_none() && start.due.is_none();
+        Ok(self.starts().await?.into_iter().filter(waits).collect())
+    }
+
     /// Start events that wait for this message; only latest versions have rows.
     pub(in crate::store) async fn message_starts(&self, name: &str) -> Result<Vec<StartRow>, StoreError> {
         let starts = self.starts().await?;
