@@ -22,6 +22,8 @@ pub const AGENDA_STEPS_MAX: usize = 1_000;
 pub const RUN_STEPS_MAX: u32 = 100_000;
 /// Calls and scopes nest at most so deep; a model that calls itself ends here.
 pub const NESTING_DEPTH_MAX: u32 = 100;
+/// Tokens that an activity takes to begin or gives at its end; more is a slip of the pen.
+pub const QUANTITY_MAX: usize = 1_000;
 /// Children of a multi-instance made per commit.
 pub const MULTI_INSTANCE_CHUNK: usize = 100;
 pub const MULTI_INSTANCE_MAX: usize = 100_000;

@@ -6,6 +6,7 @@
 
 use crate::base::id::{LocalId, ScopeId};
 use crate::base::variable::Variables;
+use crate::engine::definition::Process;
 use crate::engine::incident::Fault;
 use crate::engine::instance::{InstanceState, OF_SCOPE, Subscription, Trigger, Wait};
 use crate::engine::step::{At, Step};
@@ -60,8 +61,7 @@ pub(super) fn changed(step: &mut Step, name: &str, change: Change) {
     let process = Arc::clone(&step.process);
     let asks = |armed: &Subscription| {
         let idle = matches!(armed.trigger, Trigger::Condition { ask: false, .. });
-        let source = process.node(armed.catches).element.trigger();
-        idle && matches!(source, Some(TriggerSource::Condition(condition)) if condition.asks_at(name, change))
+        idle && condition_of(&process, armed).is_some_and(|condition| condition.asks_at(name, change))
     };
     for (id, armed) in armed(step, asks) {
         let Trigger::Condition { held, .. } = armed.trigger else { continue };
@@ -95,11 +95,8 @@ fn ask_these(step: &mut Step, conditions: Vec<LocalId>) -> bool {
     for id in conditions {
         // An earlier one may have ended it.
         let Some((scope, armed)) = step.instance.subscription(id) else { continue };
-        let (armed, Some(TriggerSource::Condition(condition))) =
-            (armed.clone(), process.node(armed.catches).element.trigger())
-        else {
-            continue;
-        };
+        let armed = armed.clone();
+        let Some(condition) = condition_of(&process, &armed) else { continue };
         let owner = step.at(armed.owner);
         if owner.is_some_and(|owner| matches!(step.token(owner).wait, Wait::Incident(_))) {
             continue;
@@ -118,6 +115,15 @@ fn ask_these(step: &mut Step, conditions: Vec<LocalId>) -> bool {
         }
     }
     happened
+}
+
+/// The condition that an armed event waits for.
+fn condition_of<'p>(process: &'p Process, armed: &Subscription) -> Option<&'p Condition> {
+    let Trigger::Condition { part, .. } = armed.trigger else { return None };
+    match process.node(armed.catches).element.trigger()?.parts().get(part)? {
+        TriggerSource::Condition(condition) => Some(condition),
+        _other => None,
+    }
 }
 
 fn armed(step: &Step, fits: impl Fn(&Subscription) -> bool) -> Vec<(LocalId, Subscription)> {

@@ -87,6 +87,8 @@ pub struct FlowNode {
     pub incoming: Vec<FlowIx>,
     pub outgoing: Vec<FlowIx>,
     pub boundary: Vec<NodeIx>,
+    /// Tokens that it takes to begin, and that it gives on each flow when it is done.
+    pub quantities: (usize, usize),
     /// The activity that undoes this one.
     pub handler: Option<NodeIx>,
     /// It undoes others: no flow leads to it.

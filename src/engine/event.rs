@@ -37,6 +37,11 @@ pub enum Event {
         token: TokenId,
         at: ElementId,
     },
+    /// A complex gateway has begun; its token stays until the rest has come.
+    GatewayBegun {
+        token: TokenId,
+        at: ElementId,
+    },
     FlowTaken {
         flow: ElementId,
     },

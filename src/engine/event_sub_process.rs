@@ -30,9 +30,10 @@ pub(super) fn prepare(
         if let Some(event) = process.node(*start).element.start()
             && let Some(source) = event.trigger.as_ref().filter(|source| !matches!(source, TriggerSource::Compensation))
         {
-            let trigger = evaluate_from(step, scope, at, source)?;
-            let (catches, interrupting, since) = (*start, event.interrupting, step.now);
-            prepared.push(Subscription { owner: OF_SCOPE, catches, trigger, interrupting, since });
+            for trigger in evaluate_from(step, scope, at, source)? {
+                let (catches, interrupting, since) = (*start, event.interrupting, step.now);
+                prepared.push(Subscription { owner: OF_SCOPE, catches, trigger, interrupting, since });
+            }
         }
     }
     Ok(prepared)

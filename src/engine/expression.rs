@@ -17,10 +17,15 @@ struct View<'v, 'a> {
     step: &'v mut Step<'a>,
     scope: ScopeId,
     token: Option<At>,
+    /// Beside the variables, under names of their own.
+    known: &'v [(&'v str, Value)],
 }
 
 impl Surroundings for View<'_, '_> {
     fn variable(&self, name: &str) -> Option<Value> {
+        if let Some((_, value)) = self.known.iter().find(|(known, _)| *known == name) {
+            return Some(value.clone());
+        }
         self.step.look_up(self.scope, name).map(|(_, variable)| variable.value.clone())
     }
 
@@ -29,7 +34,7 @@ impl Surroundings for View<'_, '_> {
     }
 
     fn names(&self) -> Vec<String> {
-        let mut names = BTreeSet::new();
+        let mut names: BTreeSet<String> = self.known.iter().map(|(name, _)| (*name).to_owned()).collect();
         let mut current = Some(self.scope);
         while let Some(id) = current {
             let scope = self.step.scope(id);
@@ -91,7 +96,7 @@ impl Step<'_> {
         expression: &Compiled,
     ) -> Result<Value, Fault> {
         expression
-            .evaluate(&mut View { step: self, scope, token })
+            .evaluate(&mut View { step: self, scope, token, known: &[] })
             .map_err(|e| Fault::expression(format!("{}: {e}", expression.source())))
     }
 
@@ -110,13 +115,26 @@ impl Step<'_> {
 
     pub(crate) fn holds_from(&mut self, scope: ScopeId, at: At, condition: &Compiled) -> Result<bool, Fault> {
         condition
-            .condition(&mut View { step: self, scope, token: Some(at) })
+            .condition(&mut View { step: self, scope, token: Some(at), known: &[] })
+            .map_err(|e| Fault::expression(format!("{}: {e}", condition.source())))
+    }
+
+    /// A condition that sees facts of its element beside the variables.
+    pub(crate) fn holds_knowing(
+        &mut self,
+        at: At,
+        condition: &Compiled,
+        known: &[(&str, Value)],
+    ) -> Result<bool, Fault> {
+        let scope = self.variable_scope(at);
+        condition
+            .condition(&mut View { step: self, scope, token: Some(at), known })
             .map_err(|e| Fault::expression(format!("{}: {e}", condition.source())))
     }
 
     /// A conditional event's condition: what is not there yet cannot make it true.
     pub(crate) fn has_come(&mut self, scope: ScopeId, token: Option<At>, condition: &Compiled) -> Result<bool, Fault> {
-        match condition.condition(&mut View { step: self, scope, token }) {
+        match condition.condition(&mut View { step: self, scope, token, known: &[] }) {
             Err(EvaluationError::UnknownVariable(_)) => Ok(false),
             result => result.map_err(|e| Fault::expression(format!("{}: {e}", condition.source()))),
         }
@@ -125,7 +143,7 @@ impl Step<'_> {
     /// Runs a script within its inline budget.
     pub(crate) fn run_script(&mut self, at: At, script: &Script) -> Result<Value, ScriptError> {
         let scope = self.variable_scope(at);
-        script.run(Budget::Inline, &mut View { step: self, scope, token: Some(at) })
+        script.run(Budget::Inline, &mut View { step: self, scope, token: Some(at), known: &[] })
     }
 }
 

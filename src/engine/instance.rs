@@ -223,9 +223,16 @@ pub enum Trigger {
         held: bool,
         /// Something has changed since.
         ask: bool,
+        /// Which of the triggers of its event it is.
+        #[serde(default, skip_serializing_if = "is_first")]
+        part: usize,
     },
     /// The transaction was cancelled.
     Cancel,
+}
+
+fn is_first(part: &usize) -> bool {
+    *part == 0
 }
 
 /// The owner of what a scope itself waits for: the start events of its event sub-processes. No token has this number.

@@ -52,11 +52,13 @@ impl Step<'_> {
     /// What a condition was when it was asked, and whether it is to be asked again.
     pub(super) fn asked(&mut self, id: LocalId, held: bool, ask: bool) {
         let Some((scope, armed)) = self.instance.subscription(id) else { return };
-        if matches!(armed.trigger, Trigger::Condition { held: before, ask: asks } if (before, asks) == (held, ask)) {
+        let Trigger::Condition { part, .. } = armed.trigger else { return };
+        let now = Trigger::Condition { held, ask, part };
+        if armed.trigger == now {
             return;
         }
         if let Some(armed) = self.touch(scope).subscriptions.get_mut(&id) {
-            armed.trigger = Trigger::Condition { held, ask };
+            armed.trigger = now;
         }
     }
 }

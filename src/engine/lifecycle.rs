@@ -9,6 +9,7 @@ use crate::base::limits::{AGENDA_STEPS_MAX, RUN_STEPS_MAX};
 use crate::base::variable::Variables;
 use crate::engine::definition::{FlowIx, Looping, NodeIx};
 use crate::engine::elements::{Behavior, Element};
+use crate::engine::event::Event;
 use crate::engine::incident::{BpmnError, Fault, IncidentKind};
 use crate::engine::instance::{InstanceState, OF_SCOPE, ScopeKind, Stage, Wait};
 use crate::engine::job::JobKind;
@@ -22,6 +23,8 @@ use std::sync::Arc;
 pub(crate) enum Next {
     Wait(Wait),
     Leave(Outgoing),
+    /// These flows get a token, and its own waits for the rest (complex gateway).
+    Begin(Vec<FlowIx>),
     Throw(BpmnError),
     Fault(Fault),
     /// Tells those around of this code, then leaves, if it is still there.
@@ -30,6 +33,8 @@ pub(crate) enum Next {
     Broadcast(String),
     /// Undoes what was completed around it, or one activity; then leaves.
     Compensate(Option<NodeIx>),
+    /// Several triggers: these first, then the last, if the token is still there.
+    Also(Vec<Next>, Box<Next>),
     /// Ends every other token of the scope.
     Terminate,
     /// Undoes and leaves the transaction around it.
@@ -167,6 +172,9 @@ fn enter(step: &mut Step, token: TokenId, admitted: bool) {
         return step.raise(at, Fault::new(IncidentKind::Limit, message));
     }
     let inner = step.scope(at.scope).kind == ScopeKind::Inner;
+    if node.quantities.0 > 1 && !inner && !admitted && waits_for_others(step, at, node.quantities.0) {
+        return;
+    }
     if node.save_points(inner).0 && !admitted {
         return continue_later(step, at);
     }
@@ -203,15 +211,22 @@ pub(super) fn apply(step: &mut Step, at: At, next: Next, armed: Vec<crate::engin
             armed.into_iter().for_each(|subscription| _ = step.arm(at.scope, subscription));
         }
         Next::Leave(outgoing) => step.agenda.push(Work::Leave { token: at.token, outgoing, admitted: false }),
+        Next::Begin(flows) => begin(step, at, flows),
         Next::Throw(error) => throw::throw(step, at, error),
         Next::Fault(fault) => step.raise(at, fault),
-        Next::Escalate(code) => {
-            throw::escalate(step, at, code, Variables::new());
+        Next::Escalate(_) | Next::Broadcast(_) => {
+            tell(step, at, next);
             thrown(step, at);
         }
-        Next::Broadcast(name) => {
-            subscription::broadcast(step, name);
-            thrown(step, at);
+        Next::Also(others, last) => {
+            for other in others {
+                if step.at(at.token).is_some() {
+                    tell(step, at, other);
+                }
+            }
+            if step.at(at.token).is_some() {
+                apply(step, at, *last, armed);
+            }
         }
         Next::Compensate(activity) => {
             if compensation::throw(step, at, activity).is_none() {
@@ -222,6 +237,44 @@ pub(super) fn apply(step: &mut Step, at: At, next: Next, armed: Vec<crate::engin
         Next::CancelTransaction => cancel::cancel_transaction(step, at),
         Next::TransactionCancelled => cancel::transaction_cancelled(step, at),
     }
+}
+
+/// Tells others, without moving the token.
+fn tell(step: &mut Step, at: At, what: Next) {
+    match what {
+        Next::Escalate(code) => throw::escalate(step, at, code, Variables::new()),
+        Next::Broadcast(name) => subscription::broadcast(step, name),
+        other => unreachable!("compiled: only these are thrown beside others, not {other:?}"),
+    }
+}
+
+/// A gateway gives tokens and stays, to wait for the rest.
+fn begin(step: &mut Step, at: At, flows: Vec<FlowIx>) {
+    let process = Arc::clone(&step.process);
+    step.set_stage(at, Stage::Active);
+    step.set_wait(at, Wait::Join);
+    step.events.push(Event::GatewayBegun { token: at.token, at: step.element_id(at.node) });
+    for flow in flows {
+        step.take(flow);
+        start_token(step, at.scope, process.target(flow), Some(flow));
+    }
+}
+
+/// Whether a token waits for others of its kind before it may enter: a start quantity. The last one takes the others with it.
+fn waits_for_others(step: &mut Step, at: At, quantity: usize) -> bool {
+    let same = |token: &crate::engine::instance::Token| {
+        token.at == at.node && token.wait == Wait::Join && token.stage == Stage::Entering
+    };
+    let waiting = step.scope(at.scope).tokens.iter().filter(|(_, token)| same(token)).map(|(id, _)| *id);
+    let others: Vec<TokenId> = waiting.take(quantity - 1).collect();
+    if others.len() < quantity - 1 {
+        step.set_wait(at, Wait::Join);
+        return true;
+    }
+    for token in others {
+        step.join(At { token, ..at });
+    }
+    false
 }
 
 /// Goes on behind a throwing event, unless what it threw has ended it.
@@ -266,8 +319,10 @@ fn leave(step: &mut Step, token: TokenId, outgoing: Outgoing, admitted: bool) {
     subscription::disarm_all(step, at.scope, token);
     step.consume(at);
     for flow in flows {
-        step.take(flow);
-        start_token(step, at.scope, process.target(flow), Some(flow));
+        for _ in 0..node.quantities.1 {
+            step.take(flow);
+            start_token(step, at.scope, process.target(flow), Some(flow));
+        }
     }
     if let Some(target) = link {
         start_token(step, at.scope, target, None);
@@ -343,9 +398,11 @@ pub(super) fn leave_again(step: &mut Step, at: At, admitted: bool) {
     match process.node(at.node).element.choose(step, at) {
         Next::Leave(outgoing) => step.agenda.push(Work::Leave { token: at.token, outgoing, admitted }),
         other @ (Next::Wait(_)
+        | Next::Begin(_)
         | Next::Throw(_)
         | Next::Fault(_)
         | Next::Escalate(_)
+        | Next::Also(..)
         | Next::Broadcast(_)
         | Next::Compensate(_)
         | Next::Terminate
@@ -390,7 +447,17 @@ fn scope_done(step: &mut Step, id: ScopeId) {
     }
 }
 
-/// Asks inclusive joins again once everything rests; true if one of them fired.
+/// Tokens that a complex gateway has left over are the first of its next turn.
+fn begin_anew(step: &mut Step, at: At) {
+    let left =
+        step.scope(at.scope).tokens.iter().find(|(_, t)| t.at == at.node && t.wait == Wait::Join).map(|(id, _)| *id);
+    if let Some(token) = left {
+        step.token_mut(At { token, ..at }).wait = Wait::Nothing;
+        step.agenda.push(Work::Enter { token, admitted: true });
+    }
+}
+
+/// Asks inclusive and complex joins again once everything rests; true if one of them fired.
 fn recheck_inclusive_joins(step: &mut Step) -> bool {
     if step.process.reach.is_empty() || step.head().state != InstanceState::Active {
         return false;
@@ -406,13 +473,19 @@ fn recheck_inclusive_joins(step: &mut Step) -> bool {
         if step.at(at.token).is_none() {
             continue;
         }
-        if let Element::InclusiveGateway(gateway) = &process.node(at.node).element
-            && let Some(next) = gateway.fire_if_ready(step, at)
-        {
+        let next = match &process.node(at.node).element {
+            Element::InclusiveGateway(gateway) => gateway.fire_if_ready(step, at),
+            Element::ComplexGateway(gateway) => gateway.reset_if_ready(step, at),
+            _other => None,
+        };
+        if let Some(next) = next {
             step.token_mut(at).wait = Wait::Nothing;
             // It has joined: should its choice fail, only the choice is made again.
             step.set_stage(at, Stage::Leaving);
             apply(step, at, next, Vec::new());
+            if matches!(process.node(at.node).element, Element::ComplexGateway(_)) {
+                begin_anew(step, at);
+            }
             return true;
         }
     }

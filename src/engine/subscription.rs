@@ -40,8 +40,32 @@ pub enum TriggerSource {
     Condition(Condition),
     /// A cancel boundary event.
     Cancel,
+    /// Any of these, or all of them.
+    Multiple {
+        parts: Vec<TriggerSource>,
+        parallel: bool,
+    },
     /// At a boundary: undoes its activity. At the start of an event sub-process: undoes the sub-process around it.
     Compensation,
+}
+
+impl TriggerSource {
+    /// Each trigger of its own.
+    pub fn parts(&self) -> &[Self] {
+        match self {
+            Self::Multiple { parts, .. } => parts,
+            single => std::slice::from_ref(single),
+        }
+    }
+
+    /// All of its triggers have to come.
+    pub fn is_parallel(&self) -> bool {
+        matches!(self, Self::Multiple { parallel: true, .. })
+    }
+
+    pub fn is_conditional(&self) -> bool {
+        self.parts().iter().any(|part| matches!(part, Self::Condition(_)))
+    }
 }
 
 /// Evaluates the boundary events of an activity before it begins, so that a failing expression has no effect.
@@ -52,20 +76,21 @@ pub(super) fn prepare(step: &mut Step, at: At) -> Result<Vec<Subscription>, Faul
         if let Some(event) = process.node(*node).element.boundary()
             && !matches!(event.trigger, TriggerSource::Compensation)
         {
-            let trigger = evaluate(step, at, &event.trigger)?;
-            prepared.push(Subscription {
-                owner: at.token,
-                catches: *node,
-                trigger,
-                interrupting: event.interrupting,
-                since: step.now,
-            });
+            for trigger in evaluate(step, at, &event.trigger)? {
+                prepared.push(Subscription {
+                    owner: at.token,
+                    catches: *node,
+                    trigger,
+                    interrupting: event.interrupting,
+                    since: step.now,
+                });
+            }
         }
     }
     Ok(prepared)
 }
 
-pub(crate) fn evaluate(step: &mut Step, at: At, source: &TriggerSource) -> Result<Trigger, Fault> {
+pub(crate) fn evaluate(step: &mut Step, at: At, source: &TriggerSource) -> Result<Vec<Trigger>, Fault> {
     let scope = step.variable_scope(at);
     evaluate_from(step, scope, Some(at), source)
 }
@@ -76,6 +101,16 @@ pub(super) fn evaluate_from(
     scope: ScopeId,
     at: Option<At>,
     source: &TriggerSource,
+) -> Result<Vec<Trigger>, Fault> {
+    let parts = source.parts().iter().enumerate();
+    parts.map(|(part, source)| evaluate_part(step, (scope, at), source, part)).collect()
+}
+
+fn evaluate_part(
+    step: &mut Step,
+    (scope, at): (ScopeId, Option<At>),
+    source: &TriggerSource,
+    part: usize,
 ) -> Result<Trigger, Fault> {
     match source {
         TriggerSource::Timer { kind, text } => {
@@ -94,17 +129,18 @@ pub(super) fn evaluate_from(
             None => Err(Fault::expression("the signal's name is null")),
         },
         TriggerSource::Escalation { code } => Ok(Trigger::Escalation { code: code.clone() }),
-        TriggerSource::Condition(_) => Ok(Trigger::Condition { held: false, ask: true }),
+        TriggerSource::Condition(_) => Ok(Trigger::Condition { held: false, ask: true, part }),
         TriggerSource::Cancel => Ok(Trigger::Cancel),
-        TriggerSource::Compensation => unreachable!("what undoes is not armed"),
+        TriggerSource::Compensation | TriggerSource::Multiple { .. } => unreachable!("compiled: nothing to arm"),
     }
 }
 
 /// Arms what a catching node waits for, owned by the token that waits.
 pub(crate) fn arm(step: &mut Step, at: At, catches: NodeIx, source: &TriggerSource) -> Result<(), Fault> {
-    let trigger = evaluate(step, at, source)?;
     let since = step.now;
-    step.arm(at.scope, Subscription { owner: at.token, catches, trigger, interrupting: true, since });
+    for trigger in evaluate(step, at, source)? {
+        step.arm(at.scope, Subscription { owner: at.token, catches, trigger, interrupting: true, since });
+    }
     Ok(())
 }
 
@@ -171,6 +207,14 @@ pub(super) fn fire(step: &mut Step, id: LocalId, variables: Variables, local: Va
     let (scope, subscription) =
         step.instance.subscription(id).map(|(scope, s)| (scope, s.clone())).expect("checked: armed");
     step.fired(id, &subscription);
+    if waits_for_more(step, scope, id, &subscription) {
+        let owner = step.at(subscription.owner);
+        let view = owner.map_or(scope, |owner| step.variable_scope(owner));
+        for (name, variable) in variables.into_iter().chain(local) {
+            step.set_outward(view, &name, variable);
+        }
+        return step.disarm(scope, id);
+    }
     if subscription.owner == OF_SCOPE {
         if !subscription.interrupting {
             rearm_or_disarm(step, scope, id, &subscription);
@@ -231,8 +275,41 @@ pub(crate) fn place_fired(
     at
 }
 
+/// Of an event that waits for all its triggers others are still to come.
+fn waits_for_more(step: &Step, scope: ScopeId, id: LocalId, subscription: &Subscription) -> bool {
+    let source = step.process.node(subscription.catches).element.trigger();
+    let same = |other: &Subscription| (other.owner, other.catches) == (subscription.owner, subscription.catches);
+    source.is_some_and(TriggerSource::is_parallel)
+        && step.scope(scope).subscriptions.iter().any(|(other, armed)| *other != id && same(armed))
+}
+
+/// All triggers of an event that does not interrupt have come: it waits for all of them anew.
+fn arm_anew(step: &mut Step, scope: ScopeId, id: LocalId, subscription: &Subscription) {
+    step.disarm(scope, id);
+    let process = Arc::clone(&step.process);
+    let Some(source) = process.node(subscription.catches).element.trigger() else { return };
+    let owner = step.at(subscription.owner);
+    let view = owner.map_or(scope, |owner| step.variable_scope(owner));
+    match evaluate_from(step, view, owner, source) {
+        Ok(triggers) => {
+            for trigger in triggers {
+                let since = step.now;
+                step.arm(scope, Subscription { trigger, since, ..subscription.clone() });
+            }
+        }
+        // It was evaluated before: its variables have changed since.
+        Err(fault) => match owner.or_else(|| step.scope(scope).owner.and_then(|owner| step.at(owner))) {
+            Some(at) => step.raise(at, fault),
+            None => {}
+        },
+    }
+}
+
 /// A message may come again; a cycle has a next time; any other timer has fired once.
 fn rearm_or_disarm(step: &mut Step, scope: ScopeId, id: LocalId, subscription: &Subscription) {
+    if step.process.node(subscription.catches).element.trigger().is_some_and(TriggerSource::is_parallel) {
+        return arm_anew(step, scope, id, subscription);
+    }
     let Trigger::Timer { cycle, .. } = &subscription.trigger else {
         return;
     };

@@ -29,12 +29,14 @@ enum Thrown<'a> {
 impl Thrown<'_> {
     /// Whether an event waits for this, under its own code (`exactly`) or under any.
     fn fits(self, source: &TriggerSource, exactly: bool) -> bool {
-        let (code, wanted) = match (self, source) {
-            (Self::Error(code), TriggerSource::Error { code: wanted })
-            | (Self::Escalation(code), TriggerSource::Escalation { code: wanted }) => (code, wanted),
-            _others => return false,
-        };
-        if exactly { wanted.as_deref() == Some(code) } else { wanted.is_none() }
+        source.parts().iter().any(|source| {
+            let (code, wanted) = match (self, source) {
+                (Self::Error(code), TriggerSource::Error { code: wanted })
+                | (Self::Escalation(code), TriggerSource::Escalation { code: wanted }) => (code, wanted),
+                _others => return false,
+            };
+            if exactly { wanted.as_deref() == Some(code) } else { wanted.is_none() }
+        })
     }
 }
 

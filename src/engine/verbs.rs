@@ -47,6 +47,12 @@ impl Step<'_> {
         self.set_outward(scope, name, value);
     }
 
+    /// A variable of this activation.
+    pub(crate) fn set_own(&mut self, at: At, name: &str, value: Value) {
+        let own = self.own_scope(at);
+        self.set_variable(own, name, value.into());
+    }
+
     pub(crate) fn publish(&mut self, effect: Effect) {
         self.effects.push(effect);
     }

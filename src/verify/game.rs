@@ -20,6 +20,8 @@ pub struct Game {
     pub(super) last: u32,
     /// Flows whose tokens a join has taken, until it is left.
     pub(super) joined: BTreeMap<(ScopeId, NodeIx), Vec<FlowIx>>,
+    /// Flows whose tokens a complex gateway has taken, until it is left.
+    pub(super) begun: BTreeMap<(ScopeId, NodeIx), BTreeSet<FlowIx>>,
     pub(super) departure: Option<Departure>,
     /// Entries without a flow that something has announced.
     pub(super) announced: Vec<Announced>,
@@ -108,6 +110,7 @@ impl Game {
             armed: BTreeMap::new(),
             last: 0,
             joined: BTreeMap::new(),
+            begun: BTreeMap::new(),
             departure: None,
             announced: Vec::new(),
             noted: Vec::new(),
@@ -140,6 +143,12 @@ impl Game {
     pub(super) fn is_join(&self, node: NodeIx) -> bool {
         let node = self.process.node(node);
         node.incoming.len() > 1 && matches!(node.kind, "parallelGateway" | "inclusiveGateway")
+    }
+
+    /// Where tokens are taken together with others.
+    pub(super) fn gathers(&self, node: NodeIx) -> bool {
+        let of = self.process.node(node);
+        self.is_join(node) || of.quantities.0 > 1 || (of.kind == "complexGateway" && of.incoming.len() > 1)
     }
 
     /// Nothing moves any more: what should have gone on by itself is stuck.

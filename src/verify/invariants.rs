@@ -186,6 +186,7 @@ impl Ledger {
             | Event::FlowTaken { .. }
             | Event::ScopeOpened { .. }
             | Event::ScopeClosed { .. }
+            | Event::GatewayBegun { .. }
             | Event::ScopeChanged { .. }
             | Event::Compensable { .. }
             | Event::CompensationThrown { .. }

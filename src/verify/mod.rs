@@ -16,6 +16,7 @@
 
 mod compensation;
 mod game;
+mod gathering;
 pub mod invariants;
 pub mod oracle;
 mod surroundings;

@@ -100,6 +100,7 @@ impl Turn<'_> {
             },
             Event::ErrorThrown { token, caught_by: Some(event), .. }
             | Event::Escalated { token, caught_by: Some(event), .. } => self.caught(*token, event),
+            Event::GatewayBegun { token, at } => self.gateway_begun(*token, at),
             Event::ScopeChanged { scope, kind, owner, parent } => self.scope_changed(*scope, *kind, *owner, *parent),
             Event::Compensable { id, scope, at, kept } => self.can_be_undone(*id, *scope, at, *kept),
             Event::CompensationThrown { token, scope, run, activity } => {
@@ -145,7 +146,9 @@ impl Turn<'_> {
         if let Some(missing) = self.game.announced.first() {
             return Err(format!("{} happened, but no token came of it", self.game.name(missing.node)));
         }
-        if let Some(((scope, node), _)) = self.game.joined.iter().find(|(_, flows)| !flows.is_empty()) {
+        let unfinished =
+            |((_, node), flows): &(&(ScopeId, NodeIx), &Vec<FlowIx>)| !flows.is_empty() && self.game.is_join(*node);
+        if let Some(((scope, node), _)) = self.game.joined.iter().find(unfinished) {
             return Err(format!("{} in scope {scope} took tokens and was not left", self.game.name(*node)));
         }
         Ok(())
@@ -272,6 +275,8 @@ impl Turn<'_> {
         self.game.pieces.remove(&token);
         if self.game.is_join(piece.at) {
             self.join_fires(&piece, at)?;
+        } else {
+            self.gathered(&piece, at)?;
         }
         let inner = self.game.is_inner(piece.scope);
         if inner {
@@ -316,7 +321,7 @@ impl Turn<'_> {
 
     fn joined(&mut self, token: TokenId, at: &ElementId) -> Move {
         let piece = self.free(token, at)?;
-        if !self.game.is_join(piece.at) || piece.work != Work::None || piece.incident {
+        if !self.game.gathers(piece.at) || piece.work != Work::None || piece.incident {
             return Err(format!("token {token} was joined at {at}, where it did not wait to be"));
         }
         self.game.pieces.remove(&token);
@@ -352,7 +357,9 @@ impl Turn<'_> {
         let outgoing = &process.node(departure.node).outgoing;
         let ix = outgoing.iter().copied().find(|ix| process.flow(*ix).id == *flow);
         let ix = ix.ok_or_else(|| format!("{flow} does not begin at {}", process.node(departure.node).id))?;
-        if departure.pending.is_some() || departure.taken.contains(&ix) {
+        let quantity = process.node(departure.node).quantities.1;
+        let before = departure.taken.iter().filter(|taken| **taken == ix).count();
+        if departure.pending.is_some() || before >= quantity {
             return Err(format!("{flow} was taken twice, or before the last token had arrived"));
         }
         departure.taken.push(ix);
@@ -368,6 +375,12 @@ impl Turn<'_> {
         if let Some(pending) = pending {
             return Err(format!("{} was taken, but its token did not arrive", process.flow(pending).id));
         }
+        let each: BTreeSet<FlowIx> = taken.iter().copied().collect();
+        let quantity = process.node(node).quantities.1;
+        if taken.len() != each.len() * quantity {
+            return Err(format!("{id} gave {} tokens on {} flows, not {quantity} on each", taken.len(), each.len()));
+        }
+        let taken = each;
         let conditions = process.node(node).outgoing.iter().any(|flow| process.flow(*flow).condition.is_some());
         let fits = match process.node(node).kind {
             _inner if inner => taken.is_empty(),
@@ -376,6 +389,7 @@ impl Turn<'_> {
             "parallelGateway" => taken.len() == all,
             "exclusiveGateway" => taken.len() == all.min(1),
             "inclusiveGateway" => taken.len() >= all.min(1),
+            "complexGateway" => true,
             _any if conditions => taken.len() >= all.min(1),
             _any => taken.len() == all,
         };

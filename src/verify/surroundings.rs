@@ -124,9 +124,13 @@ impl Turn<'_> {
             return Err(format!("{at} fired under the number of another event"));
         }
         if let Some(scope) = scope {
-            return self.begins_event_sub_process(scope, node);
+            let more = self.waits_for_more(id, Armed { owner, scope: Some(scope), node });
+            return if more { Ok(()) } else { self.begins_event_sub_process(scope, node) };
         }
         let host = self.piece(owner)?.clone();
+        if self.waits_for_more(id, Armed { owner, scope, node }) {
+            return Ok(());
+        }
         if node == host.at {
             self.piece(owner)?.fired = true;
             return Ok(());
@@ -141,6 +145,13 @@ impl Turn<'_> {
         }
         self.game.announced.push(Announced { scope: host.scope, node, interrupts, alone: false });
         Ok(())
+    }
+
+    /// An event that waits for all its triggers.
+    fn waits_for_more(&self, id: LocalId, one: Armed) -> bool {
+        let parallel = self.game.process.node(one.node).element.trigger().is_some_and(|trigger| trigger.is_parallel());
+        let same = |(other, armed): (&LocalId, &Armed)| *other != id && *armed == one;
+        parallel && self.game.armed.iter().any(same)
     }
 
     fn begins_event_sub_process(&mut self, scope: ScopeId, start: NodeIx) -> Move {

@@ -3,6 +3,7 @@
 use super::source::{Form, Source, compiled, expression};
 use super::{Element, retry_cycle};
 use crate::base::diagnostic::Findings;
+use crate::base::limits::QUANTITY_MAX;
 use crate::bpmn::extension::{self, InOut};
 use crate::bpmn::names;
 use crate::engine::definition::{DataMapping, Looping, MultiInstance, RetryCycle, StandardLoop};
@@ -64,13 +65,22 @@ impl Source<'_, '_> {
         })
     }
 
+    /// How many tokens it takes to begin, and how many it gives on each flow when it is done (BPMN 2.0.2, 10.3).
+    pub(super) fn quantities(&self, found: &mut Findings) -> (usize, usize) {
+        let mut quantity = |attribute: &str| {
+            let Some(text) = self.el.attribute(attribute) else { return 1 };
+            let number = text.trim().parse().ok().filter(|number| (1..=QUANTITY_MAX).contains(number));
+            number.unwrap_or_else(|| {
+                let words =
+                    format!("{:?}: {attribute} {text:?} must be a number of tokens, 1 to {QUANTITY_MAX}", self.id());
+                found.error(self.el.attribute_position(attribute), self.id_opt(), "quantity", words);
+                1
+            })
+        };
+        (quantity("startQuantity"), quantity("completionQuantity"))
+    }
+
     fn refuse_other_repetition(&self, found: &mut Findings) {
-        for attribute in ["startQuantity", "completionQuantity"] {
-            if self.el.attribute(attribute).is_some_and(|quantity| quantity != "1") {
-                let words = format!("{:?}: {attribute} other than 1 does not run yet", self.id());
-                found.error(self.el.attribute_position(attribute), self.id_opt(), "element-not-supported", words);
-            }
-        }
         self.refuse_data_associations(found);
     }
 

@@ -12,40 +12,47 @@ use crate::script::{Compiled, Language};
 use std::collections::BTreeSet;
 
 impl<'d> Source<'d, '_> {
-    /// The single event definition, of the kinds that run in this position.
-    pub(crate) fn event_definition(
+    /// The event definitions, each of a kind that runs in this position.
+    pub(crate) fn event_definitions(
         &self,
         kinds: &[&'static str],
         found: &mut Findings,
-    ) -> Option<(&'static str, Element<'d>)> {
+    ) -> Vec<(&'static str, Element<'d>)> {
         let referenced = self.referenced_definitions(found);
         let own =
             self.el.children().filter(|el| el.namespace() == names::BPMN && el.name().ends_with("EventDefinition"));
-        let all: Vec<Element<'d>> = own.chain(referenced).collect();
-        let [definition] = all.as_slice() else {
-            if let Some(second) = all.get(1) {
-                let words = format!(
-                    "event {:?} has several triggers; multiple events do not run yet: draw one event for each",
-                    self.id()
-                );
-                found.error(second.position(), self.id_opt(), "element-not-supported", words);
+        let mut all = Vec::new();
+        for definition in own.chain(referenced) {
+            let name = definition.name().trim_end_matches("EventDefinition");
+            match kinds.iter().find(|kind| **kind == name) {
+                Some(kind) => all.push((*kind, definition)),
+                None => {
+                    let words = format!(
+                        "event {:?}: {} does not run in {}; it may be {}",
+                        self.id(),
+                        article(definition.name()),
+                        article(self.el.name()),
+                        any_of(kinds)
+                    );
+                    found.error(definition.position(), self.id_opt(), "element-not-supported", words);
+                }
             }
-            return None;
-        };
-        let name = definition.name().trim_end_matches("EventDefinition");
-        match kinds.iter().find(|kind| **kind == name) {
-            Some(kind) => Some((kind, *definition)),
-            None => {
-                let words = format!(
-                    "event {:?}: {} does not run in {}; it may be {}",
-                    self.id(),
-                    article(definition.name()),
-                    article(self.el.name()),
-                    any_of(kinds)
-                );
-                found.error(definition.position(), self.id_opt(), "element-not-supported", words);
-                None
-            }
+        }
+        all
+    }
+
+    /// Triggers that stand alone: with another beside them nobody could say what happens.
+    pub(crate) fn refuse_beside_others(&self, alone: &[&str], all: &[(&str, Element<'d>)], found: &mut Findings) {
+        let mut lonely = all.iter().filter(|(kind, _)| alone.contains(kind));
+        if all.len() > 1
+            && let Some((kind, definition)) = lonely.next()
+        {
+            let words = format!(
+                "event {:?} has several triggers, and {} event stands alone: draw one event for each",
+                self.id(),
+                article(kind)
+            );
+            found.error(definition.position(), self.id_opt(), "several-triggers", words);
         }
     }
 
@@ -82,8 +89,19 @@ impl<'d> Source<'d, '_> {
         referenced.collect()
     }
 
+    /// What it waits for: one trigger, any of several, or with `parallelMultiple` all of them.
     pub(crate) fn trigger(&self, kinds: &[&'static str], found: &mut Findings) -> Option<TriggerSource> {
-        let (kind, definition) = self.event_definition(kinds, found)?;
+        let all = self.event_definitions(kinds, found);
+        let parallel = self.el.attribute("parallelMultiple") == Some("true");
+        let alone: &[&str] =
+            if parallel { &["cancel", "compensate", "error", "escalation"] } else { &["cancel", "compensate"] };
+        self.refuse_beside_others(alone, &all, found);
+        let mut parts: Vec<TriggerSource> =
+            all.into_iter().filter_map(|(kind, definition)| self.trigger_of(kind, definition, found)).collect();
+        if parts.len() > 1 { Some(TriggerSource::Multiple { parts, parallel }) } else { parts.pop() }
+    }
+
+    fn trigger_of(&self, kind: &'static str, definition: Element<'d>, found: &mut Findings) -> Option<TriggerSource> {
         match kind {
             "timer" => self.timer(definition, found),
             "message" => {

@@ -40,9 +40,7 @@ const SILENT: &[&str] = &[
 
 /// What to use instead of kinds that do not run yet.
 const LATER: &[(&str, &str)] = &[
-    ("complexGateway", "use an inclusive or exclusive gateway"),
     ("adHocSubProcess", "use a sub-process with sequence flows"),
-    ("globalTask", "use a task"),
     ("choreographyTask", "choreographies do not run"),
     ("subChoreography", "choreographies do not run"),
     ("callChoreography", "choreographies do not run"),
@@ -105,6 +103,25 @@ pub(crate) fn read<'d>(process: Element<'d>, found: &mut Findings) -> Drawn<'d> 
         drawn.connect(el, found);
     }
     drawn.check_attached(found);
+    drawn
+}
+
+/// A global task by the name of the task that it is.
+pub(crate) fn global_task(kind: &str) -> Option<&'static str> {
+    match kind {
+        "globalTask" => Some("task"),
+        "globalUserTask" => Some("userTask"),
+        "globalScriptTask" => Some("scriptTask"),
+        "globalManualTask" => Some("manualTask"),
+        "globalBusinessRuleTask" => Some("businessRuleTask"),
+        _other => None,
+    }
+}
+
+/// A task with nothing around it.
+pub(crate) fn alone<'d>(task: Element<'d>, found: &mut Findings) -> Drawn<'d> {
+    let mut drawn = Drawn::default();
+    drawn.add(task, None, found);
     drawn
 }
 

@@ -15,6 +15,7 @@ pub(crate) use crate::xml::ElementRef as Element;
 pub(crate) use flow::is_activity;
 pub use source::Form;
 pub(crate) use source::Source;
+pub(crate) use source::expression;
 
 use crate::base::diagnostic::{Diagnostic, Findings};
 use crate::base::id::ElementId;
@@ -57,14 +58,17 @@ pub fn compile(bytes: &[u8], resources: Resources<'_>) -> Result<Compiled, Vec<D
         return Err(found.list);
     }
     extension::check_vocabulary(root, &mut found);
-    for el in root.children().filter(|el| el.namespace() == names::BPMN && el.name().starts_with("global")) {
-        let words = format!("the element {} does not run here yet; call a process instead", el.name());
-        found.error(el.position(), el.attribute("id"), "element-not-supported", words);
-    }
     let model = Model::read(root, resources, &mut found);
     let executable =
         root.children().filter(|el| el.is(names::BPMN, "process") && el.attribute("isExecutable") != Some("false"));
-    let processes: Vec<Arc<Process>> = executable.map(|el| Arc::new(process(el, &model, &mut found))).collect();
+    let mut processes: Vec<Arc<Process>> = executable
+        .map(|el| {
+            let drawn = flow::read(el, &mut found);
+            Arc::new(process(el, &drawn, &model, &mut found))
+        })
+        .collect();
+    let global = root.children().filter(|el| el.namespace() == names::BPMN && flow::global_task(el.name()).is_some());
+    processes.extend(global.map(|el| Arc::new(process(el, &flow::alone(el, &mut found), &model, &mut found))));
     if processes.is_empty() && !found.has_errors() {
         let words = "no process of this file is executable: set isExecutable=\"true\" on the one that shall run";
         found.warn(root.position(), None, "nothing-executable", words);
@@ -84,36 +88,36 @@ fn name_element(diagnostic: &mut Diagnostic) {
     }
 }
 
-fn process(el: Element<'_>, model: &Model<'_>, found: &mut Findings) -> Process {
+/// A process; or a global task, which runs as a process of this one task (BPMN 2.0.2, 10.3.6).
+fn process<'d>(el: Element<'d>, drawn: &flow::Drawn<'d>, model: &Model<'d>, found: &mut Findings) -> Process {
     let id = el.attribute("id").unwrap_or_default();
     if id.is_empty() {
         found.error(el.position(), None, "missing-id", "a process needs an id");
     }
-    let drawn = flow::read(el, found);
-    constraint::check(&drawn, found);
+    constraint::check(drawn, found);
     let mut graph: Graph<FlowNode, crate::engine::definition::SequenceFlow> = Graph::new();
     let mut by_id = BTreeMap::new();
     for (index, drawn_node) in drawn.nodes.iter().enumerate() {
-        let source = Source { el: drawn_node.el, model, drawn: &drawn, index };
+        let source = Source { el: drawn_node.el, model, drawn, index };
         let node = flow_node(&source, found);
         let ix = graph.add_node(node);
         by_id.insert(ElementId::from(drawn_node.id), ix);
     }
     for line in &drawn.flows {
         let (from, to) = (NodeIx::new(line.source), NodeIx::new(line.target));
-        let ix = graph.add_edge(from, to, model.sequence_flow(line, &drawn, found));
+        let ix = graph.add_edge(from, to, model.sequence_flow(line, drawn, found));
         graph[from].outgoing.push(ix);
         graph[to].incoming.push(ix);
     }
     for (index, host) in drawn.attached() {
         graph[NodeIx::new(host)].boundary.push(NodeIx::new(index));
     }
-    for (activity, handler) in compensation::handlers(el, &drawn, found) {
+    for (activity, handler) in compensation::handlers(el, drawn, found) {
         graph[activity].handler = Some(handler);
     }
-    let links = link::pairs(&drawn, found);
+    let links = link::pairs(drawn, found);
     let reach = reach::of_inclusive_joins(&graph, &links);
-    let (starts, event_starts) = (flow::starts(&drawn, &graph), flow::event_starts(&drawn, &graph));
+    let (starts, event_starts) = (flow::starts(drawn, &graph), flow::event_starts(drawn, &graph));
     Process {
         id: ElementId::from(id),
         name: el.attribute("name").map(str::to_owned),
@@ -122,9 +126,7 @@ fn process(el: Element<'_>, model: &Model<'_>, found: &mut Findings) -> Process 
         history_ttl_days: source::history_ttl(el, found),
         startable_in_tasklist: extension::attribute(el, "isStartableInTasklist") != Some("false"),
         start_triggers: start_triggers(&graph),
-        conditional: graph
-            .node_weights()
-            .any(|node| matches!(node.element.trigger(), Some(TriggerSource::Condition(_)))),
+        conditional: graph.node_weights().any(|node| node.element.trigger().is_some_and(TriggerSource::is_conditional)),
         compensates: graph.node_weights().any(|node| node.element.compensates()),
         graph,
         by_id,
@@ -152,6 +154,7 @@ fn flow_node(source: &Source<'_, '_>, found: &mut Findings) -> FlowNode {
         incoming: Vec::new(),
         outgoing: Vec::new(),
         boundary: Vec::new(),
+        quantities: if activity { source.quantities(found) } else { (1, 1) },
         handler: None,
         for_compensation: activity && source.for_compensation(found),
         mappings: mappings(source, found),
@@ -191,6 +194,7 @@ fn start_triggers(graph: &Graph<FlowNode, crate::engine::definition::SequenceFlo
             | TriggerSource::Escalation { .. }
             | TriggerSource::Condition(_)
             | TriggerSource::Cancel
+            | TriggerSource::Multiple { .. }
             | TriggerSource::Compensation => return None,
         };
         Some(StartTrigger { node, element: flow_node.id.clone(), kind })

@@ -1,4 +1,4 @@
-//! For each inclusive join and incoming flow: from which nodes a token can still arrive on that flow without passing the
+//! For each inclusive or complex join and incoming flow: from which nodes a token can still arrive on that flow without passing the
 //! join (BPMN 2.0.2, 13.4.3). Made once, at deployment.
 
 use crate::engine::definition::{FlowIx, FlowNode, NodeIx, SequenceFlow};
@@ -11,9 +11,10 @@ pub(crate) fn of_inclusive_joins(
     graph: &Graph<FlowNode, SequenceFlow>,
     links: &BTreeMap<NodeIx, NodeIx>,
 ) -> BTreeMap<(NodeIx, FlowIx), BTreeSet<NodeIx>> {
-    let joins = graph
-        .node_indices()
-        .filter(|ix| matches!(graph[*ix].element, Element::InclusiveGateway(_)) && graph[*ix].incoming.len() > 1);
+    let joins = graph.node_indices().filter(|ix| {
+        matches!(graph[*ix].element, Element::InclusiveGateway(_) | Element::ComplexGateway(_))
+            && graph[*ix].incoming.len() > 1
+    });
     let flows = joins.flat_map(|join| graph[join].incoming.iter().map(move |flow| (join, *flow)));
     flows.map(|(join, flow)| ((join, flow), before(graph, links, join, flow))).collect()
 }

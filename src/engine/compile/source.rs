@@ -127,6 +127,11 @@ impl<'d> Source<'d, '_> {
         Some(self.id())
     }
 
+    /// Its BPMN name; of a global task that of the task.
+    pub(crate) fn kind(&self) -> &'d str {
+        super::flow::global_task(self.el.name()).unwrap_or(self.el.name())
+    }
+
     pub(crate) fn position(&self) -> Position {
         self.drawn.position(self.index)
     }
@@ -169,6 +174,10 @@ impl<'d> Source<'d, '_> {
             let words = "this transaction can be cancelled, but has no cancel boundary event, so nothing says how it goes on: attach one";
             found.warn(self.position(), self.id_opt(), "cancel-leads-nowhere", words);
         }
+    }
+
+    pub(crate) fn incoming_count(&self) -> usize {
+        self.drawn.flows.iter().filter(|flow| flow.target == self.index).count()
     }
 
     pub(crate) fn has_incoming(&self) -> bool {
@@ -318,7 +327,7 @@ pub(super) fn history_ttl(el: Element<'_>, found: &mut Findings) -> Option<u32> 
 }
 
 /// An expression element with its `language`.
-pub(super) fn expression(el: Element<'_>, element: Option<&str>, found: &mut Findings) -> Compiled {
+pub(crate) fn expression(el: Element<'_>, element: Option<&str>, found: &mut Findings) -> Compiled {
     match Language::named(el.attribute("language")) {
         Some(language) => compiled(language, el.text().trim(), el.position(), element, found),
         None => {

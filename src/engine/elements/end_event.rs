@@ -5,13 +5,15 @@
 //! sub-process ends the sub-process only, which then is done as usual.
 
 use super::implementation::Implementation;
-use super::intermediate_throw_event::{broadcast, escalate};
+use super::intermediate_throw_event::{Told, also, broadcast, escalate, last_of, told};
 use super::prelude::*;
 use crate::engine::definition::NodeIx;
 use crate::engine::lifecycle::Cause;
 
 #[derive(Debug)]
 pub struct EndEvent {
+    /// Signals and escalations that are thrown first.
+    beside: Vec<Told>,
     result: Ending,
 }
 
@@ -42,7 +44,16 @@ impl EndEvent {
             );
         }
         let kinds = ["error", "escalation", "signal", "terminate", "message", "compensate", "cancel"];
-        let result = match source.event_definition(&kinds, found) {
+        let all = source.event_definitions(&kinds, found);
+        let last = last_of(source, &["error", "terminate", "message", "compensate", "cancel"], &all, found);
+        let (beside, last) = match last {
+            _single if all.len() < 2 => (Vec::new(), all.first().copied()),
+            Some(last) => (all.iter().filter(|(kind, _)| *kind != last.0).copied().collect(), Some(last)),
+            None => (all.clone(), None),
+        };
+        let beside =
+            beside.into_iter().filter_map(|(kind, definition)| told(source, kind, definition, found)).collect();
+        let result = match last {
             None => Ending::None,
             Some((kind, definition)) => match kind {
                 "terminate" => Ending::Terminate,
@@ -64,7 +75,7 @@ impl EndEvent {
                 _message => Ending::Message(Implementation::of_message(source, definition, found)),
             },
         };
-        Self { result }
+        Self { beside, result }
     }
 
     pub(super) fn wire_kind(&self) -> &'static str {
@@ -91,7 +102,7 @@ impl Behavior for EndEvent {
     }
 
     fn enter(&self, step: &mut Step, at: At) -> Next {
-        match &self.result {
+        let last = match &self.result {
             Ending::None => Next::Leave(Outgoing::All),
             Ending::Terminate => Next::Terminate,
             Ending::Cancel => Next::CancelTransaction,
@@ -111,7 +122,8 @@ impl Behavior for EndEvent {
                     (Err(fault), _) | (_, Err(fault)) => Next::Fault(fault),
                 }
             }
-        }
+        };
+        also(step, at, &self.beside, last)
     }
 }
 

@@ -55,7 +55,7 @@ impl Behavior for EventBasedGateway {
             };
             if let Some(source) = source {
                 match subscription::evaluate(step, at, source) {
-                    Ok(trigger) => ready.push((event, trigger)),
+                    Ok(triggers) => ready.extend(triggers.into_iter().map(|trigger| (event, trigger))),
                     Err(fault) => return Next::Fault(fault),
                 }
             }

@@ -26,7 +26,7 @@ impl InclusiveGateway {
         let incoming = &process.node(at.node).incoming;
         let (taken, empty): (Vec<FlowIx>, Vec<FlowIx>) =
             incoming.iter().partition(|flow| step.parked_on(at, **flow).next().is_some());
-        if self.may_still_arrive(step, at, &taken, &empty) {
+        if Self::may_still_arrive(step, at, &taken, &empty) {
             return None;
         }
         let first: Vec<_> = taken.iter().filter_map(|flow| step.parked_on(at, *flow).next()).collect();
@@ -36,7 +36,8 @@ impl InclusiveGateway {
         Some(self.choose(step, at))
     }
 
-    fn may_still_arrive(&self, step: &Step, at: At, taken: &[FlowIx], empty: &[FlowIx]) -> bool {
+    /// A token may still come on an empty flow that cannot come on one that has its token.
+    pub(super) fn may_still_arrive(step: &Step, at: At, taken: &[FlowIx], empty: &[FlowIx]) -> bool {
         let process = step.process();
         let reaches = |flows: &[FlowIx], node| {
             flows.iter().any(|flow| process.reach.get(&(at.node, *flow)).is_some_and(|set| set.contains(&node)))

@@ -5,11 +5,21 @@
 
 use super::implementation::Implementation;
 use super::prelude::*;
+use crate::engine::compile::Element;
 use crate::engine::definition::NodeIx;
 
 #[derive(Debug)]
 pub struct IntermediateThrowEvent {
+    /// Signals and escalations that are thrown first.
+    beside: Vec<Told>,
     thrown: Thrown,
+}
+
+/// What is thrown without waiting.
+#[derive(Debug)]
+pub(super) enum Told {
+    Escalation(Option<Compiled>),
+    Signal(Option<Compiled>),
 }
 
 #[derive(Debug)]
@@ -25,7 +35,17 @@ enum Thrown {
 
 impl IntermediateThrowEvent {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        let thrown = match source.event_definition(&["message", "escalation", "signal", "compensate", "link"], found) {
+        let all = source.event_definitions(&["message", "escalation", "signal", "compensate", "link"], found);
+        source.refuse_beside_others(&["link"], &all, found);
+        let last = last_of(source, &["message", "compensate"], &all, found);
+        let (beside, thrown) = match last {
+            _single if all.len() < 2 => (Vec::new(), all.first().copied()),
+            Some(last) => (all.iter().filter(|(kind, _)| *kind != last.0).copied().collect(), Some(last)),
+            None => (all.clone(), None),
+        };
+        let beside =
+            beside.into_iter().filter_map(|(kind, definition)| told(source, kind, definition, found)).collect();
+        let thrown = match thrown {
             None => Thrown::None,
             Some(("link", _)) => {
                 let words = "leaves this throwing link event: its token goes on at the catching event of its name";
@@ -39,7 +59,7 @@ impl IntermediateThrowEvent {
             Some(("escalation", definition)) => Thrown::Escalation(source.thrown_escalation(definition, found)),
             Some((_message, definition)) => Thrown::Message(Implementation::of_message(source, definition, found)),
         };
-        Self { thrown }
+        Self { beside, thrown }
     }
 
     pub(super) fn wire_kind(&self) -> &'static str {
@@ -60,18 +80,67 @@ impl IntermediateThrowEvent {
 
 impl Behavior for IntermediateThrowEvent {
     fn enter(&self, step: &mut Step, at: At) -> Next {
-        match &self.thrown {
+        let last = match &self.thrown {
             Thrown::None => Next::Leave(Outgoing::All),
             Thrown::Message(implementation) => implementation.enter(step, at),
             Thrown::Escalation(code) => escalate(step, at, code.as_ref()),
             Thrown::Signal(name) => broadcast(step, at, name.as_ref()),
             Thrown::Link => Next::Leave(Outgoing::Link),
             Thrown::Compensation(activity) => Next::Compensate(*activity),
-        }
+        };
+        also(step, at, &self.beside, last)
     }
 
     fn choose(&self, _step: &mut Step, _at: At) -> Next {
         Next::Leave(if matches!(self.thrown, Thrown::Link) { Outgoing::Link } else { Outgoing::All })
+    }
+}
+
+/// The trigger that its token waits for, of several; only one can.
+pub(super) fn last_of<'d>(
+    source: &Source<'d, '_>,
+    waited_for: &[&str],
+    all: &[(&'static str, Element<'d>)],
+    found: &mut Findings,
+) -> Option<(&'static str, Element<'d>)> {
+    let mut last = all.iter().filter(|(kind, _)| waited_for.contains(kind));
+    let first = last.next().copied();
+    if let Some((kind, definition)) = last.next() {
+        let words =
+            format!("{kind} does not go together with {}: draw one event for each", first.map_or("", |(kind, _)| kind));
+        found.error(definition.position(), source.id_opt(), "several-triggers", words);
+    }
+    first
+}
+
+pub(super) fn told<'d>(
+    source: &Source<'d, '_>,
+    kind: &str,
+    definition: Element<'d>,
+    found: &mut Findings,
+) -> Option<Told> {
+    match kind {
+        "signal" => Some(Told::Signal(source.signal_name(definition, found))),
+        "escalation" => Some(Told::Escalation(source.thrown_escalation(definition, found))),
+        _waited_for => None,
+    }
+}
+
+/// Several triggers: what can be told at once first; none if the last could not even begin.
+pub(super) fn also(step: &mut Step, at: At, beside: &[Told], last: Next) -> Next {
+    if beside.is_empty() || matches!(last, Next::Fault(_)) {
+        return last;
+    }
+    let mut others = Vec::new();
+    for told in beside {
+        match told {
+            Told::Escalation(code) => others.push(escalate(step, at, code.as_ref())),
+            Told::Signal(name) => others.push(broadcast(step, at, name.as_ref())),
+        }
+    }
+    match others.iter().position(|other| matches!(other, Next::Fault(_))) {
+        Some(fault) => others.swap_remove(fault),
+        None => Next::Also(others, Box::new(last)),
     }
 }
 

@@ -5,6 +5,7 @@
 mod boundary_event;
 mod business_rule_task;
 mod call_activity;
+mod complex_gateway;
 mod end_event;
 mod event_based_gateway;
 mod exclusive_gateway;
@@ -28,6 +29,7 @@ pub(crate) mod user_task;
 pub use boundary_event::{BoundaryEvent, CaughtVariables};
 pub use business_rule_task::BusinessRuleTask;
 pub use call_activity::CallActivity;
+pub use complex_gateway::ComplexGateway;
 pub use end_event::EndEvent;
 pub use event_based_gateway::EventBasedGateway;
 pub use exclusive_gateway::ExclusiveGateway;
@@ -95,7 +97,7 @@ macro_rules! elements {
 
         /// The element and its BPMN name; none if this kind does not run.
         pub(crate) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Option<(&'static str, Element)> {
-            match source.el.name() {
+            match source.kind() {
                 $($kind => Some(($kind, Element::$variant($variant::parse(source, found)))),)*
                 _unknown => None,
             }
@@ -120,6 +122,7 @@ elements! {
     "exclusiveGateway" => ExclusiveGateway,
     "parallelGateway" => ParallelGateway,
     "inclusiveGateway" => InclusiveGateway,
+    "complexGateway" => ComplexGateway,
     "eventBasedGateway" => EventBasedGateway,
     "subProcess" => SubProcess,
     "transaction" => Transaction,
@@ -167,7 +170,7 @@ pub(crate) fn wire_kind(node: &FlowNode) -> &'static str {
             Some(TriggerSource::Signal { .. }) => "signalStartEvent",
             Some(TriggerSource::Condition(_)) => "conditionalStartEvent",
             Some(TriggerSource::Compensation) => "compensationStartEvent",
-            Some(TriggerSource::Cancel) => "startEvent",
+            Some(TriggerSource::Cancel | TriggerSource::Multiple { .. }) => "startEvent",
         },
         Element::IntermediateCatchEvent(event) => match &event.trigger {
             None => "intermediateLinkCatch",
@@ -179,6 +182,7 @@ pub(crate) fn wire_kind(node: &FlowNode) -> &'static str {
                 TriggerSource::Error { .. }
                 | TriggerSource::Escalation { .. }
                 | TriggerSource::Cancel
+                | TriggerSource::Multiple { .. }
                 | TriggerSource::Compensation,
             ) => "intermediateCatchEvent",
         },
@@ -189,6 +193,7 @@ pub(crate) fn wire_kind(node: &FlowNode) -> &'static str {
             TriggerSource::Escalation { .. } => "boundaryEscalation",
             TriggerSource::Signal { .. } => "boundarySignal",
             TriggerSource::Condition(_) => "boundaryConditional",
+            TriggerSource::Multiple { .. } => "boundaryEvent",
             TriggerSource::Cancel => "cancelBoundaryCatch",
             TriggerSource::Compensation => "compensationBoundaryCatch",
         },
@@ -206,6 +211,7 @@ pub(crate) fn wire_kind(node: &FlowNode) -> &'static str {
         | Element::ExclusiveGateway(_)
         | Element::ParallelGateway(_)
         | Element::InclusiveGateway(_)
+        | Element::ComplexGateway(_)
         | Element::EventBasedGateway(_)
         | Element::SubProcess(_)
         | Element::Transaction(_)

@@ -18,7 +18,8 @@ pub struct ScriptTask {
 
 impl ScriptTask {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        let format = source.el.attribute("scriptFormat").unwrap_or("rhai");
+        let format =
+            source.el.attribute("scriptFormat").or_else(|| source.el.attribute("scriptLanguage")).unwrap_or("rhai");
         let text = source.bpmn_child("script").map(|script| script.text().into_owned());
         let resource = source.extension("resource");
         let script = match (text, resource) {

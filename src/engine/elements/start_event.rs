@@ -27,6 +27,10 @@ impl StartEvent {
             }
             false => source.trigger(&["message", "timer", "signal"], found),
         };
+        if matches!(trigger, Some(TriggerSource::Multiple { .. })) && !of_event {
+            let words = "this start event has several triggers: draw one start event for each";
+            found.error(source.position(), source.id_opt(), "several-triggers", words);
+        }
         if matches!(trigger, Some(TriggerSource::Compensation)) && !source.in_nested_event_sub_process() {
             let words = "a process is not compensated: an event sub-process that undoes stands in a sub-process. Move it \
                          into the one that it undoes";
