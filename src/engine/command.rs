@@ -96,6 +96,11 @@ pub enum Command {
         name: String,
         variables: Variables,
     },
+    /// Begins activities of the ad-hoc sub-process at which this token waits.
+    Activate {
+        token: TokenId,
+        elements: Vec<ElementId>,
+    },
     /// Moves a token on that waits for a trigger or at a user task without naming what it waits for.
     Signal {
         token: TokenId,
@@ -162,6 +167,7 @@ impl Command {
             Self::DeliverMessage { .. } => "deliver-message",
             Self::FireCondition { .. } => "fire-condition",
             Self::DeliverSignal { .. } => "deliver-signal",
+            Self::Activate { .. } => "activate",
             Self::Signal { .. } => "signal",
             Self::CalledInstanceEnded { .. } => "called-instance-ended",
             Self::CalledInstanceEscalated { .. } => "called-instance-escalated",
@@ -192,6 +198,7 @@ impl Command {
             | Self::ChangeUserTask { token, .. }
             | Self::CompleteUserTask { token, .. }
             | Self::Signal { token, .. }
+            | Self::Activate { token, .. }
             | Self::CalledInstanceEnded { token, .. }
             | Self::CalledInstanceEscalated { token, .. }
             | Self::SetLocalVariables { token, .. }

@@ -144,6 +144,8 @@ pub struct Parameter {
 #[derive(Debug)]
 pub enum ParameterValue {
     Expression(Compiled),
+    /// A variable by its name; null if it is not there.
+    Variable(String),
     Script(Script),
     List(Vec<ParameterValue>),
     Map(Vec<(String, ParameterValue)>),
@@ -180,11 +182,43 @@ pub struct StandardLoop {
 pub struct MultiInstance {
     pub sequential: bool,
     pub cardinality: Option<Compiled>,
-    pub collection: Option<Compiled>,
+    pub collection: Option<Collection>,
     pub element_variable: Option<String>,
+    /// What the instances give.
+    pub output: Option<Output>,
     pub completion: Option<Compiled>,
+    /// Thrown as instances complete.
+    pub events: Vec<BehaviorEvent>,
     pub async_before: bool,
     pub async_after: bool,
+}
+
+/// The list with one item for each instance.
+#[derive(Debug)]
+pub enum Collection {
+    Expression(Compiled),
+    Variable(String),
+}
+
+/// `loopDataOutputRef` and `outputDataItem`: the list that takes the item of each instance, in their order.
+#[derive(Debug)]
+pub struct Output {
+    pub list: String,
+    pub item: String,
+}
+
+/// BPMN 2.0.2, 10.3.8 (behavior): an event that the activity throws when an instance is done.
+#[derive(Debug)]
+pub struct BehaviorEvent {
+    pub each: Each,
+    pub throws: crate::engine::elements::Told,
+}
+
+#[derive(Debug)]
+pub enum Each {
+    Instance,
+    First,
+    Condition(Compiled),
 }
 
 /// `failedJobRetryTimeCycle`: `R5/PT5M`, or a list of pauses.
@@ -231,6 +265,16 @@ impl Process {
 
     pub fn event_starts(&self, container: Option<NodeIx>) -> &[NodeIx] {
         self.event_starts.get(&container).map_or(&[], Vec::as_slice)
+    }
+
+    /// Of an event behind an instantiating parallel gateway: the other events.
+    pub fn awaited_with(&self, event: NodeIx) -> Vec<NodeIx> {
+        let gateways = self.node(event).incoming.iter().filter_map(|flow| self.graph.edge_endpoints(*flow));
+        let parallel = gateways.map(|(from, _)| from).find(|from| {
+            matches!(&self.node(*from).element, Element::EventBasedGateway(gateway) if gateway.instantiates_parallel())
+        });
+        let flows = parallel.map(|gateway| self.node(gateway).outgoing.as_slice()).unwrap_or_default();
+        flows.iter().map(|flow| self.target(*flow)).filter(|other| *other != event).collect()
     }
 
     /// The event sub-process in a sub-process that undoes it once it is done.

@@ -143,6 +143,7 @@ fn allowed_while_suspended(command: &Command) -> bool {
         | Command::DeliverMessage { .. }
         | Command::DeliverSignal { .. }
         | Command::FireCondition { .. }
+        | Command::Activate { .. }
         | Command::Signal { .. }
         | Command::ResolveIncident { .. } => false,
     }
@@ -177,6 +178,7 @@ fn perform(step: &mut Step, command: Command) -> Result<(), Rejection> {
         | Command::DeliverMessage { .. }
         | Command::DeliverSignal { .. }
         | Command::FireCondition { .. } => happen(step, command),
+        Command::Activate { token, elements } => activate(step, token, &elements),
         Command::Signal { token, variables } => signal(step, token, variables),
         Command::CalledInstanceEnded { token, called, result } => work::returned(step, token, called, result),
         Command::CalledInstanceEscalated { token, called, code } => throw::escalated(step, token, called, code),
@@ -273,7 +275,7 @@ fn create_instance(step: &mut Step, create: Create) -> Result<(), Rejection> {
         step.set_variable(root, &initiator, starter.into());
     }
     for node in nodes {
-        lifecycle::start_token(step, root, node, None);
+        begin_at(step, root, node);
     }
     if create.suspended {
         step.set_state(InstanceState::Suspended);
@@ -286,6 +288,20 @@ fn create_instance(step: &mut Step, create: Create) -> Result<(), Rejection> {
             .for_each(|token| token.stage = Stage::Entering);
     }
     Ok(())
+}
+
+/// A token at a start; one that instantiates (a receive task, an event behind a gateway) has had its event.
+fn begin_at(step: &mut Step, root: ScopeId, node: NodeIx) {
+    let process = Arc::clone(&step.process);
+    let instantiates = process.start_triggers.iter().any(|start| start.node == node);
+    if !instantiates || process.node(node).element.start().is_some() {
+        return lifecycle::start_token(step, root, node, None);
+    }
+    subscription::place_fired(step, root, (node, None), Default::default(), Default::default());
+    // BPMN 2.0.2, 10.6.6 (parallel): "all of the Events are required": the others are waited for.
+    for other in process.awaited_with(node) {
+        lifecycle::start_token(step, root, other, None);
+    }
 }
 
 /// The elements named, else the none start events, else a single start event of another kind.
@@ -383,6 +399,18 @@ fn signal(step: &mut Step, token: TokenId, given: crate::base::variable::Variabl
         | Wait::Scope(_)
         | Wait::Called(_)
         | Wait::Incident(_) => Err(Rejection::TokenNotWaiting(token)),
+    }
+}
+
+fn activate(step: &mut Step, token: TokenId, elements: &[crate::base::id::ElementId]) -> Result<(), Rejection> {
+    let at = step.at(token).ok_or(Rejection::TokenNotWaiting(token))?;
+    let process = Arc::clone(&step.process);
+    match (process.node(at.node).element.ad_hoc(), &step.token(at).wait) {
+        (Some(ad_hoc), Wait::Scope(scope)) if step.scope(*scope).kind == ScopeKind::SubProcess => {
+            let scope = *scope;
+            ad_hoc.activate(step, at, scope, elements)
+        }
+        (_, _) => Err(Rejection::TokenNotWaiting(token)),
     }
 }
 

@@ -8,13 +8,14 @@ use crate::base::id::{ROOT_SCOPE, ScopeId, TokenId};
 use crate::base::limits::{AGENDA_STEPS_MAX, RUN_STEPS_MAX};
 use crate::base::variable::Variables;
 use crate::engine::definition::{FlowIx, Looping, NodeIx};
-use crate::engine::elements::{Behavior, Element};
-use crate::engine::event::Event;
+use crate::engine::elements::Behavior;
 use crate::engine::incident::{BpmnError, Fault, IncidentKind};
 use crate::engine::instance::{InstanceState, OF_SCOPE, ScopeKind, Stage, Wait};
 use crate::engine::job::JobKind;
 use crate::engine::step::{At, Step, new_job};
-use crate::engine::{cancel, compensation, condition, multi_instance, standard_loop, subscription, throw, variables};
+use crate::engine::{
+    cancel, compensation, condition, gather, multi_instance, standard_loop, subscription, throw, variables,
+};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -129,7 +130,7 @@ pub(super) fn run(step: &mut Step) {
             step.instance.head.continues = true;
             return;
         }
-        if !recheck_inclusive_joins(step) && !condition::ask(step) {
+        if !gather::recheck(step) && !condition::ask(step) {
             return;
         }
     }
@@ -172,7 +173,7 @@ fn enter(step: &mut Step, token: TokenId, admitted: bool) {
         return step.raise(at, Fault::new(IncidentKind::Limit, message));
     }
     let inner = step.scope(at.scope).kind == ScopeKind::Inner;
-    if node.quantities.0 > 1 && !inner && !admitted && waits_for_others(step, at, node.quantities.0) {
+    if node.quantities.0 > 1 && !inner && !admitted && gather::waits_for_others(step, at, node.quantities.0) {
         return;
     }
     if node.save_points(inner).0 && !admitted {
@@ -211,7 +212,7 @@ pub(super) fn apply(step: &mut Step, at: At, next: Next, armed: Vec<crate::engin
             armed.into_iter().for_each(|subscription| _ = step.arm(at.scope, subscription));
         }
         Next::Leave(outgoing) => step.agenda.push(Work::Leave { token: at.token, outgoing, admitted: false }),
-        Next::Begin(flows) => begin(step, at, flows),
+        Next::Begin(flows) => gather::begin(step, at, flows),
         Next::Throw(error) => throw::throw(step, at, error),
         Next::Fault(fault) => step.raise(at, fault),
         Next::Escalate(_) | Next::Broadcast(_) => {
@@ -240,41 +241,12 @@ pub(super) fn apply(step: &mut Step, at: At, next: Next, armed: Vec<crate::engin
 }
 
 /// Tells others, without moving the token.
-fn tell(step: &mut Step, at: At, what: Next) {
+pub(super) fn tell(step: &mut Step, at: At, what: Next) {
     match what {
         Next::Escalate(code) => throw::escalate(step, at, code, Variables::new()),
         Next::Broadcast(name) => subscription::broadcast(step, name),
         other => unreachable!("compiled: only these are thrown beside others, not {other:?}"),
     }
-}
-
-/// A gateway gives tokens and stays, to wait for the rest.
-fn begin(step: &mut Step, at: At, flows: Vec<FlowIx>) {
-    let process = Arc::clone(&step.process);
-    step.set_stage(at, Stage::Active);
-    step.set_wait(at, Wait::Join);
-    step.events.push(Event::GatewayBegun { token: at.token, at: step.element_id(at.node) });
-    for flow in flows {
-        step.take(flow);
-        start_token(step, at.scope, process.target(flow), Some(flow));
-    }
-}
-
-/// Whether a token waits for others of its kind before it may enter: a start quantity. The last one takes the others with it.
-fn waits_for_others(step: &mut Step, at: At, quantity: usize) -> bool {
-    let same = |token: &crate::engine::instance::Token| {
-        token.at == at.node && token.wait == Wait::Join && token.stage == Stage::Entering
-    };
-    let waiting = step.scope(at.scope).tokens.iter().filter(|(_, token)| same(token)).map(|(id, _)| *id);
-    let others: Vec<TokenId> = waiting.take(quantity - 1).collect();
-    if others.len() < quantity - 1 {
-        step.set_wait(at, Wait::Join);
-        return true;
-    }
-    for token in others {
-        step.join(At { token, ..at });
-    }
-    false
 }
 
 /// Goes on behind a throwing event, unless what it threw has ended it.
@@ -411,14 +383,31 @@ pub(super) fn leave_again(step: &mut Step, at: At, admitted: bool) {
     }
 }
 
+/// Whether there is more to do in a scope; an ad-hoc sub-process asks its condition.
+fn goes_on(step: &mut Step, id: ScopeId) -> bool {
+    let scope = step.scope(id);
+    let process = Arc::clone(&step.process);
+    let ad_hoc =
+        scope.at.filter(|_| scope.kind == ScopeKind::SubProcess).and_then(|node| process.node(node).element.ad_hoc());
+    let (Some(ad_hoc), Some(at)) = (ad_hoc, scope.owner.and_then(|owner| step.at(owner))) else {
+        return !scope.tokens.is_empty();
+    };
+    match ad_hoc.is_done(step, id, at) {
+        Ok(done) => !done,
+        Err(fault) => {
+            step.raise(at, fault);
+            true
+        }
+    }
+}
+
 /// A scope without tokens is done: a query over what is there, never a counter.
 fn scope_done(step: &mut Step, id: ScopeId) {
-    let Some(scope) = step.instance.scopes.get(&id) else {
-        return;
-    };
-    if !scope.tokens.is_empty() || step.head().state.is_ended() {
+    let open = step.instance.scopes.contains_key(&id) && !step.head().state.is_ended();
+    if !open || goes_on(step, id) {
         return;
     }
+    let Some(scope) = step.instance.scopes.get(&id) else { return };
     let owner = scope.owner;
     match scope.kind {
         ScopeKind::Process => cancel::end_instance(step, InstanceState::Completed),
@@ -445,49 +434,4 @@ fn scope_done(step: &mut Step, id: ScopeId) {
         ScopeKind::Compensation => compensation::next(step, id),
         ScopeKind::Body | ScopeKind::Activity | ScopeKind::Kept => {}
     }
-}
-
-/// Tokens that a complex gateway has left over are the first of its next turn.
-fn begin_anew(step: &mut Step, at: At) {
-    let left =
-        step.scope(at.scope).tokens.iter().find(|(_, t)| t.at == at.node && t.wait == Wait::Join).map(|(id, _)| *id);
-    if let Some(token) = left {
-        step.token_mut(At { token, ..at }).wait = Wait::Nothing;
-        step.agenda.push(Work::Enter { token, admitted: true });
-    }
-}
-
-/// Asks inclusive and complex joins again once everything rests; true if one of them fired.
-fn recheck_inclusive_joins(step: &mut Step) -> bool {
-    if step.process.reach.is_empty() || step.head().state != InstanceState::Active {
-        return false;
-    }
-    let parked: Vec<At> = step
-        .instance
-        .tokens()
-        .filter(|(_, _, token)| token.wait == Wait::Join)
-        .map(|(scope, id, token)| At { node: token.at, token: id, scope })
-        .collect();
-    let process = Arc::clone(&step.process);
-    for at in parked {
-        if step.at(at.token).is_none() {
-            continue;
-        }
-        let next = match &process.node(at.node).element {
-            Element::InclusiveGateway(gateway) => gateway.fire_if_ready(step, at),
-            Element::ComplexGateway(gateway) => gateway.reset_if_ready(step, at),
-            _other => None,
-        };
-        if let Some(next) = next {
-            step.token_mut(at).wait = Wait::Nothing;
-            // It has joined: should its choice fail, only the choice is made again.
-            step.set_stage(at, Stage::Leaving);
-            apply(step, at, next, Vec::new());
-            if matches!(process.node(at.node).element, Element::ComplexGateway(_)) {
-                begin_anew(step, at);
-            }
-            return true;
-        }
-    }
-    false
 }

@@ -17,6 +17,7 @@ pub mod event;
 mod event_sub_process;
 pub mod execute;
 pub mod expression;
+mod gather;
 pub mod history;
 pub mod incident;
 pub mod index;

@@ -2,17 +2,18 @@
 //!
 //! BPMN 2.0.2, 13.3.7: "the number of instances is determined once"; after each inner completion the completion condition
 //! is evaluated, and if it holds the remaining instances are cancelled. Variables as in Camunda 7: `nrOfInstances`,
-//! `nrOfActiveInstances`, `nrOfCompletedInstances` in the body, `loopCounter` (from 0) and the element variable in each
+//! `nrOfActiveInstances`, `nrOfCompletedInstances`, `nrOfTerminatedInstances` in the body, `loopCounter` (from 0) and the element variable in each
 //! instance.
 
 use crate::base::id::ScopeId;
 use crate::base::limits::MULTI_INSTANCE_MAX;
 use crate::engine::cancel::cancel;
 use crate::engine::compensation;
-use crate::engine::definition::{Looping, MultiInstance, Process};
+use crate::engine::definition::{Collection, Each, Looping, MultiInstance, Process};
+use crate::engine::elements::tells;
 use crate::engine::incident::{Fault, IncidentKind};
 use crate::engine::instance::{ScopeKind, Stage, Wait};
-use crate::engine::lifecycle::{Cause, Work, start_token};
+use crate::engine::lifecycle::{self, Cause, Next, Work, start_token};
 use crate::engine::step::{At, Step};
 use crate::engine::subscription;
 use serde_json::Value;
@@ -20,6 +21,8 @@ use std::sync::Arc;
 
 /// The body's own variable that keeps the collection of a sequential multi-instance.
 const ITEMS: &str = "transhume.items";
+/// What an instance gave, by its number.
+const ITEM: &str = "transhume.item.";
 
 /// Opens the body: counts the instances once, arms the boundary events, starts all instances or the first.
 pub(super) fn open(step: &mut Step, at: At) {
@@ -28,6 +31,7 @@ pub(super) fn open(step: &mut Step, at: At) {
             let body = step.open_scope(ScopeKind::Body, Some(step.variable_scope(at)), Some(at.token), Some(at.node));
             step.set_variable(body, "nrOfInstances", count.into());
             step.set_variable(body, "nrOfCompletedInstances", 0.into());
+            step.set_variable(body, "nrOfTerminatedInstances", 0.into());
             step.set_stage(at, Stage::Active);
             step.set_wait(at, Wait::Scope(body));
             for subscription in armed {
@@ -67,15 +71,22 @@ fn prepare(step: &mut Step, at: At) -> Result<Prepared, Fault> {
     let looping = repeated(&process, at);
     let armed = subscription::prepare(step, at)?;
     let (count, items) = match (&looping.collection, &looping.cardinality) {
-        (Some(collection), _) => match step.value(at, collection)? {
-            Value::Array(items) => (items.len(), Some(items)),
-            other => {
-                return Err(Fault::expression(format!(
-                    "{}: the collection must be a list, this is {other}",
-                    collection.source()
-                )));
+        (Some(collection), _) => {
+            let (value, source) = match collection {
+                Collection::Expression(expression) => (step.value(at, expression)?, expression.source()),
+                Collection::Variable(name) => {
+                    let from = step.variable_scope(at);
+                    let found = step.look_up(from, name).map(|(_, variable)| variable.value.clone());
+                    (found.unwrap_or(Value::Null), name.as_str())
+                }
+            };
+            match value {
+                Value::Array(items) => (items.len(), Some(items)),
+                other => {
+                    return Err(Fault::expression(format!("{source}: the collection must be a list, this is {other}")));
+                }
             }
-        },
+        }
         (None, Some(cardinality)) => (count_of(step.value(at, cardinality)?, cardinality.source())?, None),
         (None, None) => {
             unreachable!("compiled: a multi-instance has a collection or a cardinality")
@@ -114,6 +125,10 @@ fn start_inner(step: &mut Step, at: At, body: ScopeId, index: usize, item: Optio
     let looping = repeated(&process, at);
     let inner = step.open_scope(ScopeKind::Inner, Some(body), Some(at.token), Some(at.node));
     step.set_variable(inner, "loopCounter", index.into());
+    // Its own, so that instances do not write over one another's.
+    if let Some(output) = &looping.output {
+        step.set_variable(inner, &output.item, Value::Null.into());
+    }
     if let (Some(name), Some(item)) = (&looping.element_variable, item) {
         step.set_variable(inner, name, item.into());
     }
@@ -133,8 +148,24 @@ pub(super) fn inner_done(step: &mut Step, inner: ScopeId) {
     step.set_variable(body, "nrOfCompletedInstances", completed.into());
     let active = inner_scopes(step, body).len().saturating_sub(1);
     step.set_variable(body, "nrOfActiveInstances", active.into());
+    collect(step, body, inner, looping);
     let ready = completion_holds(step, at, inner, looping);
+    let told = throws(step, at, inner, completed, looping);
     compensation::close_inner(step, body, inner);
+    match told {
+        Err(fault) => return step.raise(at, fault),
+        Ok(told) => {
+            for what in told {
+                // What catches one may end the activity.
+                if step.at(owner).is_some() && step.instance.scopes.contains_key(&body) {
+                    lifecycle::tell(step, at, what);
+                }
+            }
+        }
+    }
+    if step.at(owner).is_none() || !step.instance.scopes.contains_key(&body) {
+        return;
+    }
     match ready {
         Err(fault) => return step.raise(at, fault),
         Ok(true) => {
@@ -153,6 +184,50 @@ pub(super) fn inner_done(step: &mut Step, inner: ScopeId) {
         step.set_variable(body, "nrOfActiveInstances", 1.into());
         start_inner(step, at, body, completed, item);
     }
+}
+
+/// Keeps what an instance gives, under its number.
+fn collect(step: &mut Step, body: ScopeId, inner: ScopeId, looping: &MultiInstance) {
+    let Some(output) = &looping.output else { return };
+    let item = step.look_up(inner, &output.item).map_or(Value::Null, |(_, variable)| variable.value.clone());
+    let index = counted(step, inner, "loopCounter");
+    step.set_variable(body, &format!("{ITEM}{index}"), item.into());
+}
+
+/// The list of what the instances gave, in their order.
+fn gather(step: &mut Step, at: At, body: ScopeId) {
+    let process = Arc::clone(&step.process);
+    let Some(output) = &repeated(&process, at).output else { return };
+    let kept = &step.scope(body).variables;
+    let item = |index: usize| kept.get(&format!("{ITEM}{index}")).map_or(Value::Null, |item| item.value.clone());
+    let list = (0..counted(step, body, "nrOfInstances")).map(item).collect();
+    let around = step.variable_scope(at);
+    step.set_outward(around, &output.list, Value::Array(list).into());
+}
+
+/// BPMN 2.0.2, 10.3.8 (behavior): the events that this completion throws.
+fn throws(
+    step: &mut Step,
+    at: At,
+    inner: ScopeId,
+    completed: usize,
+    looping: &MultiInstance,
+) -> Result<Vec<Next>, Fault> {
+    let mut told = Vec::new();
+    for event in &looping.events {
+        let now = match &event.each {
+            Each::Instance => true,
+            Each::First => completed == 1,
+            Each::Condition(condition) => step.holds_from(inner, at, condition)?,
+        };
+        if now {
+            match tells(step, at, &event.throws) {
+                Next::Fault(fault) => return Err(fault),
+                what => told.push(what),
+            }
+        }
+    }
+    Ok(told)
 }
 
 /// Evaluated where the variables of the instance that has just ended are still seen.
@@ -189,6 +264,7 @@ pub(super) fn recheck(step: &mut Step, at: At, body: ScopeId) {
 }
 
 fn done(step: &mut Step, at: At, body: ScopeId) {
+    gather(step, at, body);
     compensation::hand_up(step, body, at);
     step.close_scope(body);
     step.wake(at);
@@ -196,6 +272,9 @@ fn done(step: &mut Step, at: At, body: ScopeId) {
 }
 
 fn cancel_inner(step: &mut Step, body: ScopeId) {
+    let terminated = inner_scopes(step, body).len();
+    step.set_variable(body, "nrOfTerminatedInstances", terminated.into());
+    step.set_variable(body, "nrOfActiveInstances", 0.into());
     for inner in inner_scopes(step, body) {
         let tokens: Vec<At> =
             step.scope(inner).tokens.iter().map(|(token, t)| At { node: t.at, token: *token, scope: inner }).collect();

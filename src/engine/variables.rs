@@ -131,6 +131,10 @@ fn outside_of(step: &Step, at: At) -> ScopeId {
 
 /// A parameter `${name}` keeps the variable's type (Date, File); anything else is evaluated.
 fn copied_or_evaluated(step: &mut Step, at: At, value: &ParameterValue) -> Result<Variable, Fault> {
+    if let ParameterValue::Variable(name) = value {
+        let from = step.variable_scope(at);
+        return Ok(step.look_up(from, name).map_or_else(Variable::default, |(_, variable)| variable.clone()));
+    }
     if let ParameterValue::Expression(expression) = value {
         let name = expression.source().trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).map(str::trim);
         let from = step.variable_scope(at);
@@ -178,6 +182,10 @@ fn evaluate(step: &mut Step, at: At, value: &ParameterValue, depth: usize) -> Re
             Some(text) => Ok(Value::String(text.to_owned())),
             None => step.value(at, expression),
         },
+        ParameterValue::Variable(name) => {
+            let from = step.variable_scope(at);
+            Ok(step.look_up(from, name).map_or(Value::Null, |(_, variable)| variable.value.clone()))
+        }
         ParameterValue::Script(script) => step.run_script(at, script).map_err(|e| Fault::expression(e.to_string())),
         ParameterValue::List(items) => {
             let values: Result<Vec<Value>, Fault> =

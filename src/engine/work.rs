@@ -333,12 +333,14 @@ pub(super) fn resolve(step: &mut Step, token: TokenId) -> Result<(), Rejection> 
             Some(Looping::Standard(_)) => standard_loop::next(step, at, body),
             Some(Looping::Multi(_)) | None => multi_instance::recheck(step, at, body),
         },
+        // An ad-hoc sub-process asks its condition again.
+        Wait::Scope(scope) => step.agenda.push(Work::ScopeDone(scope)),
         Wait::Nothing => match stage {
             Stage::Entering => step.agenda.push(Work::Enter { token, admitted: true }),
             Stage::Leaving | Stage::Mapped => lifecycle::leave_again(step, at, false),
             Stage::Active => again(step, at),
         },
-        Wait::UserTask(_) | Wait::Join | Wait::Trigger | Wait::Scope(_) | Wait::Called(_) | Wait::Incident(_) => {}
+        Wait::UserTask(_) | Wait::Join | Wait::Trigger | Wait::Called(_) | Wait::Incident(_) => {}
     }
     Ok(())
 }

@@ -284,6 +284,7 @@ fn refuse_ended(command: &Command) -> Rejection {
         | Command::ChangeUserTask { token, .. }
         | Command::CompleteUserTask { token, .. }
         | Command::Signal { token, .. }
+        | Command::Activate { token, .. }
         | Command::CalledInstanceEnded { token, .. }
         | Command::CalledInstanceEscalated { token, .. }
         | Command::SetLocalVariables { token, .. }

@@ -42,6 +42,7 @@ impl<'a> Report<'a> {
             | Command::CompleteUserTask { .. }
             | Command::FireTimer { .. }
             | Command::FireCondition { .. }
+            | Command::Activate { .. }
             | Command::DeliverMessage { .. }
             | Command::DeliverSignal { .. }
             | Command::Signal { .. }

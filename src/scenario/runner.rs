@@ -1,11 +1,10 @@
 //! Plays the cases of a suite: deploys, takes the steps, answers jobs by mocks, and compares what was seen.
 
-use crate::base::id::{ElementId, InstanceId, LocalId, TokenId};
+use crate::base::id::{ElementId, InstanceId, TokenId};
 use crate::base::time::{Timestamp, parse_span, span_ms};
 use crate::base::variable::{Variables, from_json};
 use crate::decision::DecisionModel;
 use crate::engine::command::{Command, Create, Failure};
-use crate::engine::definition::NodeIx;
 use crate::engine::instance::{Instance, InstanceState, Subscription, Trigger, Wait};
 use crate::engine::job::{Binding, JobKind};
 use crate::partition::{Notice, Reply, Which, Work};
@@ -13,6 +12,7 @@ use crate::scenario::database::{self, Database};
 use crate::scenario::expect::{Names, Seen};
 use crate::scenario::file::{Case, Expect, State, Step, Suite, Verb};
 use crate::scenario::host::Host;
+use crate::scenario::look::{ad_hoc, armed, element_of, waits_for_a_choice};
 use crate::scenario::report::CaseResult;
 use crate::scenario::{Options, answer, deploy, expect};
 use serde_json::{Map, Value};
@@ -286,6 +286,10 @@ impl Play {
             Some((.., Trigger::Cancel)) => {
                 Ok(Err(format!("{event} happens when its transaction is cancelled: reach a cancel end event")))
             }
+            None if let Some((instance, token)) = ad_hoc(&live, &id) => {
+                let elements = vec![ElementId::from(id.as_str())];
+                self.execute(instance, Command::Activate { token, elements })
+            }
             None => match self.host.start_event(&id) {
                 Some(definition) => {
                     let create = Create { variables, at: vec![ElementId::from(id.as_str())], ..Create::default() };
@@ -370,6 +374,9 @@ impl Play {
                         incidents.push(element_of(instance, token.at));
                         in_incident |= Some(instance.head.root) == root;
                     }
+                    Wait::Scope(scope) if waits_for_a_choice(instance, token.at, *scope) => {
+                        waiting.push(element_of(instance, token.at));
+                    }
                     Wait::Nothing | Wait::Join | Wait::Scope(_) | Wait::Called(_) => {}
                 }
             }
@@ -437,15 +444,6 @@ impl Play {
         live.sort_by_key(|instance| (std::cmp::Reverse(instance.head.root), instance.id()));
         Ok(live)
     }
-}
-
-pub(super) fn element_of(instance: &Instance, node: NodeIx) -> String {
-    instance.definition.process.node(node).id.to_string()
-}
-
-fn armed(instance: &Instance, wanted: impl Fn(&Subscription) -> bool) -> Option<LocalId> {
-    let all = instance.scopes.values().flat_map(|scope| scope.subscriptions.iter());
-    all.filter(|(_, subscription)| wanted(subscription)).map(|(id, _)| *id).min()
 }
 
 /// Work the engine does by itself, off the run.

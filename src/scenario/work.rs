@@ -7,7 +7,8 @@ use crate::engine::instance::{Trigger, Wait};
 use crate::engine::job::{Claim, Job};
 use crate::partition::{Which, Work};
 use crate::scenario::file::Step;
-use crate::scenario::runner::{Outcome, Play, WORKER, element_of};
+use crate::scenario::look::element_of;
+use crate::scenario::runner::{Outcome, Play, WORKER};
 use serde_json::Value;
 
 /// Leases of the runner never end by themselves: only steps and mocks answer.

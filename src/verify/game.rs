@@ -158,6 +158,7 @@ impl Game {
         }
         let empty = self.boards.iter().find(|(id, board)| {
             matches!(board.kind, ScopeKind::Process | ScopeKind::SubProcess | ScopeKind::Compensation)
+                && !board.node.is_some_and(|node| self.process.node(node).element.ad_hoc().is_some())
                 && !self.pieces.values().any(|piece| piece.scope == **id)
         });
         if let Some((id, _)) = empty {

@@ -1,10 +1,11 @@
-//! The oracle's rules for what takes several tokens and is no plain join: start quantities and complex gateways.
+//! The oracle's rules for what takes several tokens: joins, start quantities, complex gateways.
 
-use super::game::{Departure, Piece};
+use super::game::{Departure, Piece, Work};
 use super::oracle::{Move, Turn};
 use crate::base::id::{ElementId, TokenId};
 use crate::engine::definition::FlowIx;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 impl Turn<'_> {
     /// A complex gateway gives tokens and waits for the rest.
@@ -56,5 +57,45 @@ impl Turn<'_> {
             Some(from) => Err(format!("{at} was left though a token at {} may still come", self.game.name(from))),
             None => Ok(()),
         }
+    }
+
+    /// Exactly one token of each incoming flow; an inclusive join: of each that has some, when nothing more can arrive.
+    pub(super) fn join_fires(&mut self, piece: &Piece, at: &ElementId) -> Move {
+        let process = Arc::clone(&self.game.process);
+        let mut flows = self.game.joined.remove(&(piece.scope, piece.at)).unwrap_or_default();
+        let mut full: BTreeSet<FlowIx> = piece.via.into_iter().collect();
+        if self.game.kind(piece.at) == "parallelGateway" {
+            let incoming = &process.node(piece.at).incoming;
+            for flow in incoming.iter().filter(|flow| Some(**flow) != piece.via) {
+                full.extend(flows.iter().position(|taken| taken == flow).map(|ix| flows.swap_remove(ix)));
+            }
+            // What is left was taken for another firing, whose own token leaves next.
+            if !flows.is_empty() {
+                self.game.joined.insert((piece.scope, piece.at), flows);
+            }
+            return if full.len() == incoming.len() {
+                Ok(())
+            } else {
+                Err(format!("the join {at} fired with {} of its {} flows", full.len(), incoming.len()))
+            };
+        }
+        if !flows.iter().all(|flow| full.insert(*flow)) {
+            return Err(format!("the join {at} took two tokens of one flow"));
+        }
+        match self.game.still_coming(piece.scope, piece.at, &full) {
+            Some(from) => Err(format!("the join {at} fired though a token at {} may still come", self.game.name(from))),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn joined(&mut self, token: TokenId, at: &ElementId) -> Move {
+        let piece = self.free(token, at)?;
+        if !self.game.gathers(piece.at) || piece.work != Work::None || piece.incident {
+            return Err(format!("token {token} was joined at {at}, where it did not wait to be"));
+        }
+        self.game.pieces.remove(&token);
+        let flow = piece.via.ok_or_else(|| format!("token {token} came to the join {at} by no flow"))?;
+        self.game.joined.entry((piece.scope, piece.at)).or_default().push(flow);
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ use super::game::{Announced, Board, Departure, Game, Piece, Work};
 use super::{Told, Violation};
 use crate::base::id::{DefinitionId, ElementId, InstanceId, ROOT_SCOPE, ScopeId, TokenId};
 use crate::engine::definition::{FlowIx, NodeIx, Process};
+use crate::engine::elements::enabled;
 use crate::engine::event::{Event, JobEnd};
 use crate::engine::instance::{InstanceState, ScopeKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -228,6 +229,10 @@ impl Turn<'_> {
             ScopeKind::SubProcess if board.node.is_some_and(|node| process.is_event_sub_process(node)) => {
                 process.node(node).parent == board.node && process.node(node).kind == "startEvent"
             }
+            ScopeKind::SubProcess if board.node.is_some_and(|node| process.node(node).element.ad_hoc().is_some()) => {
+                let ad_hoc = board.node.is_some_and(|ad_hoc| enabled(&process, ad_hoc, node));
+                return if ad_hoc { Ok(false) } else { Err(format!("{at} cannot be begun by hand")) };
+            }
             ScopeKind::Process | ScopeKind::SubProcess => {
                 process.starts.get(&board.node).is_some_and(|starts| starts.contains(&node))
             }
@@ -236,11 +241,12 @@ impl Turn<'_> {
         if !fits || !board.started.insert(node) {
             return Err(format!("{at} entered in scope {scope} without a cause"));
         }
-        Ok(process.node(node).kind == "startEvent")
+        let instantiates = process.start_triggers.iter().any(|start| start.node == node);
+        Ok(process.node(node).kind == "startEvent" || (starts_anywhere && instantiates))
     }
 
     /// A live piece that stands where it is said to stand, and that nothing holds.
-    fn free(&self, token: TokenId, at: &ElementId) -> Result<Piece, String> {
+    pub(super) fn free(&self, token: TokenId, at: &ElementId) -> Result<Piece, String> {
         let piece = self.game.pieces.get(&token).ok_or_else(|| format!("token {token} left {at}, but is not there"))?;
         if self.game.name(piece.at) != *at {
             return Err(format!("token {token} left {at}, but stands at {}", self.game.name(piece.at)));
@@ -287,46 +293,6 @@ impl Turn<'_> {
         }
         self.game.departure =
             Some(Departure { node: piece.at, scope: piece.scope, inner, taken: Vec::new(), pending: None });
-        Ok(())
-    }
-
-    /// Exactly one token of each incoming flow; an inclusive join: of each that has some, when nothing more can arrive.
-    fn join_fires(&mut self, piece: &Piece, at: &ElementId) -> Move {
-        let process = Arc::clone(&self.game.process);
-        let mut flows = self.game.joined.remove(&(piece.scope, piece.at)).unwrap_or_default();
-        let mut full: BTreeSet<FlowIx> = piece.via.into_iter().collect();
-        if self.game.kind(piece.at) == "parallelGateway" {
-            let incoming = &process.node(piece.at).incoming;
-            for flow in incoming.iter().filter(|flow| Some(**flow) != piece.via) {
-                full.extend(flows.iter().position(|taken| taken == flow).map(|ix| flows.swap_remove(ix)));
-            }
-            // What is left was taken for another firing, whose own token leaves next.
-            if !flows.is_empty() {
-                self.game.joined.insert((piece.scope, piece.at), flows);
-            }
-            return if full.len() == incoming.len() {
-                Ok(())
-            } else {
-                Err(format!("the join {at} fired with {} of its {} flows", full.len(), incoming.len()))
-            };
-        }
-        if !flows.iter().all(|flow| full.insert(*flow)) {
-            return Err(format!("the join {at} took two tokens of one flow"));
-        }
-        match self.game.still_coming(piece.scope, piece.at, &full) {
-            Some(from) => Err(format!("the join {at} fired though a token at {} may still come", self.game.name(from))),
-            None => Ok(()),
-        }
-    }
-
-    fn joined(&mut self, token: TokenId, at: &ElementId) -> Move {
-        let piece = self.free(token, at)?;
-        if !self.game.gathers(piece.at) || piece.work != Work::None || piece.incident {
-            return Err(format!("token {token} was joined at {at}, where it did not wait to be"));
-        }
-        self.game.pieces.remove(&token);
-        let flow = piece.via.ok_or_else(|| format!("token {token} came to the join {at} by no flow"))?;
-        self.game.joined.entry((piece.scope, piece.at)).or_default().push(flow);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! `/api`: health, set-up, sign-in, what changes, programmes, the demo (`rest.md` 9 and 10).
 
+mod ad_hoc;
 mod programme;
 mod session;
 
@@ -30,6 +31,7 @@ pub(super) fn open() -> Router<ApiState> {
 
 pub(super) fn closed() -> Router<ApiState> {
     Router::new()
+        .route("/api/ad-hoc/{id}", get(ad_hoc::list).post(ad_hoc::activate))
         .route("/api/events", get(events::events))
         .route("/api/programmes", get(programme::list))
         .route("/api/programmes/{id}/stages", get(programme::stages))

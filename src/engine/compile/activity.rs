@@ -1,18 +1,17 @@
 //! What an activity's file reads: loops, retries, forms, bindings and the data of called processes.
 
-use super::source::{Form, Source, compiled, expression};
+use super::source::{Form, Source, expression};
 use super::{Element, retry_cycle};
 use crate::base::diagnostic::Findings;
 use crate::base::limits::QUANTITY_MAX;
 use crate::bpmn::extension::{self, InOut};
 use crate::bpmn::names;
-use crate::engine::definition::{DataMapping, Looping, MultiInstance, RetryCycle, StandardLoop};
+use crate::engine::definition::{DataMapping, Looping, RetryCycle, StandardLoop};
 use crate::engine::job::Binding;
-use crate::script::{Compiled, Language};
+use crate::script::Compiled;
 
 impl Source<'_, '_> {
     pub(super) fn looping(&self, found: &mut Findings) -> Option<Looping> {
-        self.refuse_other_repetition(found);
         match self.bpmn_child("standardLoopCharacteristics") {
             Some(el) => Some(Looping::Standard(self.standard_loop(el, found))),
             None => self.multi_instance(found).map(Looping::Multi),
@@ -36,35 +35,6 @@ impl Source<'_, '_> {
         StandardLoop { test_before: el.attribute("testBefore") == Some("true"), maximum, condition }
     }
 
-    fn multi_instance(&self, found: &mut Findings) -> Option<MultiInstance> {
-        let el = self.bpmn_child("multiInstanceLoopCharacteristics")?;
-        self.refuse_in_loop(el, found);
-        let within = |local: &str, found: &mut Findings| {
-            el.child(names::BPMN, local).map(|child| expression(child, self.id_opt(), found))
-        };
-        let cardinality = within("loopCardinality", found);
-        let completion = within("completionCondition", found);
-        let collection = extension::attribute(el, "collection").map(|text| {
-            let text =
-                if text.contains("${") || text.contains("#{") { text.to_owned() } else { format!("${{{text}}}") };
-            compiled(Language::Juel, &text, el.position(), self.id_opt(), found)
-        });
-        if cardinality.is_none() && collection.is_none() && !found.has_errors() {
-            let words = format!("{:?}: a multi-instance needs a loopCardinality or a camunda:collection", self.id());
-            found.error(el.position(), self.id_opt(), "multi-instance-count", words);
-        }
-        let flag = |local: &str| extension::attribute(el, local) == Some("true");
-        Some(MultiInstance {
-            sequential: el.attribute("isSequential") == Some("true"),
-            cardinality,
-            collection,
-            element_variable: extension::attribute(el, "elementVariable").map(str::to_owned),
-            completion,
-            async_before: flag("asyncBefore") || flag("async"),
-            async_after: flag("asyncAfter"),
-        })
-    }
-
     /// How many tokens it takes to begin, and how many it gives on each flow when it is done (BPMN 2.0.2, 10.3).
     pub(super) fn quantities(&self, found: &mut Findings) -> (usize, usize) {
         let mut quantity = |attribute: &str| {
@@ -78,46 +48,6 @@ impl Source<'_, '_> {
             })
         };
         (quantity("startQuantity"), quantity("completionQuantity"))
-    }
-
-    fn refuse_other_repetition(&self, found: &mut Findings) {
-        self.refuse_data_associations(found);
-    }
-
-    fn refuse_in_loop(&self, el: Element<'_>, found: &mut Findings) {
-        for child in el.children().filter(|el| el.namespace() == names::BPMN) {
-            if !matches!(
-                child.name(),
-                "loopCardinality" | "completionCondition" | "extensionElements" | "documentation"
-            ) {
-                let words = format!(
-                    "{:?}: {} does not run yet; use camunda:collection and camunda:elementVariable",
-                    self.id(),
-                    child.name()
-                );
-                found.error(child.position(), self.id_opt(), "element-not-supported", words);
-            }
-        }
-        if el.attribute("behavior").is_some_and(|behavior| behavior != "All") {
-            let words = format!("{:?}: the multi-instance behavior that throws events does not run yet", self.id());
-            found.error(el.attribute_position("behavior"), self.id_opt(), "element-not-supported", words);
-        }
-    }
-
-    /// Associations that only show where data goes are drawings; those that compute would be ignored wrongly.
-    fn refuse_data_associations(&self, found: &mut Findings) {
-        let associations =
-            self.el.children().filter(|el| matches!(el.name(), "dataInputAssociation" | "dataOutputAssociation"));
-        for child in associations.flat_map(Element::children) {
-            if matches!(child.name(), "assignment" | "transformation") {
-                let words = format!(
-                    "{:?}: a data association with {} does not run yet; use camunda:inputOutput",
-                    self.id(),
-                    child.name()
-                );
-                found.error(child.position(), self.id_opt(), "element-not-supported", words);
-            }
-        }
     }
 
     pub(super) fn retry_cycle(&self, found: &mut Findings) -> Option<RetryCycle> {

@@ -34,13 +34,13 @@ const SILENT: &[&str] = &[
     "outgoing",
     "multiInstanceLoopCharacteristics",
     "standardLoopCharacteristics",
+    "completionCondition",
     "dataInputAssociation",
     "dataOutputAssociation",
 ];
 
 /// What to use instead of kinds that do not run yet.
 const LATER: &[(&str, &str)] = &[
-    ("adHocSubProcess", "use a sub-process with sequence flows"),
     ("choreographyTask", "choreographies do not run"),
     ("subChoreography", "choreographies do not run"),
     ("callChoreography", "choreographies do not run"),
@@ -84,7 +84,7 @@ pub(crate) fn read<'d>(process: Element<'d>, found: &mut Findings) -> Drawn<'d> 
                 "sequenceFlow" => lines.push(el),
                 kind if TABLE.contains(&kind) => {
                     if let Some(index) = drawn.add(el, parent, found)
-                        && matches!(kind, "subProcess" | "transaction")
+                        && matches!(kind, "subProcess" | "transaction" | "adHocSubProcess")
                     {
                         inner.push((el, Some(index)));
                     }
@@ -239,7 +239,7 @@ impl<'d> Drawn<'d> {
 }
 
 pub(crate) fn is_activity(kind: &str) -> bool {
-    kind.ends_with("ask") || matches!(kind, "subProcess" | "transaction" | "callActivity")
+    kind.ends_with("ask") || matches!(kind, "subProcess" | "transaction" | "adHocSubProcess" | "callActivity")
 }
 
 /// Where tokens start in the process and in each sub-process: its none start events; without any start event, every node
@@ -260,6 +260,8 @@ pub(crate) fn starts(
                     Behaviour::BoundaryEvent(_) => false,
                     Behaviour::IntermediateCatchEvent(event) => event.trigger.is_some(),
                     Behaviour::SubProcess(sub_process) => !sub_process.by_event,
+                    Behaviour::ReceiveTask(task) => !task.instantiates,
+                    Behaviour::EventBasedGateway(gateway) => !gateway.instantiates,
                     _others => true,
                 };
                 graph[*ix].incoming.is_empty() && by_itself && !graph[*ix].for_compensation
@@ -272,7 +274,8 @@ pub(crate) fn starts(
                 .collect()
         }
     };
-    members.into_iter().map(|(parent, nodes)| (parent, choose(nodes))).collect()
+    let by_hand = |parent: &Option<NodeIx>| parent.is_some_and(|parent| graph[parent].element.ad_hoc().is_some());
+    members.into_iter().filter(|(parent, _)| !by_hand(parent)).map(|(parent, nodes)| (parent, choose(nodes))).collect()
 }
 
 /// The start events of event sub-processes, by the process (`None`) or sub-process around those.

@@ -5,9 +5,11 @@
 mod activity;
 mod compensation;
 mod constraint;
+mod data;
 mod event;
 mod flow;
 mod link;
+mod multi;
 mod reach;
 mod source;
 
@@ -168,8 +170,9 @@ fn flow_node(source: &Source<'_, '_>, found: &mut Findings) -> FlowNode {
 }
 
 fn mappings(source: &Source<'_, '_>, found: &mut Findings) -> Mappings {
+    let (moved_in, moved_out) = source.data_associations(found);
     let Some(io) = extension::input_output(source.el) else {
-        return Mappings::default();
+        return Mappings { inputs: moved_in, outputs: moved_out };
     };
     let mut convert = |list: Vec<extension::Parameter>| {
         let convert_one = |parameter: extension::Parameter| Parameter {
@@ -178,15 +181,16 @@ fn mappings(source: &Source<'_, '_>, found: &mut Findings) -> Mappings {
         };
         list.into_iter().map(convert_one).collect::<Vec<Parameter>>()
     };
-    let (inputs, outputs) = (convert(io.inputs), convert(io.outputs));
+    let (mut inputs, mut outputs) = (moved_in, moved_out);
+    inputs.extend(convert(io.inputs));
+    outputs.extend(convert(io.outputs));
     Mappings { inputs, outputs }
 }
 
 fn start_triggers(graph: &Graph<FlowNode, crate::engine::definition::SequenceFlow>) -> Vec<StartTrigger> {
     let of = |node: NodeIx| {
         let flow_node = &graph[node];
-        let start = flow_node.element.start().filter(|_| flow_node.parent.is_none())?;
-        let kind = match start.trigger.as_ref()? {
+        let kind = match instantiating(graph, node).filter(|_| flow_node.parent.is_none())? {
             TriggerSource::Message { name } => StartKind::Message(name.clone()),
             TriggerSource::Signal { name } => StartKind::Signal(name.clone()),
             TriggerSource::Timer { kind, text } => StartKind::Timer { kind: *kind, text: text.clone() },
@@ -200,6 +204,24 @@ fn start_triggers(graph: &Graph<FlowNode, crate::engine::definition::SequenceFlo
         Some(StartTrigger { node, element: flow_node.id.clone(), kind })
     };
     graph.node_indices().filter_map(of).collect()
+}
+
+/// What starts a process at a node: a start event, a receive task, or an event behind a gateway that instantiates.
+fn instantiating(
+    graph: &Graph<FlowNode, crate::engine::definition::SequenceFlow>,
+    node: NodeIx,
+) -> Option<&TriggerSource> {
+    let behind = || {
+        graph.neighbors_directed(node, petgraph::Direction::Incoming).any(
+            |from| matches!(&graph[from].element, elements::Element::EventBasedGateway(gateway) if gateway.instantiates),
+        )
+    };
+    match &graph[node].element {
+        elements::Element::StartEvent(start) => start.trigger.as_ref(),
+        elements::Element::ReceiveTask(task) if task.instantiates || behind() => task.message(),
+        elements::Element::IntermediateCatchEvent(event) if behind() => event.trigger.as_ref(),
+        _other => None,
+    }
 }
 
 /// `R5/PT5M`, a list of pauses, or an expression.

@@ -21,6 +21,8 @@ pub enum Form {
 /// Global elements of the file, by id.
 pub(crate) struct Model<'d> {
     pub(super) globals: BTreeMap<&'d str, Element<'d>>,
+    /// Names of data elements, by their ids.
+    pub(super) data: BTreeMap<&'d str, String>,
     resources: Resources<'d>,
 }
 
@@ -41,7 +43,7 @@ impl<'d> Model<'d> {
             }
         }
         let globals = root.children().filter_map(|el| Some((el.attribute("id")?, el))).collect();
-        Self { globals, resources }
+        Self { globals, data: super::data::names(root), resources }
     }
 
     /// Looks a reference up; a prefix of a qualified name is of no weight here.
@@ -148,6 +150,22 @@ impl<'d> Source<'d, '_> {
         self.parent().is_some_and(|parent| self.drawn.is_event_sub_process(parent))
     }
 
+    /// What starts a process by its message or event stands at the beginning of one.
+    pub(crate) fn check_instantiating(&self, found: &mut Findings) {
+        if self.has_incoming() || self.in_sub_process() {
+            let words = "this element starts a process, so no sequence flow leads to it, and it stands in no sub-process. \
+                         Remove instantiate, or the flow";
+            found.error(self.position(), self.id_opt(), "instantiate", words);
+        }
+    }
+
+    /// Start and end events of an ad-hoc sub-process, which has none.
+    pub(crate) fn events_in_ad_hoc(&self) -> Vec<(&'d str, Position)> {
+        let inside = self.drawn.nodes.iter().filter(|node| node.parent == Some(self.index));
+        let events = inside.filter(|node| matches!(node.el.name(), "startEvent" | "endEvent"));
+        events.map(|node| (node.id, node.el.position())).collect()
+    }
+
     /// In an event sub-process that stands in a sub-process.
     pub(crate) fn in_nested_event_sub_process(&self) -> bool {
         self.parent().is_some_and(|parent| self.drawn.nodes[parent].parent.is_some())
@@ -229,12 +247,6 @@ impl<'d> Source<'d, '_> {
         if ["asyncBefore", "asyncAfter", "async"].iter().any(|local| self.extension(local) == Some("true")) {
             let words = "an event sub-process has no save point of its own: set asyncBefore on its start event";
             found.error(self.position(), self.id_opt(), "at-event-sub-process", words);
-        }
-    }
-
-    pub(crate) fn refuse_if_true(&self, attribute: &str, words: &str, found: &mut Findings) {
-        if self.el.attribute(attribute) == Some("true") {
-            found.error(self.el.attribute_position(attribute), self.id_opt(), "element-not-supported", words);
         }
     }
 }

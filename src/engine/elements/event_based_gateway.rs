@@ -1,24 +1,30 @@
 //! Event-based gateway: waits for the first of the events behind it.
 //!
 //! BPMN 2.0.2, 13.4.4: "the choice of the branch to be taken is deferred until one of the subsequent Tasks or Events
-//! completes. The first to complete causes all other branches to be withdrawn". Gateways that start a process follow.
+//! completes. The first to complete causes all other branches to be withdrawn". One that instantiates starts a process at its
+//! events (10.6.6): at any of them, or, parallel, at the first, and waits for the others.
 
 use super::prelude::*;
 use super::{Element, IntermediateCatchEvent, ReceiveTask};
 use std::sync::Arc;
 
 #[derive(Debug)]
-pub struct EventBasedGateway;
+pub struct EventBasedGateway {
+    /// Its events start a process: each one, or all of them together.
+    pub instantiates: bool,
+    parallel: bool,
+}
 
 impl EventBasedGateway {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
-        source.refuse_if_true(
-            "instantiate",
-            "an event-based gateway that starts a process does not run yet; use message start events",
-            found,
-        );
-        if source.el.attribute("eventGatewayType") == Some("Parallel") {
-            let words = "a parallel event-based gateway does not run yet";
+        let instantiates = source.el.attribute("instantiate") == Some("true");
+        let parallel = source.el.attribute("eventGatewayType") == Some("Parallel");
+        if instantiates {
+            source.check_instantiating(found);
+        }
+        if parallel && !instantiates {
+            let words = "a parallel event-based gateway starts a process: set instantiate=\"true\", or wait in parallel \
+                         branches behind a parallel gateway";
             found.error(source.position(), source.id_opt(), "parallel-event-gateway", words);
         }
         if source.outgoing().len() < 2 {
@@ -38,7 +44,11 @@ impl EventBasedGateway {
                 found.error(flow.position, Some(&flow.id), "event-gateway-target", words);
             }
         }
-        Self
+        Self { instantiates, parallel }
+    }
+
+    pub(crate) fn instantiates_parallel(&self) -> bool {
+        self.instantiates && self.parallel
     }
 }
 

@@ -17,7 +17,7 @@ pub struct IntermediateThrowEvent {
 
 /// What is thrown without waiting.
 #[derive(Debug)]
-pub(super) enum Told {
+pub enum Told {
     Escalation(Option<Compiled>),
     Signal(Option<Compiled>),
 }
@@ -126,18 +126,20 @@ pub(super) fn told<'d>(
     }
 }
 
+/// What is told, ready to be.
+pub(crate) fn tells(step: &mut Step, at: At, told: &Told) -> Next {
+    match told {
+        Told::Escalation(code) => escalate(step, at, code.as_ref()),
+        Told::Signal(name) => broadcast(step, at, name.as_ref()),
+    }
+}
+
 /// Several triggers: what can be told at once first; none if the last could not even begin.
 pub(super) fn also(step: &mut Step, at: At, beside: &[Told], last: Next) -> Next {
     if beside.is_empty() || matches!(last, Next::Fault(_)) {
         return last;
     }
-    let mut others = Vec::new();
-    for told in beside {
-        match told {
-            Told::Escalation(code) => others.push(escalate(step, at, code.as_ref())),
-            Told::Signal(name) => others.push(broadcast(step, at, name.as_ref())),
-        }
-    }
+    let mut others: Vec<Next> = beside.iter().map(|told| tells(step, at, told)).collect();
     match others.iter().position(|other| matches!(other, Next::Fault(_))) {
         Some(fault) => others.swap_remove(fault),
         None => Next::Also(others, Box::new(last)),

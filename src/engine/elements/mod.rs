@@ -2,6 +2,7 @@
 //!
 //! A new element is its file, one line in the table below, one suite in `tests/scenarios`.
 
+mod ad_hoc_sub_process;
 mod boundary_event;
 mod business_rule_task;
 mod call_activity;
@@ -26,6 +27,8 @@ mod task;
 mod transaction;
 pub(crate) mod user_task;
 
+pub use ad_hoc_sub_process::AdHocSubProcess;
+pub(crate) use ad_hoc_sub_process::enabled;
 pub use boundary_event::{BoundaryEvent, CaughtVariables};
 pub use business_rule_task::BusinessRuleTask;
 pub use call_activity::CallActivity;
@@ -35,7 +38,8 @@ pub use event_based_gateway::EventBasedGateway;
 pub use exclusive_gateway::ExclusiveGateway;
 pub use inclusive_gateway::InclusiveGateway;
 pub use intermediate_catch_event::IntermediateCatchEvent;
-pub use intermediate_throw_event::IntermediateThrowEvent;
+pub(crate) use intermediate_throw_event::tells;
+pub use intermediate_throw_event::{IntermediateThrowEvent, Told};
 pub use manual_task::ManualTask;
 pub use parallel_gateway::ParallelGateway;
 pub use receive_task::ReceiveTask;
@@ -126,6 +130,7 @@ elements! {
     "eventBasedGateway" => EventBasedGateway,
     "subProcess" => SubProcess,
     "transaction" => Transaction,
+    "adHocSubProcess" => AdHocSubProcess,
     "callActivity" => CallActivity,
 }
 
@@ -136,6 +141,10 @@ impl Element {
 
     pub fn start(&self) -> Option<&StartEvent> {
         if let Self::StartEvent(event) = self { Some(event) } else { None }
+    }
+
+    pub fn ad_hoc(&self) -> Option<&AdHocSubProcess> {
+        if let Self::AdHocSubProcess(sub_process) = self { Some(sub_process) } else { None }
     }
 
     /// What an event waits for.
@@ -215,6 +224,7 @@ pub(crate) fn wire_kind(node: &FlowNode) -> &'static str {
         | Element::EventBasedGateway(_)
         | Element::SubProcess(_)
         | Element::Transaction(_)
+        | Element::AdHocSubProcess(_)
         | Element::CallActivity(_) => node.kind,
     }
 }

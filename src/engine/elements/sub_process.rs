@@ -61,7 +61,10 @@ pub(super) fn open(step: &mut Step, at: At, by_event: bool) -> Next {
     for start in process.starts.get(&Some(at.node)).cloned().unwrap_or_default() {
         start_token(step, scope, start, None);
     }
-    step.scope_may_be_done(scope);
+    // An ad-hoc sub-process begins nothing by itself, and is not done before something was.
+    if process.node(at.node).element.ad_hoc().is_none() {
+        step.scope_may_be_done(scope);
+    }
     Next::Wait(Wait::Scope(scope))
 }
 
