@@ -47,6 +47,8 @@ enum FailWord {
     OrderRejected,
     /// The tunnel to the data centre never comes up
     TunnelDown,
+    /// Some servers do not come up at the target: their wave is rolled back, the last step first
+    PartialRecovery,
 }
 
 fn speed(text: &str) -> Result<Speed, String> {
@@ -78,6 +80,7 @@ pub(crate) fn execute(arguments: Demo) -> ExitCode {
         fail: arguments.fail.map(|fail| match fail {
             FailWord::OrderRejected => Fail::OrderRejected,
             FailWord::TunnelDown => Fail::TunnelDown,
+            FailWord::PartialRecovery => Fail::PartialRecovery,
         }),
         listen: arguments.listen,
     };

@@ -1,6 +1,6 @@
 //! Floor 8: the demo, which serves what it plays. [`run`] plays it; [`counterpart`] are the outside systems on loopback, [`people`] the played people,
-//! [`clock`] and [`conductor`] the shared virtual time, [`kept`] files that a kill leaves whole, [`segments`] the table beside the paper's, [`view`] what the page
-//! shows.
+//! [`clock`] and [`conductor`] the shared virtual time, [`kept`] files that a kill leaves whole, [`segments`] the table beside the paper's, [`undone`] what a
+//! rolled-back wave undid, [`view`] what the page shows.
 
 pub mod catalogue;
 mod client;
@@ -12,4 +12,5 @@ mod people;
 mod progress;
 pub mod run;
 mod segments;
+mod undone;
 mod view;

@@ -16,6 +16,7 @@ use crate::demo::counterpart::{Counterparts, Durations, Failures, Options as Cou
 use crate::demo::people::People;
 use crate::demo::progress::Progress;
 use crate::demo::segments;
+use crate::demo::undone;
 use crate::demo::view::{Control, Programme, Status};
 use crate::engine::compile::{compile, no_resources};
 use crate::handlers::{Registry, registry};
@@ -62,6 +63,8 @@ pub enum Sequence {
 pub enum Fail {
     OrderRejected,
     TunnelDown,
+    /// Some servers do not come up at the target, and their wave is rolled back.
+    PartialRecovery,
 }
 
 impl Sequence {
@@ -174,7 +177,7 @@ impl Demo {
 
     /// Plays until the programme has ended, or waits for a person whom nobody plays.
     async fn play(&self, options: &Options) -> anyhow::Result<End> {
-        let mut people = People::new(options.manual);
+        let mut people = People::new(options.manual, options.fail == Some(Fail::PartialRecovery));
         let mut progress = Progress::new(options.sequence.word());
         let mut shown = Instant::now() - SHOW_EVERY;
         loop {
@@ -238,6 +241,11 @@ impl Demo {
     /// The exception path: what the mails say, and which task waits for whom.
     fn tell_exception(&self, tasks: &[String], status: &Status) -> anyhow::Result<()> {
         println!("The run has come to a modelled exception.");
+        let undone = undone::lines(&self.counterparts.calls()?);
+        if !undone.is_empty() {
+            println!("The wave was rolled back by compensation, what was done last is undone first:");
+            undone.iter().for_each(|line| println!("  undo  {line}"));
+        }
         let mails = self.counterparts.mails()?;
         let last = mails.last().map(|mail| mail.at);
         for mail in mails.iter().filter(|mail| Some(mail.at) == last) {
@@ -276,6 +284,7 @@ fn outside(options: &Options) -> CounterpartOptions {
     let failures = Failures {
         order_rejected: options.fail == Some(Fail::OrderRejected),
         tunnel_down: options.fail == Some(Fail::TunnelDown),
+        partial_recovery: options.fail == Some(Fail::PartialRecovery),
         ..Failures::default()
     };
     // With the last delta's two minutes this is Table IV's cutover of five.

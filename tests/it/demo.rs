@@ -2,7 +2,7 @@
 //! placed twice, and the modelled exception paths.
 
 use crate::support::say::say;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -131,5 +131,44 @@ fn a_rejected_order_and_a_dead_tunnel_end_in_their_exception_paths() {
         let (done, text) = finished(&mut demo(data.path(), &["--sequence", "paper", "--fail", failure]));
         assert!(done, "{failure}: {text}");
         assert!(text.contains(task) && text.contains("mail "), "{failure}: {text}");
+    }
+}
+
+/// The servers of one call, from the outside's own log; each line is a change there.
+fn calls(data: &Path) -> Vec<(String, String)> {
+    let log = std::fs::read_to_string(data.join("calls.log")).expect("the outside keeps a log");
+    let call = |line: &str| {
+        let call: serde_json::Value = serde_json::from_str(line).expect("a line of the log is JSON");
+        let of = |name: &str| call[name].as_str().expect("a text").to_owned();
+        (format!("{} {}", of("system"), of("call")), of("server"))
+    };
+    log.lines().map(call).collect()
+}
+
+#[test]
+fn a_wave_of_which_servers_do_not_come_up_is_rolled_back_in_reverse_order() {
+    let data = tempfile::tempdir().expect("a folder");
+    let (done, text) = finished(&mut demo(data.path(), &["--fail", "partial-recovery"]));
+    assert!(done, "{text}");
+    let calls = calls(data.path());
+    let servers = |name: &str| -> Vec<&str> {
+        calls.iter().filter(|(call, _)| call == name).map(|(_, server)| server.as_str()).collect()
+    };
+    let reversed = |name: &str| -> Vec<&str> { servers(name).into_iter().rev().collect() };
+    let place = |name: &str| calls.iter().rposition(|(call, _)| call == name).unwrap_or_default();
+    let began = |name: &str| calls.iter().position(|(call, _)| call == name).unwrap_or_default();
+    // Each step is undone, the last server first, and the steps in the reverse of their order.
+    assert_eq!(servers("vcenter-target PowerOffVM_Task"), reversed("vcenter-target PowerOnVM_Task"), "{text}");
+    assert_eq!(servers("vr unconfigure"), reversed("vr configure"), "{text}");
+    let all: BTreeSet<&str> = servers("vcenter-source ShutdownGuest").into_iter().collect();
+    assert_eq!(servers("vcenter-source PowerOnVM_Task").into_iter().collect::<BTreeSet<_>>(), all);
+    for name in ["vcenter-target PowerOffVM_Task", "vcenter-source PowerOnVM_Task", "vr unconfigure"] {
+        assert_eq!(servers(name).len(), 25, "{name}: {text}");
+    }
+    assert!(place("vcenter-target PowerOffVM_Task") < began("vcenter-source PowerOnVM_Task"), "{text}");
+    assert!(place("vcenter-source PowerOnVM_Task") < began("vr unconfigure"), "{text}");
+    // What the people see: the rollback, its mails, and the sponsor's task.
+    for words in ["rolled back by compensation", "undo  25 targets switched off", "mail ", "Decide on the unfinished"] {
+        assert!(text.contains(words), "{words}: {text}");
     }
 }

@@ -1,6 +1,7 @@
 //! Our process tests through the library: every suite of `tests/scenarios` and `processes`, in memory, and with all memory
 //! forgotten after each step. Each element that runs has a suite of its own.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -72,6 +73,55 @@ fn each_refusal_says_where_and_what_to_do() {
     let stored = std::fs::read_to_string(&path).expect("the words are there");
     let changed: Vec<&str> = words.lines().filter(|line| !stored.lines().any(|known| known == *line)).collect();
     assert!(stored == words, "read them, then run with UPDATE_MESSAGES=1:\n{}", changed.join("\n"));
+}
+
+/// A model is proven by its suite only where its cases have been: each flow node is entered by one of them.
+#[test]
+fn each_models_suite_enters_every_flow_node() {
+    let options = Options { store: StoreKind::Memory, restart: false, trace: true };
+    let mut missed = Vec::new();
+    let mut nodes = 0;
+    let suites = find(&[root().join("processes")]).expect("the folder is there");
+    for path in &suites {
+        let model = path.to_str().and_then(|path| path.strip_suffix(".test.yaml")).expect("a suite beside its model");
+        let bytes = std::fs::read(format!("{model}.bpmn")).expect("a model beside its suite");
+        let compiled = compile(&bytes, &no_resources).expect("it compiles");
+        let suite = file::read(path).unwrap_or_else(|words| panic!("{words}"));
+        let entered = entered(&runner::run(path, &suite, &options));
+        for node in compiled.processes.iter().flat_map(|process| process.graph.node_weights()) {
+            // The event that ties an activity to what undoes it has no token of its own.
+            let tie = node.kind == "boundaryEvent" && node.outgoing.is_empty();
+            nodes += usize::from(!tie);
+            if !tie && !entered.contains(&node.id.to_string()) {
+                missed.push(format!("{model}.bpmn: no case enters {}", node.id));
+            }
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    say(format!("scenarios of the models: {} suites enter all {nodes} flow nodes", suites.len()));
+}
+
+/// Flow nodes that the started instances of these cases have entered; called ones run other models.
+fn entered(cases: &[CaseResult]) -> BTreeSet<String> {
+    let mut entered = BTreeSet::new();
+    for case in cases {
+        let mut started = BTreeSet::new();
+        for line in &case.log {
+            // Instance, what it did, and the event.
+            let mut parts = line.splitn(3, ' ');
+            let (Some(instance), Some(_), Some(event)) = (parts.next(), parts.next(), parts.next()) else { continue };
+            let event: serde_json::Value = serde_json::from_str(event).expect("an event is JSON");
+            if event["e"] == "instance-created" && event["caller"].is_null() {
+                started.insert(instance.to_owned());
+            }
+            if let (true, "token-entered", Some(at)) =
+                (started.contains(instance), event["e"].as_str().unwrap_or_default(), event["at"].as_str())
+            {
+                entered.insert(at.to_owned());
+            }
+        }
+    }
+    entered
 }
 
 /// `SCENARIOS_ALL=1`: every suite on every database.

@@ -7,9 +7,11 @@
 //! | [`vr`] | REST v2 | replications over one link, by the paper's transfer law |
 //! | [`gateway`] | SSH | a router's command line: compare, commit-confirm, confirm, save |
 //! | [`smtp`] | SMTP | a sink that keeps each mail once, as a file |
+//! | [`calls`] | | the log of what was done at servers and replications |
 //!
 //! Durations pass under the clock that the caller gives; each request holds its guard, so the clock stands meanwhile.
 
+mod calls;
 mod gateway;
 mod httpd;
 mod smtp;
@@ -33,6 +35,7 @@ use crate::handlers::net::Allow;
 use crate::handlers::{Connection, Connections, Kind, Secrets};
 use world::World;
 
+pub use calls::Call;
 pub use smtp::Mail;
 
 /// Holds the clock still until it is dropped.
@@ -92,6 +95,8 @@ pub struct Failures {
     pub order_rejected: bool,
     /// IKE never comes up.
     pub tunnel_down: bool,
+    /// The database servers are switched on at the target and never answer there.
+    pub partial_recovery: bool,
     /// So many orders are placed without an answer.
     pub lost_answers: u32,
 }
@@ -254,6 +259,11 @@ impl Counterparts {
     /// The mails that arrived, oldest first.
     pub fn mails(&self) -> io::Result<Vec<Mail>> {
         smtp::mails(self.world.folder())
+    }
+
+    /// What was done at servers and replications, oldest first.
+    pub fn calls(&self) -> io::Result<Vec<Call>> {
+        calls::read(self.world.folder())
     }
 
     pub async fn shutdown(self) {

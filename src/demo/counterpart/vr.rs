@@ -15,9 +15,9 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::httpd;
 use super::vcenter::{self, Side};
 use super::world::World;
+use super::{calls, httpd};
 use crate::base::time::Timestamp;
 
 const PAIRING: &str = "5c8f4a52-3f0e-4a0c-9a51-6b1f8a7d2e10";
@@ -249,7 +249,8 @@ fn configure(world: &World, body: &[u8]) -> Answer {
     for spec in &specs {
         check(spec).map_err(|words| wrong(&words))?;
     }
-    world.try_change(|state, now| {
+    let mut names = Vec::new();
+    let answer = world.try_change(|state, now| {
         let mut tasks = Vec::new();
         for spec in &specs {
             let vm = spec["vm_id"].as_str().unwrap_or_default();
@@ -270,11 +271,14 @@ fn configure(world: &World, body: &[u8]) -> Answer {
                 disk_bytes,
                 sync: first,
             };
+            names.push(one.name.clone());
             state.vr.replications.insert(id.clone(), one);
             tasks.push(state.vr.task(&id, json!({"replication_id": id, "vm_id": vm}), now));
         }
         Ok((StatusCode::ACCEPTED, list(tasks)))
-    })
+    })?;
+    names.iter().for_each(|name| calls::note(world, "vr", "configure", name));
+    Ok(answer)
 }
 
 /// What the specification of the API requires of each.
@@ -325,14 +329,18 @@ fn sync(world: &World, id: &str) -> Answer {
 
 fn unconfigure(world: &World, id: &str, query: &BTreeMap<String, String>) -> Answer {
     let retain = query.get("retain_replica_disks").is_some_and(|word| word == "true");
-    world.try_change(|state, now| {
+    let mut name = String::new();
+    let answer = world.try_change(|state, now| {
         let found = state.vr.replications.remove(id);
         let found = found.ok_or_else(|| absent("replication", id))?;
+        name.clone_from(&found.name);
         if !retain && let Some(server) = server_of(&found.vm, state) {
             state.target.forget(&server.moref);
         }
-        Ok((StatusCode::ACCEPTED, state.vr.task(id, json!({"retained": retain}), now)))
-    })
+        Ok::<_, Refusal>((StatusCode::ACCEPTED, state.vr.task(id, json!({"retained": retain}), now)))
+    })?;
+    calls::note(world, "vr", "unconfigure", &name);
+    Ok(answer)
 }
 
 impl State {

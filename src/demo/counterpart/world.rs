@@ -16,7 +16,6 @@ use crate::base::time::Timestamp;
 use crate::demo::kept::write_whole;
 
 const FILE: &str = "counterparts.json";
-const REQUESTS: &str = "softlayer-requests.log";
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -120,9 +119,9 @@ impl World {
         Ok(result)
     }
 
-    /// One line of the log of requests; it proves nothing and is not synced.
-    pub(super) fn note(&self, line: &Value) {
-        let file = OpenOptions::new().create(true).append(true).open(self.folder.join(REQUESTS));
+    /// One line of a log; it proves nothing and is not synced.
+    pub(super) fn note(&self, log: &str, line: &Value) {
+        let file = OpenOptions::new().create(true).append(true).open(self.folder.join(log));
         if let Ok(mut file) = file {
             let _ = file.write_all(format!("{line}\n").as_bytes());
         }

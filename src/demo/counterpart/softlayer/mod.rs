@@ -27,6 +27,7 @@ use super::world::World;
 use crate::base::time::Timestamp;
 use crate::demo::kept::write_whole;
 
+const REQUESTS: &str = "softlayer-requests.log";
 const ORDERS: &str = "softlayer-orders.log";
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -139,7 +140,7 @@ async fn answer(
     let (result, name) = result;
     let at = object::time(world.clock.now());
     let ok = result.is_ok();
-    world.note(&json!({"time": at, "method": method.as_str(), "path": uri.path(), "ok": ok}));
+    world.note(REQUESTS, &json!({"time": at, "method": method.as_str(), "path": uri.path(), "ok": ok}));
     if ok && name == "placeOrder" && world.loses_this_answer() {
         return broken_answer();
     }

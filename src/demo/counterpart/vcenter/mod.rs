@@ -17,13 +17,15 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
 use super::world::World;
-use super::{Options, USER, httpd};
+use super::{Options, USER, calls, httpd};
 use crate::base::time::Timestamp;
 use crate::xml::{Document, ElementRef, escaped_text};
 
 const VIM: &str = "urn:vim25";
 const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const COOKIE: &str = "vmware_soap_session";
+/// A guest that does not come up.
+const NEVER: i64 = 10 * 365 * 24 * super::HOUR;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
@@ -96,6 +98,14 @@ impl Side {
         match self {
             Self::Source => "e594ad24-5f75-41e3-a276-88a2116dbed0",
             Self::Target => "ff4a23e7-2fed-4be0-be39-479ae372badd",
+        }
+    }
+
+    /// As the models name it.
+    fn connection(self) -> &'static str {
+        match self {
+            Self::Source => "vcenter-source",
+            Self::Target => "vcenter-target",
         }
     }
 
@@ -321,35 +331,51 @@ impl Service {
 
     fn power(&self, asked: ElementRef<'_>, on: bool) -> Answer {
         let boot = self.world.options.durations.boot;
-        self.task(asked, |state, server, now| {
+        let fails = self.world.options.failures.partial_recovery && self.side == Side::Target;
+        let mut changed = None;
+        let answer = self.task(asked, |state, server, now| {
             let one = state.servers.get_mut(server).expect("it was just found");
             if one.is_on(now) == on {
                 return Err(("InvalidPowerState", "The attempted operation cannot be performed in the current state."));
             }
+            let boot = if fails && one.name.starts_with("sql-") { NEVER } else { boot };
             one.power = match on {
                 true => Power::On { tools: now.plus_ms(boot) },
                 false => Power::Off,
             };
+            changed = Some(one.name.clone());
             Ok(None)
-        })
+        });
+        self.noted(asked.name(), changed, answer)
+    }
+
+    /// Notes at which server the call has changed something, if it was answered.
+    fn noted(&self, call: &str, changed: Option<String>, answer: Answer) -> Answer {
+        if let (Ok(_), Some(server)) = (&answer, changed) {
+            calls::note(&self.world, self.side.connection(), call, &server);
+        }
+        answer
     }
 
     fn shutdown(&self, asked: ElementRef<'_>) -> Answer {
         let takes = self.world.options.durations.shutdown;
         let moref = text(asked, "_this").to_owned();
-        self.world.try_change(|state, now| {
+        let mut changed = None;
+        let answer = self.world.try_change(|state, now| {
             let found = self.side.of_mut(state).servers.get_mut(&moref);
             let one = found.ok_or_else(|| gone(&moref))?;
             match one.power {
                 Power::On { .. } if one.tools_run(now) => {
                     one.power = Power::Until(now.plus_ms(takes));
+                    changed = Some(one.name.clone());
                     Ok(String::new())
                 }
                 Power::Until(_) if one.is_on(now) => Ok(String::new()),
                 Power::On { .. } => Err(Fault::new("ToolsUnavailable", "VMware Tools is not running.")),
                 Power::Off | Power::Until(_) => Err(Fault::new("InvalidPowerState", "The server is not powered on.")),
             }
-        })
+        });
+        self.noted("ShutdownGuest", changed, answer)
     }
 
     fn snapshot(&self, asked: ElementRef<'_>) -> Answer {
