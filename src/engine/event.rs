@@ -196,6 +196,11 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         caught_by: Option<ElementId>,
     },
+    /// Everybody of this instance who waits for it hears it now.
+    SignalThrown {
+        token: TokenId,
+        name: String,
+    },
     IncidentRaised {
         id: LocalId,
         token: TokenId,

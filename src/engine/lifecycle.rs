@@ -244,7 +244,7 @@ pub(super) fn apply(step: &mut Step, at: At, next: Next, armed: Vec<crate::engin
 pub(super) fn tell(step: &mut Step, at: At, what: Next) {
     match what {
         Next::Escalate(code) => throw::escalate(step, at, code, Variables::new()),
-        Next::Broadcast(name) => subscription::broadcast(step, name),
+        Next::Broadcast(name) => subscription::broadcast(step, at, name),
         other => unreachable!("compiled: only these are thrown beside others, not {other:?}"),
     }
 }

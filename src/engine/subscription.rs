@@ -8,6 +8,7 @@ use crate::engine::command::{Effect, Rejection};
 use crate::engine::condition::Condition;
 use crate::engine::definition::{FlowIx, NodeIx};
 use crate::engine::elements::Element;
+use crate::engine::event::Event;
 use crate::engine::event_sub_process;
 use crate::engine::expression::as_text;
 use crate::engine::incident::Fault;
@@ -61,6 +62,11 @@ impl TriggerSource {
     /// All of its triggers have to come.
     pub fn is_parallel(&self) -> bool {
         matches!(self, Self::Multiple { parallel: true, .. })
+    }
+
+    /// It waits for this signal and for nothing else.
+    pub fn waits_for_signal(&self, name: &str) -> bool {
+        matches!(self, Self::Signal { name: wanted } if wanted.is_literal() == Some(name))
     }
 
     pub fn is_conditional(&self) -> bool {
@@ -184,8 +190,9 @@ fn check(step: &Step, id: LocalId, fits: impl Fn(&Trigger) -> bool) -> Result<()
 
 /// BPMN 2.0.2, 10.5.4: "a Signal is for general communication": everybody who waits for it here and now gets it; those in
 /// other instances after the commit. The thrower may be gone afterwards.
-pub(super) fn broadcast(step: &mut Step, name: String) {
-    let waiting: Vec<LocalId> = step
+pub(super) fn broadcast(step: &mut Step, at: At, name: String) {
+    step.events.push(Event::SignalThrown { token: at.token, name: name.clone() });
+    let mut waiting: Vec<LocalId> = step
         .instance
         .scopes
         .values()
@@ -193,6 +200,9 @@ pub(super) fn broadcast(step: &mut Step, name: String) {
         .filter(|(_, armed)| matches!(&armed.trigger, Trigger::Signal { name: wanted } if *wanted == name))
         .map(|(id, _)| *id)
         .collect();
+    if crate::base::planted::is("signal-lost") {
+        waiting.pop();
+    }
     for id in waiting {
         // One of them may have ended another.
         if step.instance.subscription(id).is_some() {

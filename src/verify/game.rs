@@ -25,6 +25,8 @@ pub struct Game {
     pub(super) departure: Option<Departure>,
     /// Entries without a flow that something has announced.
     pub(super) announced: Vec<Announced>,
+    /// Armed events for which a signal was thrown, and that have not heard it yet.
+    pub(super) unheard: BTreeSet<LocalId>,
     /// Activities that are about to be left, and that can be undone from now on.
     pub(super) noted: Vec<(ScopeId, NodeIx)>,
     pub(super) state: InstanceState,
@@ -113,6 +115,7 @@ impl Game {
             begun: BTreeMap::new(),
             departure: None,
             announced: Vec::new(),
+            unheard: BTreeSet::new(),
             noted: Vec::new(),
             state: InstanceState::Active,
         }

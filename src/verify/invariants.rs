@@ -201,6 +201,7 @@ impl Ledger {
             | Event::Called { .. }
             | Event::ErrorThrown { .. }
             | Event::Escalated { .. }
+            | Event::SignalThrown { .. }
             | Event::IncidentRaised { .. }
             | Event::InstanceSuspended
             | Event::InstanceResumed => Ok(()),

@@ -95,12 +95,10 @@ impl Turn<'_> {
             Event::UserTaskClosed { token, how } => self.ends(*token, Work::Task, *how),
             Event::Armed { id, owner, scope, at, .. } => self.armed(*id, *owner, *scope, at),
             Event::Fired { id, at, .. } => self.fired(*id, at),
-            Event::Disarmed { id, .. } => match self.game.armed.remove(id) {
-                Some(_) => Ok(()),
-                None => Err(format!("disarmed {id}, which was not armed")),
-            },
+            Event::Disarmed { id, .. } => self.disarmed(*id),
             Event::ErrorThrown { token, caught_by: Some(event), .. }
             | Event::Escalated { token, caught_by: Some(event), .. } => self.caught(*token, event),
+            Event::SignalThrown { name, .. } => self.signal_thrown(name),
             Event::GatewayBegun { token, at } => self.gateway_begun(*token, at),
             Event::ScopeChanged { scope, kind, owner, parent } => self.scope_changed(*scope, *kind, *owner, *parent),
             Event::Compensable { id, scope, at, kept } => self.can_be_undone(*id, *scope, at, *kept),
@@ -144,6 +142,9 @@ impl Turn<'_> {
     /// The record is over: nothing announced may be left undone.
     fn end(&mut self) -> Move {
         self.departed()?;
+        if let Some(id) = self.game.unheard.first() {
+            return Err(format!("a signal was thrown, and {id}, which waits for it, did not hear it"));
+        }
         if let Some(missing) = self.game.announced.first() {
             return Err(format!("{} happened, but no token came of it", self.game.name(missing.node)));
         }

@@ -118,6 +118,7 @@ impl Turn<'_> {
     }
 
     pub(super) fn fired(&mut self, id: LocalId, at: &ElementId) -> Move {
+        self.game.unheard.remove(&id);
         let Armed { owner, scope, node } =
             *self.game.armed.get(&id).ok_or_else(|| format!("{at} fired, but is not armed"))?;
         if node != self.node(at)? {
@@ -144,6 +145,26 @@ impl Turn<'_> {
             self.piece(owner)?.fired = true;
         }
         self.game.announced.push(Announced { scope: host.scope, node, interrupts, alone: false });
+        Ok(())
+    }
+
+    pub(super) fn disarmed(&mut self, id: LocalId) -> Move {
+        self.game.unheard.remove(&id);
+        match self.game.armed.remove(&id) {
+            Some(_) => Ok(()),
+            None => Err(format!("disarmed {id}, which was not armed")),
+        }
+    }
+
+    /// BPMN 2.0.2, 10.5.4: everybody who waits for a signal hears it, or is ended by another who did.
+    pub(super) fn signal_thrown(&mut self, name: &str) -> Move {
+        let process = Arc::clone(&self.game.process);
+        let waits = |armed: &Armed| {
+            let source = process.node(armed.node).element.trigger();
+            source.is_some_and(|source| source.waits_for_signal(name))
+        };
+        let hearing = self.game.armed.iter().filter(|(_, armed)| waits(armed)).map(|(id, _)| *id);
+        self.game.unheard.extend(hearing);
         Ok(())
     }
 

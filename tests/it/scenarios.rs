@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use transhume::base::diagnostic::Severity;
+use transhume::base::planted::plant;
 use transhume::engine::compile::{compile, no_resources};
 use transhume::engine::elements::TABLE;
 use transhume::scenario::report::CaseResult;
@@ -52,6 +53,34 @@ fn each_element_has_its_suite() {
     let missing = TABLE.iter().map(|kind| format!("tests/scenarios/{kind}.test.yaml"));
     let missing: Vec<String> = missing.filter(|suite| !root().join(suite).is_file()).collect();
     assert!(missing.is_empty(), "an element needs a suite in tests/scenarios: {missing:?}");
+}
+
+/// Defects of the engine that the suites find by themselves, as the oracle does in the simulator.
+const PLANTED: [&str; 5] = [
+    "join-counts-tokens",
+    "cancelled-scope-keeps-its-subscription",
+    "compensation-forward",
+    "inclusive-join-ignores-loop",
+    "signal-lost",
+];
+
+#[test]
+fn each_planted_bug_fails_a_suite() {
+    let suites = find(&[root().join("tests/scenarios")]).expect("the folder is there");
+    let options = Options { store: StoreKind::Memory, restart: false, trace: false };
+    for bug in PLANTED {
+        plant(Some(bug));
+        let failing = suites.iter().find_map(|path| {
+            let suite = file::read(path).unwrap_or_else(|words| panic!("{words}"));
+            // A defect may also be met by an assertion of the engine's own.
+            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runner::run(path, &suite, &options)));
+            let case = ran.ok()?.into_iter().find(|case| case.failure.is_some())?;
+            Some(case.line().lines().next().unwrap_or_default().to_owned())
+        });
+        plant(None);
+        let failing = failing.unwrap_or_else(|| panic!("no suite notices the planted bug {bug}"));
+        say(format!("planted {bug}: noticed by {}", failing.trim_start_matches("FAIL").trim()));
+    }
 }
 
 /// The words of every refusal, with line and column: `UPDATE_MESSAGES=1 cargo test --test it scenarios` writes them anew.

@@ -109,3 +109,17 @@ impl Behavior for AdHocSubProcess {
         sub_process::open(step, at, false)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::testing::{check_xml, within};
+
+    #[test]
+    fn it_begins_nothing_by_itself() {
+        let xml = within(
+            r#"<startEvent id="s"/><sequenceFlow id="f" sourceRef="s" targetRef="F"/>
+            <adHocSubProcess id="F"><userTask id="A"/></adHocSubProcess>"#,
+        );
+        check_xml(&xml, "start", "s F*");
+    }
+}

@@ -153,3 +153,26 @@ fn chosen(step: &mut Step, at: At, facts: &[(&str, Value)], start: bool) -> Resu
     }
     Ok(flows)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::testing::{check_xml, within};
+
+    const SOME: &str = r#"<startEvent id="s"/><sequenceFlow id="f0" sourceRef="s" targetRef="fork"/><parallelGateway id="fork"/>
+        <sequenceFlow id="f1" sourceRef="fork" targetRef="A"/><userTask id="A"/><sequenceFlow id="f2" sourceRef="A" targetRef="G"/>
+        <sequenceFlow id="f3" sourceRef="fork" targetRef="B"/><userTask id="B"/><sequenceFlow id="f4" sourceRef="B" targetRef="G"/>
+        <complexGateway id="G"><activationCondition>${activationCount &gt;= ENOUGH}</activationCondition></complexGateway>
+        <sequenceFlow id="f5" sourceRef="G" targetRef="C"/><userTask id="C"/>"#;
+
+    #[test]
+    fn one_is_enough_and_the_other_resets_it() {
+        let xml = within(&SOME.replace("ENOUGH", "1"));
+        check_xml(&xml, "start; complete A; complete B; complete C", "s fork A* B* G C* G .completed");
+    }
+
+    #[test]
+    fn it_waits_until_its_condition_holds() {
+        let xml = within(&SOME.replace("ENOUGH", "2"));
+        check_xml(&xml, "start; complete A; complete B", "s fork A* B* G G C*");
+    }
+}

@@ -22,3 +22,21 @@ impl Behavior for Transaction {
         open(step, at, false)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::testing::{check_xml, within};
+
+    const TWO: &str = r#"<startEvent id="s"/><sequenceFlow id="f0" sourceRef="s" targetRef="T"/>
+        <transaction id="T"><startEvent id="i"/><sequenceFlow id="f1" sourceRef="i" targetRef="A"/>
+        <userTask id="A"/><boundaryEvent id="b" attachedToRef="A"><compensateEventDefinition/></boundaryEvent>
+        <userTask id="undo" isForCompensation="true"/><association id="a" sourceRef="b" targetRef="undo"/>
+        <sequenceFlow id="f2" sourceRef="A" targetRef="x"/><endEvent id="x"><cancelEventDefinition/></endEvent></transaction>
+        <boundaryEvent id="c" attachedToRef="T"><cancelEventDefinition/></boundaryEvent>
+        <sequenceFlow id="f3" sourceRef="c" targetRef="B"/><userTask id="B"/>"#;
+
+    #[test]
+    fn cancelled_it_is_undone_before_it_is_left() {
+        check_xml(&within(TWO), "start; complete A; complete undo", "s T* i A* x* undo* T- c B*");
+    }
+}

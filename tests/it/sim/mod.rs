@@ -9,6 +9,8 @@ mod model;
 mod planted;
 mod players;
 mod rng;
+mod telling;
+mod undoing;
 mod world;
 
 use crate::support::say::say;

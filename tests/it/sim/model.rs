@@ -53,7 +53,7 @@ pub(super) fn generate(rng: &mut Rng) -> Model {
     pen.process("p0", 3, 1);
     let Pen { messages, processes, mut model, .. } = pen;
     model.xml = format!(
-        r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" targetNamespace="sim"><error id="E" errorCode="E"/>{messages}{processes}</definitions>"#
+        r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" targetNamespace="sim"><error id="E" errorCode="E"/><escalation id="X" escalationCode="X"/>{messages}{processes}</definitions>"#
     );
     model
 }
@@ -122,7 +122,7 @@ impl<'r> Pen<'r> {
     }
 
     /// Start, blocks, end.
-    fn whole(&mut self, depth: usize, times: usize) {
+    pub(super) fn whole(&mut self, depth: usize, times: usize) {
         let start = self.id("start");
         self.node("startEvent", &start, "", "", times);
         let last = self.blocks(&start, depth, times);
@@ -155,6 +155,18 @@ impl<'r> Pen<'r> {
             ("race", Self::race),
             ("twins", Self::twins),
             ("terminate", Self::terminate),
+            ("compensation", Self::compensation),
+            ("undone sub-process", Self::undone),
+            ("transaction", Self::transaction),
+            ("escalation", Self::escalation),
+            ("event sub-process", Self::event_sub_process),
+            ("signal", Self::signal),
+            ("link", Self::link),
+            ("conditional", Self::conditional),
+            ("quantities", Self::quantities),
+            ("complex", Self::complex),
+            ("inclusive with a loop", Self::inclusive_loop),
+            ("standard loop", Self::standard_loop),
         ];
         let (name, draw) = *self.rng.pick(kinds);
         *self.model.blocks.entry(name).or_default() += 1;
@@ -204,6 +216,21 @@ impl<'r> Pen<'r> {
         id
     }
 
+    /// A task that is an activity: it may have boundary events.
+    pub(super) fn activity(&mut self, from: &str, times: usize) -> String {
+        let id = self.id("t");
+        match self.rng.below(3) {
+            0 => self.node("manualTask", &id, "", "", times),
+            1 => self.service(&id, "", "", times, Act::Complete),
+            _ => {
+                self.node("userTask", &id, "", "", times);
+                self.act(&id, Act::Complete);
+            }
+        }
+        self.connect(from, &id, None);
+        id
+    }
+
     pub(super) fn service(&mut self, id: &str, attributes: &str, inside: &str, times: usize, act: Act) {
         let topic = if act == Act::Complete { "work" } else { "hold" };
         let attributes = format!(r#"{attributes} camunda:type="external" camunda:topic="{topic}""#);
@@ -215,6 +242,17 @@ impl<'r> Pen<'r> {
         let id = self.id("m");
         write!(self.messages, r#"<message id="{id}" name="{id}"/>"#).expect("a text");
         id
+    }
+
+    pub(super) fn signal_id(&mut self) -> String {
+        let id = self.id("s");
+        write!(self.messages, r#"<signal id="{id}" name="{id}"/>"#).expect("a text");
+        id
+    }
+
+    /// What is being drawn.
+    pub(super) fn body(&mut self) -> &mut String {
+        &mut self.body
     }
 
     /// One that comes soon, or never in the time of a run.

@@ -14,6 +14,9 @@ const BUGS: &[&str] = &[
     "timer-dropped-before-commit",
     "fence-ignored",
     "wake-up-lost",
+    "compensation-forward",
+    "inclusive-join-ignores-loop",
+    "signal-lost",
 ];
 const SEEDS_MAX: u64 = 400;
 
