@@ -40,6 +40,7 @@ const BOXED: [&str; 10] = [
 
 pub(super) struct Model {
     pub(super) decisions: Vec<Decision>,
+    pub(super) services: Vec<Service>,
     /// Every text and name of the file: a variable that is not among them need not be handed over.
     pub(super) mentions: String,
     /// Input data by id.
@@ -57,6 +58,17 @@ pub(super) struct Decision {
     pub(super) logic: Logic,
     /// It uses business knowledge, so it cannot be evaluated by itself.
     pub(super) needs_knowledge: bool,
+    pub(super) at: Position,
+}
+
+/// A decision service: decisions that are asked for by one name.
+#[derive(Clone, Debug)]
+pub(super) struct Service {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) variable: Named,
+    /// Those that it gives, and those that it keeps to itself.
+    pub(super) decisions: Vec<String>,
     pub(super) at: Position,
 }
 
@@ -119,7 +131,9 @@ pub(super) fn read(document: &Document, found: &mut Findings) -> Option<Model> {
     let inputs = children(root, "inputData").filter_map(|input| Some((id(input)?, variable(input))));
     let inputs: BTreeMap<String, Named> = inputs.collect();
     let decisions = children(root, "decision").filter_map(|element| decision(element, found));
-    let model = Model { decisions: decisions.collect(), inputs, mentions: mentions(root) };
+    let decisions = decisions.collect();
+    let services = children(root, "decisionService").filter_map(service).collect();
+    let model = Model { decisions, services, inputs, mentions: mentions(root) };
     check(&model, root.position(), found);
     Some(model)
 }
@@ -158,7 +172,7 @@ fn check(model: &Model, at: Position, found: &mut Findings) {
     }
 }
 
-fn is_dmn(element: ElementRef<'_>) -> bool {
+pub(super) fn is_dmn(element: ElementRef<'_>) -> bool {
     NAMESPACES.contains(&element.namespace())
 }
 
@@ -209,6 +223,18 @@ fn decision(element: ElementRef<'_>, found: &mut Findings) -> Option<Decision> {
         inputs: required("requiredInput"),
         logic: logic(element, &id, found),
         needs_knowledge: child(element, "knowledgeRequirement").is_some(),
+        at: element.position(),
+        id,
+    })
+}
+
+fn service(element: ElementRef<'_>) -> Option<Service> {
+    let inside = ["outputDecision", "encapsulatedDecision"];
+    let id = id(element)?;
+    Some(Service {
+        name: element.attribute("name").unwrap_or(&id).to_owned(),
+        variable: variable(element),
+        decisions: inside.iter().flat_map(|name| children(element, name)).filter_map(target).collect(),
         at: element.position(),
         id,
     })

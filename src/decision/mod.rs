@@ -7,7 +7,9 @@
 mod canonical;
 mod dmn;
 pub mod feel;
+mod functions;
 mod guard;
+mod knowledge;
 mod names;
 mod plain;
 mod standard;
@@ -22,6 +24,7 @@ use crate::base::feel::FeelError;
 use crate::base::limits::FEEL_DEADLINE_MS;
 use crate::base::time::Timestamp;
 use crate::xml::Document;
+use dsntk_feel::context::FeelContext;
 use plain::Plain;
 use serde_json::Value;
 use standard::Standard;
@@ -37,6 +40,7 @@ const CHECK_DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct DecisionModel {
     decisions: Arc<[DecisionInfo]>,
+    services: Arc<[DecisionInfo]>,
     plain: Arc<Plain>,
     standard: Option<Arc<Standard>>,
     mentions: Arc<str>,
@@ -57,6 +61,8 @@ pub enum DecisionKind {
     Table,
     Literal,
     Boxed,
+    /// Several decisions with one name; offered to callers of this module, not to tasks.
+    Service,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -65,6 +71,8 @@ pub struct DecisionResult {
     pub rows: Vec<BTreeMap<String, Value>>,
     /// The numbers of the matched rules, counted from 1, where they are known.
     pub rules: Vec<usize>,
+    /// The result as other decisions see it: a value, a context, or a list of them.
+    pub value: Value,
 }
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -104,6 +112,11 @@ impl DecisionModel {
         self.decisions.to_vec()
     }
 
+    /// The decision services; they are evaluated as decisions are.
+    pub fn services(&self) -> Vec<DecisionInfo> {
+        self.services.to_vec()
+    }
+
     /// Evaluates over the variables that the file mentions; `now` is what `now()` and `today()` give.
     pub fn evaluate(
         &self,
@@ -111,9 +124,23 @@ impl DecisionModel {
         variables: &BTreeMap<String, Value>,
         now: Timestamp,
     ) -> Result<DecisionResult, DecisionError> {
-        let info = self.decisions.iter().find(|info| info.id == decision_id);
+        self.evaluate_typed(decision_id, variables, &BTreeMap::new(), now)
+    }
+
+    /// As `evaluate`, with the types of variables that JSON has as texts, by their names here or in the standard: `Date`,
+    /// `date`, `time`, `dateTime`, `duration`. Other types change nothing.
+    pub fn evaluate_typed(
+        &self,
+        decision_id: &str,
+        variables: &BTreeMap<String, Value>,
+        types: &BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Result<DecisionResult, DecisionError> {
+        let info = self.decisions.iter().chain(&*self.services).find(|info| info.id == decision_id);
         let info = info.ok_or_else(|| DecisionError::Unknown(decision_id.into()))?;
         let mut named = BTreeMap::new();
+        let types = types.iter().filter_map(|(name, kind)| Some((name.clone(), value::Kind::named(kind)?)));
+        let types: BTreeMap<String, value::Kind> = types.collect();
         for (name, value) in variables.iter().filter(|(name, _)| self.mentions.contains(name.as_str())) {
             guard::value(name, value)?;
             named.insert(name.clone(), value.clone());
@@ -122,20 +149,15 @@ impl DecisionModel {
         let plain = Arc::clone(&self.plain);
         let standard = self.standard.clone().filter(|_| info.declared_only);
         thread::run(Duration::from_millis(FEEL_DEADLINE_MS), move || match standard {
-            Some(standard) => standard.evaluate(&id, &named, now),
-            None => plain.evaluate(&id, &named, now),
+            Some(standard) => standard.evaluate(&id, value::context(&named, &types), now),
+            None => plain.evaluate(&id, value::context(&named, &types), now),
         })?
     }
 }
 
 /// One way of evaluating decisions.
 trait Decisions {
-    fn evaluate(
-        &self,
-        id: &str,
-        variables: &BTreeMap<String, Value>,
-        now: Timestamp,
-    ) -> Result<DecisionResult, DecisionError>;
+    fn evaluate(&self, id: &str, variables: FeelContext, now: Timestamp) -> Result<DecisionResult, DecisionError>;
 }
 
 impl fmt::Debug for DecisionModel {
@@ -171,8 +193,16 @@ fn read(document: &Document) -> Result<DecisionModel, Vec<Diagnostic>> {
         },
         declared_only: !plain::is_plain(decision, &model),
     });
+    let services = model.services.iter().map(|service| DecisionInfo {
+        id: service.id.clone(),
+        name: service.name.clone(),
+        version_tag: None,
+        kind: DecisionKind::Service,
+        declared_only: true,
+    });
     Ok(DecisionModel {
         decisions: decisions.collect(),
+        services: services.collect(),
         plain: Arc::new(plain),
         standard: standard.map(Arc::new),
         mentions: model.mentions.as_str().into(),

@@ -6,14 +6,13 @@
 use super::dmn::{Cell, Decision, Logic, Model, Named};
 use super::table::{Hits, Row, Table};
 use super::value::{self, Kind};
-use super::{DecisionError, DecisionResult, Decisions, feel};
+use super::{DecisionError, DecisionResult, Decisions, feel, functions};
 use crate::base::diagnostic::Findings;
 use crate::base::feel::FeelError;
 use crate::base::time::Timestamp;
 use dsntk_feel::context::FeelContext;
 use dsntk_feel::values::Value as Feel;
 use dsntk_feel::{Evaluator, FeelType, Name};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
@@ -97,6 +96,16 @@ fn logic(decision: &Decision, model: &Model, found: &mut Findings) -> Option<Pre
 /// Names that are declared, for parsing: they may have blanks in them.
 fn declared(decision: &Decision, model: &Model) -> FeelContext {
     let mut known = FeelContext::default();
+    // What bears the name of a built-in function anywhere in the file may stand in its place when a function is called.
+    let variables = model.inputs.values().chain(model.decisions.iter().map(|other| &other.variable));
+    let outputs = model.decisions.iter().flat_map(|other| match &other.logic {
+        Logic::Table(source) => source.outputs.as_slice(),
+        Logic::Literal(_) | Logic::Boxed | Logic::Nothing => &[],
+    });
+    let all = variables.map(|named| &named.name).chain(outputs.map(|output| &output.name));
+    for name in all.filter(|name| functions::is_built_in(name)) {
+        known.set_null(Name::from(name.as_str()));
+    }
     for input in decision.inputs.iter().filter_map(|id| model.inputs.get(id)) {
         known.set_null(Name::from(input.name.as_str()));
     }
@@ -112,15 +121,10 @@ fn declared(decision: &Decision, model: &Model) -> FeelContext {
 }
 
 impl Decisions for Plain {
-    fn evaluate(
-        &self,
-        id: &str,
-        variables: &BTreeMap<String, Value>,
-        now: Timestamp,
-    ) -> Result<DecisionResult, DecisionError> {
-        let run = Run { decisions: &self.decisions, variables: value::context(variables), now };
+    fn evaluate(&self, id: &str, variables: FeelContext, now: Timestamp) -> Result<DecisionResult, DecisionError> {
+        let run = Run { decisions: &self.decisions, variables, now };
         let hits = run.decide(id, &mut BTreeMap::new())?;
-        Ok(DecisionResult { rows: hits.rows, rules: hits.rules })
+        Ok(DecisionResult { value: value::to_json(&hits.value)?, rows: hits.rows, rules: hits.rules })
     }
 }
 
@@ -153,12 +157,20 @@ impl Run<'_> {
         }
         let scope = value::scope(self.now, self.variables.clone())?;
         scope.push(self.inputs(decision, decided));
-        let mut hits = match &decision.logic {
-            PreparedLogic::Table(table) => table.evaluate(&scope)?,
-            PreparedLogic::Literal(evaluator) => literal(evaluator(&scope), &decision.variable)?,
-        };
-        hits.value = checked(hits.value, &decision.variable)?;
-        Ok(hits)
+        match &decision.logic {
+            PreparedLogic::Table(table) => {
+                let hits = table.evaluate(&scope)?;
+                // A table may give several values of the type.
+                let list = decision.variable.feel_type().map(|wanted| FeelType::List(Box::new(wanted)));
+                match list.is_some_and(|list| hits.value.is_conformant(&list)) {
+                    true => Ok(hits),
+                    false => checked(&hits.value, &decision.variable).map(|_| hits),
+                }
+            }
+            PreparedLogic::Literal(evaluator) => {
+                literal(checked(&evaluator(&scope), &decision.variable)?, &decision.variable)
+            }
+        }
     }
 
     fn inputs(&self, decision: &Prepared, decided: &BTreeMap<String, Decided>) -> FeelContext {
@@ -183,27 +195,39 @@ impl Run<'_> {
 }
 
 fn literal(value: Feel, variable: &Named) -> Result<Hits, DecisionError> {
-    let row = Row::from([(variable.name.clone(), value::to_json(&value)?)]);
-    Ok(Hits { rows: vec![row], rules: vec![], value })
+    let rows = match &value {
+        // No value of a variable, but other decisions may call it.
+        Feel::FunctionDefinition(..) | Feel::BuiltInFunction(_) => vec![],
+        value => vec![Row::from([(variable.name.clone(), value::to_json(value)?)])],
+    };
+    Ok(Hits { rows, rules: vec![], value })
 }
 
-/// A result of another type than the declared one is an error; the standard would make it null.
-fn checked(value: Feel, variable: &Named) -> Result<Feel, DecisionError> {
-    let named = Kind::standard_name(&variable.type_ref);
-    if value.is_null() || variable.kind().is_none_or(|kind| matches!(kind, Kind::Any | Kind::Duration)) {
-        return Ok(value);
-    }
-    let Ok(wanted) = FeelType::from_str(if named == "dateTime" { "date and time" } else { named }) else {
-        return Ok(value);
+/// The value as one of the declared type, such as the element of a list of one; a value of another type is an error,
+/// where the standard would make it null.
+fn checked(value: &Feel, variable: &Named) -> Result<Feel, DecisionError> {
+    let Some(wanted) = variable.feel_type() else {
+        return Ok(value.clone());
     };
-    // A table may give several values of the type.
-    let list = FeelType::List(Box::new(wanted.clone()));
-    let fits = value.is_conformant(&wanted) || value.is_conformant(&list) || !value.coerced(&wanted).is_null();
-    match fits {
-        true => Ok(value),
-        false => Err(DecisionError::Failed(format!(
+    if value.is_null() || value.is_conformant(&wanted) {
+        return Ok(value.clone());
+    }
+    match value.coerced(&wanted) {
+        Feel::Null(_) => Err(DecisionError::Failed(format!(
             "the decision gives {value}, which is not of its declared type {}",
             variable.type_ref
         ))),
+        coerced => Ok(coerced),
+    }
+}
+
+impl Named {
+    /// The type that a value is held to.
+    fn feel_type(&self) -> Option<FeelType> {
+        if self.kind().is_none_or(|kind| matches!(kind, Kind::Any | Kind::Duration)) {
+            return None;
+        }
+        let name = Kind::standard_name(&self.type_ref);
+        FeelType::from_str(if name == "dateTime" { "date and time" } else { name }).ok()
     }
 }

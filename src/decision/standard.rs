@@ -1,22 +1,20 @@
 //! Decisions with boxed expressions, business knowledge or own types, evaluated by dsntk's evaluator of whole models.
 //!
 //! It sees declared inputs only, so a table over an undeclared one is refused; and functions run without a limit on
-//! recursion, so they are allowed in business knowledge alone, whose requirements make no circle.
+//! recursion, so those that could call themselves are refused by `knowledge`.
 
 use super::canonical::{self, Canonical};
 use super::dmn::{Decision, Logic, Model};
 use super::table::{Policy, Row, Source};
 use super::value::{self, Kind};
-use super::{DecisionError, DecisionResult, Decisions, feel, names};
+use super::{DecisionError, DecisionResult, Decisions, knowledge, names};
 use crate::base::diagnostic::Findings;
-use crate::base::feel::FeelError;
 use crate::base::time::Timestamp;
-use crate::xml::{Document, ElementRef};
+use crate::xml::Document;
+use dsntk_feel::Name;
 use dsntk_feel::context::FeelContext;
 use dsntk_feel::values::Value as Feel;
-use dsntk_feel::{FeelScope, Name};
 use dsntk_model_evaluator::ModelEvaluator;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -45,9 +43,8 @@ impl Standard {
         decisions: &[&Decision],
         found: &mut Findings,
     ) -> Option<Standard> {
-        let first = decisions.first()?;
-        check_functions(document.root(), found);
-        check_texts(document, found);
+        let at = decisions.first().map(|decision| decision.at).or(model.services.first().map(|service| service.at))?;
+        knowledge::check(document, model, found);
         decisions.iter().for_each(|decision| check_inputs(decision, model, found));
         if found.has_errors() {
             return None;
@@ -57,7 +54,7 @@ impl Standard {
         let evaluator = match definitions.and_then(|definitions| ModelEvaluator::new(&[definitions])) {
             Ok(evaluator) => evaluator,
             Err(error) => {
-                found.error(first.at, Some(&first.id), "dmn", format!("the model cannot be evaluated: {error}"));
+                found.error(at, None, "dmn", format!("the model cannot be evaluated: {error}"));
                 return None;
             }
         };
@@ -69,20 +66,20 @@ impl Standard {
             let entry = Entry { name: decision.name.clone(), variable: decision.variable.name.clone(), table };
             (decision.id.clone(), entry)
         });
+        let services = model.services.iter().map(|service| {
+            let entry = Entry { name: service.name.clone(), variable: service.variable.name.clone(), table: None };
+            (service.id.clone(), entry)
+        });
+        let entries = entries.chain(services);
         let times = model.inputs.values().filter_map(|input| Some((input.name.clone(), input.kind()?)));
         Some(Standard { decisions: entries.collect(), times: times.collect(), evaluator, model: canonical })
     }
 }
 
 impl Decisions for Standard {
-    fn evaluate(
-        &self,
-        id: &str,
-        variables: &BTreeMap<String, Value>,
-        _now: Timestamp,
-    ) -> Result<DecisionResult, DecisionError> {
+    fn evaluate(&self, id: &str, variables: FeelContext, _now: Timestamp) -> Result<DecisionResult, DecisionError> {
         let entry = self.decisions.get(id).ok_or_else(|| DecisionError::Unknown(id.into()))?;
-        let mut context = value::context(variables);
+        let mut context = variables;
         for (name, kind) in &self.times {
             let name = Name::from(name.as_str());
             if let Some(text) = context.get_entry(&name) {
@@ -102,7 +99,7 @@ impl Decisions for Standard {
             Some(table) => rows(&result, table)?,
             None => vec![Row::from([(entry.variable.clone(), value::to_json(&result)?)])],
         };
-        Ok(DecisionResult { rows, rules: vec![] })
+        Ok(DecisionResult { rows, rules: vec![], value: value::to_json(&result)? })
     }
 }
 
@@ -124,45 +121,6 @@ fn rows(result: &Feel, table: &Source) -> Result<Vec<Row>, DecisionError> {
     match result {
         Feel::List(list) if many => list.iter().map(row).collect(),
         single => Ok(vec![row(single)?]),
-    }
-}
-
-/// A function that is named in a context could call itself; one in business knowledge cannot.
-fn check_functions(root: ElementRef<'_>, found: &mut Findings) {
-    for function in root.descendants().filter(|element| element.name() == "functionDefinition") {
-        let message = "functions can be defined as business knowledge models only: move it into one";
-        found.error(function.position(), None, "dmn-function", message);
-    }
-}
-
-/// Every text is checked by the guards. A text that cannot be read here, because it needs names that only the model's
-/// own scope has, may at least define no function; the evaluator reads it again.
-fn check_texts(document: &Document, found: &mut Findings) {
-    let scope = FeelScope::default();
-    let mut known = FeelContext::default();
-    let texts = document.elements().filter(|element| element.name() == "text");
-    let texts: Vec<(ElementRef<'_>, String)> = texts.map(|element| (element, element.text().into_owned())).collect();
-    for name in document.elements().filter_map(|element| element.attribute("name")) {
-        known.set_null(Name::from(name));
-    }
-    scope.push(known);
-    for (element, text) in &texts {
-        let owner = element.ancestors().find(|ancestor| ancestor.name() == "decision");
-        let owner = owner.and_then(|decision| decision.attribute("id"));
-        let words = names::words(text);
-        let read = feel::expression(&scope, text).or_else(|error| match error {
-            FeelError::Syntax(_) => feel::tests(&scope, text),
-            FeelError::Limit(_) | FeelError::Failed(_) => Err(error),
-        });
-        match read {
-            Err(FeelError::Syntax(_)) if !words.contains(&"function") => {}
-            Err(error) => found.error(element.position(), owner, "feel", error.to_string()),
-            Ok(_) => {}
-        }
-        if ["now", "today"].iter().any(|clock| words.contains(clock) && text.contains(&format!("{clock}("))) {
-            let message = "now() and today() are not known in boxed expressions and business knowledge: take the time as an input";
-            found.error(element.position(), owner, "feel", message);
-        }
     }
 }
 

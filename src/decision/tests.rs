@@ -347,11 +347,11 @@ fn what_cannot_be_evaluated_is_refused_with_its_place() {
             bare(
                 "<context><contextEntry><variable name=\"f\"/><functionDefinition><literalExpression><text>f()</text></literalExpression></functionDefinition></contextEntry></context>",
             ),
-            "functions can be defined as business knowledge models only",
+            "a boxed function may call built-in functions only",
         ),
         (
             bare("<literalExpression><text>{f: function(n) f(n+1), r: f(1)}.r</text></literalExpression>"),
-            "own functions can only be arguments",
+            "an own function may call built-in functions only",
         ),
         (
             bare(&format!(
@@ -381,7 +381,7 @@ fn a_decision_without_logic_is_a_sketch() {
 fn results_are_mapped_as_the_task_says() {
     let rows = |rows: Value| DecisionResult {
         rows: rows.as_array().unwrap().iter().map(|row| variables(row.clone())).collect(),
-        rules: vec![],
+        ..DecisionResult::default()
     };
     let named = |name| MapDecisionResult::named(Some(name)).unwrap();
     let map = |result: &DecisionResult, how| map_result(result, named(how)).map_err(|error| error.to_string());
