@@ -102,6 +102,8 @@ pub(super) struct Cell {
 
 #[derive(Clone, Debug)]
 pub(super) struct Clause {
+    pub(super) id: Option<String>,
+    pub(super) label: Option<String>,
     pub(super) expression: Cell,
     pub(super) kind: Kind,
     pub(super) allowed: Option<Cell>,
@@ -109,6 +111,8 @@ pub(super) struct Clause {
 
 #[derive(Clone, Debug)]
 pub(super) struct Output {
+    pub(super) id: Option<String>,
+    pub(super) label: Option<String>,
     pub(super) name: String,
     pub(super) values: Option<Cell>,
     pub(super) default: Option<Cell>,
@@ -280,6 +284,7 @@ fn rules(table: ElementRef<'_>, inputs: usize, outputs: usize, id: &str, found: 
     let mut rules = Vec::new();
     for rule in children(table, "rule") {
         let read = Rule {
+            id: rule.attribute("id").map(str::to_owned),
             inputs: children(rule, "inputEntry").map(text).collect(),
             outputs: children(rule, "outputEntry").map(text).collect(),
         };
@@ -306,6 +311,8 @@ fn clause(input: ElementRef<'_>, id: &str, found: &mut Findings) -> Clause {
     let type_ref = expression.and_then(|expression| expression.attribute("typeRef"));
     let empty = Cell { text: String::new(), at: input.position() };
     Clause {
+        id: input.attribute("id").map(str::to_owned),
+        label: label(input),
         expression: cell.unwrap_or(empty),
         kind: type_ref.and_then(Kind::named).unwrap_or(Kind::Any),
         allowed: child(input, "inputValues").map(text).filter(|cell| !cell.text.trim().is_empty()),
@@ -315,6 +322,8 @@ fn clause(input: ElementRef<'_>, id: &str, found: &mut Findings) -> Clause {
 fn column(output: ElementRef<'_>, decision: ElementRef<'_>) -> Output {
     let filled = |cell: Cell| Some(cell).filter(|cell| !cell.text.trim().is_empty());
     Output {
+        id: output.attribute("id").map(str::to_owned),
+        label: label(output),
         name: match output.attribute("name") {
             Some(name) if !name.trim().is_empty() => name.trim().to_owned(),
             _ => variable(decision).name,
@@ -322,6 +331,11 @@ fn column(output: ElementRef<'_>, decision: ElementRef<'_>) -> Output {
         values: child(output, "outputValues").map(text).and_then(filled),
         default: child(output, "defaultOutputEntry").map(text).and_then(filled),
     }
+}
+
+/// The heading of a column.
+fn label(column: ElementRef<'_>) -> Option<String> {
+    column.attribute("label").map(str::trim).filter(|label| !label.is_empty()).map(str::to_owned)
 }
 
 /// The content of the `text` child.

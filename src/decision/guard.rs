@@ -76,7 +76,7 @@ pub(super) fn tree(root: &AstNode, is_known: impl Fn(&Name) -> bool) -> Result<(
             }
         }
         let taken = match node {
-            AstNode::FunctionInvocation(function, arguments) if is_name(function, &is_built_in) => {
+            AstNode::FunctionInvocation(function, arguments) if is_name(function, is_built_in) => {
                 functions::taken(function, arguments)
             }
             _ => None,

@@ -17,6 +17,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod trace;
 mod value;
 
 use crate::base::diagnostic::{Diagnostic, Findings};
@@ -25,6 +26,8 @@ use crate::base::limits::FEEL_DEADLINE_MS;
 use crate::base::time::Timestamp;
 use crate::xml::Document;
 use dsntk_feel::context::FeelContext;
+pub use trace::{Evaluated, InputValue, OutputValue, RuleHit};
+
 use plain::Plain;
 use serde_json::Value;
 use standard::Standard;
@@ -73,6 +76,8 @@ pub struct DecisionResult {
     pub rules: Vec<usize>,
     /// The result as other decisions see it: a value, a context, or a list of them.
     pub value: Value,
+    /// For the history: the decisions that were evaluated, each after those that it requires.
+    pub evaluated: Vec<Evaluated>,
 }
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -85,6 +90,27 @@ pub enum DecisionError {
     Limit(String),
     #[error("{0}")]
     Failed(String),
+    /// What went wrong in one decision, perhaps on the way to the one that was asked for.
+    #[error("decision \"{decision}\": {error}")]
+    In { decision: String, error: Box<DecisionError> },
+}
+
+impl DecisionError {
+    /// Names the decision that it comes from.
+    fn of(self, decision: &str) -> DecisionError {
+        match self {
+            named @ DecisionError::In { .. } => named,
+            error => DecisionError::In { decision: decision.into(), error: Box::new(error) },
+        }
+    }
+
+    /// What went wrong, without the name of the decision.
+    pub fn cause(&self) -> &DecisionError {
+        match self {
+            DecisionError::In { error, .. } => error.cause(),
+            error => error,
+        }
+    }
 }
 
 impl From<FeelError> for DecisionError {

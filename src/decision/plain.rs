@@ -4,7 +4,8 @@
 //! and, as Camunda's modeler has it, its outputs by theirs.
 
 use super::dmn::{Cell, Decision, Logic, Model, Named};
-use super::table::{Hits, Row, Table};
+use super::table::{Hits, Row, Source, Table};
+use super::trace::{self, Evaluated};
 use super::value::{self, Kind};
 use super::{DecisionError, DecisionResult, Decisions, feel, functions};
 use crate::base::diagnostic::Findings;
@@ -21,7 +22,10 @@ pub(super) struct Plain {
 }
 
 struct Prepared {
+    name: String,
     variable: Named,
+    /// The table as it stands, for what is told of it.
+    table: Option<Source>,
     inputs: Vec<Named>,
     requires: Vec<String>,
     logic: PreparedLogic,
@@ -62,7 +66,13 @@ impl Plain {
         let decisions = plain.filter_map(|decision| {
             let logic = logic(decision, model, found)?;
             let inputs = decision.inputs.iter().filter_map(|id| model.inputs.get(id).cloned());
+            let table = match &decision.logic {
+                Logic::Table(source) => Some(source.clone()),
+                Logic::Literal(_) | Logic::Boxed | Logic::Nothing => None,
+            };
             let prepared = Prepared {
+                name: decision.name.clone(),
+                table,
                 variable: decision.variable.clone(),
                 inputs: inputs.collect(),
                 requires: decision.decisions.clone(),
@@ -123,8 +133,14 @@ fn declared(decision: &Decision, model: &Model) -> FeelContext {
 impl Decisions for Plain {
     fn evaluate(&self, id: &str, variables: FeelContext, now: Timestamp) -> Result<DecisionResult, DecisionError> {
         let run = Run { decisions: &self.decisions, variables, now };
-        let hits = run.decide(id, &mut BTreeMap::new())?;
-        Ok(DecisionResult { value: value::to_json(&hits.value)?, rows: hits.rows, rules: hits.rules })
+        let mut decided = Decided::default();
+        let hits = run.decide(id, &mut decided)?;
+        Ok(DecisionResult {
+            value: value::to_json(&hits.value)?,
+            rows: hits.rows,
+            rules: hits.rules.iter().map(|(rule, _)| *rule).collect(),
+            evaluated: decided.told,
+        })
     }
 }
 
@@ -134,27 +150,34 @@ struct Run<'a> {
     now: Timestamp,
 }
 
-/// What a required decision came to.
+/// What the decisions on the way came to.
+#[derive(Default)]
 struct Decided {
-    value: Feel,
-    /// The row, where there is just one.
-    row: Option<Row>,
+    /// With the row, where there is just one.
+    results: BTreeMap<String, (Feel, Option<Row>)>,
+    told: Vec<Evaluated>,
 }
 
 impl Run<'_> {
     /// Recursion is bounded: requirements make no circle, and their number has a limit.
-    fn decide(&self, id: &str, decided: &mut BTreeMap<String, Decided>) -> Result<Hits, DecisionError> {
+    fn decide(&self, id: &str, decided: &mut Decided) -> Result<Hits, DecisionError> {
         let decision = self.decisions.get(id).ok_or_else(|| DecisionError::Unknown(id.into()))?;
         for required in &decision.requires {
-            if !decided.contains_key(required) {
+            if !decided.results.contains_key(required) {
                 let hits = self.decide(required, decided)?;
                 let row = match hits.rows.as_slice() {
                     [row] => Some(row.clone()),
                     _ => None,
                 };
-                decided.insert(required.clone(), Decided { value: hits.value, row });
+                decided.results.insert(required.clone(), (hits.value, row));
             }
         }
+        let hits = self.own(decision, decided).map_err(|error| error.of(&decision.name))?;
+        decided.told.push(decision.told(id, &hits));
+        Ok(hits)
+    }
+
+    fn own(&self, decision: &Prepared, decided: &Decided) -> Result<Hits, DecisionError> {
         let scope = value::scope(self.now, self.variables.clone())?;
         scope.push(self.inputs(decision, decided));
         match &decision.logic {
@@ -173,7 +196,7 @@ impl Run<'_> {
         }
     }
 
-    fn inputs(&self, decision: &Prepared, decided: &BTreeMap<String, Decided>) -> FeelContext {
+    fn inputs(&self, decision: &Prepared, decided: &Decided) -> FeelContext {
         let mut context = FeelContext::default();
         for input in &decision.inputs {
             let name = Name::from(input.name.as_str());
@@ -182,15 +205,31 @@ impl Run<'_> {
             context.set_entry(&name, value::typed(value, input.kind().unwrap_or(Kind::Any)));
         }
         for id in &decision.requires {
-            let (Some(prepared), Some(result)) = (self.decisions.get(id), decided.get(id)) else {
+            let (Some(prepared), Some((value, row))) = (self.decisions.get(id), decided.results.get(id)) else {
                 continue;
             };
-            for (name, value) in result.row.iter().flatten() {
+            for (name, value) in row.iter().flatten() {
                 context.set_entry(&Name::from(name.as_str()), value::from_json(value));
             }
-            context.set_entry(&Name::from(prepared.variable.name.as_str()), result.value.clone());
+            context.set_entry(&Name::from(prepared.variable.name.as_str()), value.clone());
         }
         context
+    }
+}
+
+impl Prepared {
+    fn told(&self, id: &str, hits: &Hits) -> Evaluated {
+        let (inputs, rules) = match &self.table {
+            Some(source) => (
+                trace::inputs(source, hits.inputs.iter().map(trace::told).collect()),
+                hits.rules
+                    .iter()
+                    .map(|(number, outputs)| trace::rule(source, *number, outputs.iter().map(trace::told).collect()))
+                    .collect(),
+            ),
+            None => (vec![], vec![]),
+        };
+        Evaluated { decision: id.into(), name: self.name.clone(), inputs, rules, value: trace::told(&hits.value) }
     }
 }
 
@@ -200,7 +239,7 @@ fn literal(value: Feel, variable: &Named) -> Result<Hits, DecisionError> {
         Feel::FunctionDefinition(..) | Feel::BuiltInFunction(_) => vec![],
         value => vec![Row::from([(variable.name.clone(), value::to_json(value)?)])],
     };
-    Ok(Hits { rows, rules: vec![], value })
+    Ok(Hits { rows, rules: vec![], inputs: vec![], value })
 }
 
 /// The value as one of the declared type, such as the element of a list of one; a value of another type is an error,

@@ -6,6 +6,7 @@
 use super::canonical::{self, Canonical};
 use super::dmn::{Decision, Logic, Model};
 use super::table::{Policy, Row, Source};
+use super::trace::{self, Evaluated, RuleHit};
 use super::value::{self, Kind};
 use super::{DecisionError, DecisionResult, Decisions, knowledge, names};
 use crate::base::diagnostic::Findings;
@@ -32,6 +33,7 @@ pub(super) struct Standard {
 struct Entry {
     name: String,
     variable: String,
+    requires: Vec<String>,
     table: Option<Source>,
 }
 
@@ -45,7 +47,7 @@ impl Standard {
     ) -> Option<Standard> {
         let at = decisions.first().map(|decision| decision.at).or(model.services.first().map(|service| service.at))?;
         knowledge::check(document, model, found);
-        decisions.iter().for_each(|decision| check_inputs(decision, model, found));
+        required(decisions, model).into_iter().for_each(|decision| check_inputs(decision, model, found));
         if found.has_errors() {
             return None;
         }
@@ -58,16 +60,26 @@ impl Standard {
                 return None;
             }
         };
-        let entries = decisions.iter().map(|decision| {
+        let entries = model.decisions.iter().map(|decision| {
             let table = match &decision.logic {
                 Logic::Table(source) => Some(source.clone()),
                 Logic::Literal(_) | Logic::Boxed | Logic::Nothing => None,
             };
-            let entry = Entry { name: decision.name.clone(), variable: decision.variable.name.clone(), table };
+            let entry = Entry {
+                name: decision.name.clone(),
+                variable: decision.variable.name.clone(),
+                requires: decision.decisions.clone(),
+                table,
+            };
             (decision.id.clone(), entry)
         });
         let services = model.services.iter().map(|service| {
-            let entry = Entry { name: service.name.clone(), variable: service.variable.name.clone(), table: None };
+            let entry = Entry {
+                name: service.name.clone(),
+                variable: service.variable.name.clone(),
+                requires: vec![],
+                table: None,
+            };
             (service.id.clone(), entry)
         });
         let entries = entries.chain(services);
@@ -87,20 +99,104 @@ impl Decisions for Standard {
                 context.set_entry(&name, read);
             }
         }
-        let result = self.evaluator.evaluate_invocable(&self.model.namespace, &self.model.name, &entry.name, &context);
-        let result = match result {
-            Feel::Null(Some(reason)) if reason == NO_RULE => return Ok(DecisionResult::default()),
-            Feel::Null(Some(reason)) => {
-                return Err(DecisionError::Failed(format!("the decision has no result: {reason}")));
+        let result = self.invoke(&entry.name, &context);
+        let rows = match (&result, &entry.table) {
+            (Feel::Null(Some(reason)), _) if reason == NO_RULE => vec![],
+            (Feel::Null(Some(reason)), _) => {
+                let error = DecisionError::Failed(format!("the decision has no result: {reason}"));
+                return Err(error.of(&entry.name));
             }
-            other => other,
+            (result, Some(table)) => rows(result, table).map_err(|error| error.of(&entry.name))?,
+            (result, None) => {
+                let value = value::to_json(result).map_err(|error| DecisionError::from(error).of(&entry.name))?;
+                vec![Row::from([(entry.variable.clone(), value)])]
+            }
         };
-        let rows = match &entry.table {
-            Some(table) => rows(&result, table)?,
-            None => vec![Row::from([(entry.variable.clone(), value::to_json(&result)?)])],
-        };
-        Ok(DecisionResult { rows, rules: vec![], value: value::to_json(&result)? })
+        let evaluated = self.told(id, &context);
+        let rules = evaluated.last().map(|last| last.rules.iter().map(|rule| rule.number).collect());
+        Ok(DecisionResult { rows, rules: rules.unwrap_or_default(), value: value::to_json(&result)?, evaluated })
     }
+}
+
+impl Standard {
+    fn invoke(&self, name: &str, context: &FeelContext) -> Feel {
+        self.evaluator.evaluate_invocable(&self.model.namespace, &self.model.name, name, context)
+    }
+
+    /// What the decision and those that it requires came to, each after what it requires.
+    fn told(&self, id: &str, context: &FeelContext) -> Vec<Evaluated> {
+        let mut order: Vec<&str> = Vec::new();
+        let mut open = vec![(id, false)];
+        while let Some((id, is_ready)) = open.pop() {
+            match self.decisions.get(id) {
+                _ if order.contains(&id) => {}
+                Some(_) if is_ready => order.push(id),
+                Some(entry) => {
+                    open.push((id, true));
+                    open.extend(entry.requires.iter().rev().map(|required| (required.as_str(), false)));
+                }
+                None => {}
+            }
+        }
+        let entries = order.into_iter().filter_map(|id| Some((id, self.decisions.get(id)?)));
+        entries.map(|(id, entry)| self.told_one(id, entry, context)).collect()
+    }
+
+    fn told_one(&self, id: &str, entry: &Entry, context: &FeelContext) -> Evaluated {
+        let value = self.invoke(&entry.name, context);
+        let (inputs, rules) = match &entry.table {
+            Some(source) => {
+                let inputs = match self.invoke(&canonical::inputs_of(id), context) {
+                    Feel::List(values) => values.iter().map(trace::told).collect(),
+                    _ => vec![],
+                };
+                let matched = match self.invoke(&canonical::rules_of(id), context) {
+                    Feel::List(rules) => rules.iter().filter_map(|rule| hit(rule, source)).collect(),
+                    _ => vec![],
+                };
+                (trace::inputs(source, inputs), told_rules(matched, source, &value))
+            }
+            None => (vec![], vec![]),
+        };
+        Evaluated { decision: id.into(), name: entry.name.clone(), inputs, rules, value: trace::told(&value) }
+    }
+}
+
+/// A row of the shadow that tells the rules.
+fn hit(rule: &Feel, source: &Source) -> Option<(usize, Vec<Feel>)> {
+    let Feel::Context(rule) = rule else {
+        return None;
+    };
+    let entry = |name: &str| rule.get_entry(&Name::from(name)).cloned();
+    let number = entry("rule")?.to_string().parse().ok()?;
+    let outputs = (0..source.outputs.len()).map(|at| entry(&format!("o{at}")).unwrap_or(Feel::Null(None)));
+    Some((number, outputs.collect()))
+}
+
+/// Those of the matching rules that made the value, in its order.
+fn told_rules(matched: Vec<(usize, Vec<Feel>)>, source: &Source, value: &Feel) -> Vec<RuleHit> {
+    let is_row = |outputs: &[Feel], row: &Feel| match (outputs, row) {
+        ([single], row) => single == row,
+        (several, Feel::Context(row)) => {
+            let columns = source.outputs.iter().zip(several);
+            columns.into_iter().all(|(column, value)| row.get_entry(&Name::from(column.name.as_str())) == Some(value))
+        }
+        _ => false,
+    };
+    let mut matched = matched;
+    match (source.policy, value) {
+        (Policy::First, _) => matched.truncate(1),
+        (Policy::Priority, row) => {
+            matched.retain(|(_, outputs)| is_row(outputs, row));
+            matched.truncate(1);
+        }
+        (Policy::OutputOrder, Feel::List(rows)) => {
+            matched.sort_by_key(|(_, outputs)| rows.iter().position(|row| is_row(outputs, row)));
+        }
+        _ => {}
+    }
+    let told = matched.into_iter();
+    told.map(|(number, outputs)| trace::rule(source, number, outputs.iter().map(trace::told).collect())).collect()
 }
 
 /// The rows of a table from its value.
@@ -122,6 +218,19 @@ fn rows(result: &Feel, table: &Source) -> Result<Vec<Row>, DecisionError> {
         Feel::List(list) if many => list.iter().map(row).collect(),
         single => Ok(vec![row(single)?]),
     }
+}
+
+/// The decisions with all that they require.
+fn required<'m>(decisions: &[&'m Decision], model: &'m Model) -> Vec<&'m Decision> {
+    let mut all: Vec<&Decision> = Vec::new();
+    let mut open = decisions.to_vec();
+    while let Some(decision) = open.pop() {
+        if all.iter().all(|known| known.id != decision.id) {
+            all.push(decision);
+            open.extend(model.decisions.iter().filter(|other| decision.decisions.contains(&other.id)));
+        }
+    }
+    all
 }
 
 /// A table over an undeclared input would be evaluated over null.

@@ -201,7 +201,8 @@ fn inputs_have_expressions_and_types() {
 fn a_missing_variable_is_an_error_and_a_declared_one_null() {
     let rows = ["amount | status -> r", "- | - -> 1"];
     let error = decide(&bare(&table("", &rows)), json!({"status": "x"})).unwrap_err();
-    assert_eq!(error, DecisionError::MissingVariable("amount".into()));
+    assert_eq!(error.cause(), &DecisionError::MissingVariable("amount".into()));
+    assert!(error.to_string().starts_with("decision \"Decision\": the decision needs the variable \"amount\""));
     assert_eq!(decide(&declared(&table("", &rows)), json!({"status": "x"})), Ok(vec![json!({"r": 1})]));
 }
 

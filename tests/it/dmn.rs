@@ -105,12 +105,16 @@ fn run(model: &DecisionModel, case: ElementRef<'_>) -> Result<(), String> {
         let expected = named(node, "expected").next().map_or(Value::Null, value);
         match model.evaluate_typed(&info.id, &inputs, &types, NOW) {
             Ok(result) if alike(output(&result.value, node, several), &expected) => {}
-            Err(DecisionError::Failed(_) | DecisionError::MissingVariable(_)) if expected.is_null() => {}
+            Err(error) if expected.is_null() && is_failure(&error) => {}
             Ok(result) => return Err(format!("{invoked} is {}, expected {expected}", result.value)),
             Err(error) => return Err(format!("{invoked}: {error}, expected {expected}")),
         }
     }
     Ok(())
+}
+
+fn is_failure(error: &DecisionError) -> bool {
+    matches!(error.cause(), DecisionError::Failed(_) | DecisionError::MissingVariable(_))
 }
 
 /// What is asked of a result: of a service with several outputs each by its name.
