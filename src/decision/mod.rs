@@ -12,6 +12,7 @@ mod guard;
 mod knowledge;
 mod names;
 mod plain;
+mod shape;
 mod standard;
 mod table;
 #[cfg(test)]

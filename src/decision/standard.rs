@@ -5,9 +5,10 @@
 
 use super::canonical::{self, Canonical};
 use super::dmn::{Decision, Logic, Model};
+use super::shape::{self, Shape};
 use super::table::{Policy, Row, Source};
 use super::trace::{self, Evaluated, RuleHit};
-use super::value::{self, Kind};
+use super::value;
 use super::{DecisionError, DecisionResult, Decisions, knowledge, names};
 use crate::base::diagnostic::Findings;
 use crate::base::time::Timestamp;
@@ -26,8 +27,8 @@ pub(super) struct Standard {
     evaluator: Arc<ModelEvaluator>,
     model: Canonical,
     decisions: BTreeMap<String, Entry>,
-    /// Inputs that are read as a type of time.
-    times: Vec<(String, Kind)>,
+    /// Inputs, and decisions that a service takes for such, with dates in them.
+    times: Vec<(Name, Shape)>,
 }
 
 struct Entry {
@@ -83,7 +84,10 @@ impl Standard {
             (service.id.clone(), entry)
         });
         let entries = entries.chain(services);
-        let times = model.inputs.values().filter_map(|input| Some((input.name.clone(), input.kind()?)));
+        let variables = model.inputs.values().chain(model.decisions.iter().map(|decision| &decision.variable));
+        let times = variables.filter_map(|variable| {
+            Some((Name::from(variable.name.as_str()), shape::of(document, &variable.type_ref)?))
+        });
         Some(Standard { decisions: entries.collect(), times: times.collect(), evaluator, model: canonical })
     }
 }
@@ -92,11 +96,9 @@ impl Decisions for Standard {
     fn evaluate(&self, id: &str, variables: FeelContext, _now: Timestamp) -> Result<DecisionResult, DecisionError> {
         let entry = self.decisions.get(id).ok_or_else(|| DecisionError::Unknown(id.into()))?;
         let mut context = variables;
-        for (name, kind) in &self.times {
-            let name = Name::from(name.as_str());
-            if let Some(text) = context.get_entry(&name) {
-                let read = value::typed(text.clone(), *kind);
-                context.set_entry(&name, read);
+        for (name, shape) in &self.times {
+            if let Some(value) = context.get_entry(name).cloned() {
+                context.set_entry(name, shape::read(value, shape));
             }
         }
         let result = self.invoke(&entry.name, &context);

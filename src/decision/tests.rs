@@ -292,6 +292,51 @@ fn whole_models_of_the_standard() {
 }
 
 #[test]
+fn texts_are_dates_where_an_own_type_says_so() {
+    let xml = file(
+        r##"<itemDefinition name="tDays" isCollection="true"><typeRef>date</typeRef></itemDefinition>
+        <itemDefinition name="tOrder"><itemComponent name="due date"><typeRef>date</typeRef></itemComponent>
+        <itemComponent name="days"><typeRef>tDays</typeRef></itemComponent>
+        <itemComponent name="parts" isCollection="true"><itemComponent name="at"><typeRef>feel:dateTime</typeRef></itemComponent></itemComponent></itemDefinition>
+        <inputData id="i" name="Order"><variable name="Order" typeRef="tOrder"/></inputData>
+        <decision id="d" name="Decision"><variable name="Decision"/>
+        <informationRequirement><requiredInput href="#i"/></informationRequirement>
+        <list><literalExpression><text>Order.due date + duration("P1D")</text></literalExpression>
+        <literalExpression><text>Order.days[2].day</text></literalExpression>
+        <literalExpression><text>Order.parts[1].at.hour</text></literalExpression></list></decision>"##,
+    );
+    let order = json!({"due date": "2026-11-22", "days": ["2026-11-22", "2026-11-23"], "parts": [{"at": "2026-11-22T10:00:00Z"}]});
+    assert_eq!(decide(&xml, json!({ "Order": order })), Ok(vec![json!({"Decision": ["2026-11-23", 23, 10]})]));
+}
+
+#[test]
+fn variables_of_a_type_are_read_by_it() {
+    let model = parse(&bare(
+        "<variable name=\"r\"/><literalExpression><text>[at.hour, day of week(at)]</text></literalExpression>",
+    ));
+    let types = BTreeMap::from([("at".to_owned(), "Date".to_owned())]);
+    let around = variables(json!({"at": "2026-11-22T11:00:00.000+0000"}));
+    assert_eq!(model.evaluate_typed("d", &around, &types, NOW).unwrap().value, json!([11, "Sunday"]));
+}
+
+#[test]
+fn services_are_asked_as_decisions_are() {
+    let xml = file(
+        r##"<inputData id="i" name="n"><variable name="n" typeRef="number"/></inputData>
+        <decision id="a" name="a"><variable name="a"/><informationRequirement><requiredInput href="#i"/></informationRequirement>
+        <literalExpression><text>n + 1</text></literalExpression></decision>
+        <decision id="b" name="b"><variable name="b"/><informationRequirement><requiredDecision href="#a"/></informationRequirement>
+        <literalExpression><text>a * 2</text></literalExpression></decision>
+        <decisionService id="s" name="both"><variable name="both"/><outputDecision href="#a"/><outputDecision href="#b"/><inputData href="#i"/></decisionService>"##,
+    );
+    let model = parse(&xml);
+    assert_eq!(model.services().iter().map(|service| service.name.as_str()).collect::<Vec<_>>(), ["both"]);
+    assert_eq!(model.decisions().len(), 2, "a service is no decision to deploy");
+    let result = model.evaluate("s", &variables(json!({"n": 4})), NOW).unwrap();
+    assert_eq!(result.value, json!({"a": 5, "b": 10}));
+}
+
+#[test]
 fn a_table_in_a_whole_model_needs_declared_inputs() {
     let knowledge = |content: &str| {
         file(&format!(
