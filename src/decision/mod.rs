@@ -139,7 +139,8 @@ impl DecisionModel {
         self.decisions.to_vec()
     }
 
-    /// The decision services; they are evaluated as decisions are.
+    /// The decision services; they are evaluated as decisions are. Those are left out whose decisions see more than what
+    /// the file declares.
     pub fn services(&self) -> Vec<DecisionInfo> {
         self.services.to_vec()
     }
@@ -220,7 +221,8 @@ fn read(document: &Document) -> Result<DecisionModel, Vec<Diagnostic>> {
         },
         declared_only: !plain::is_plain(decision, &model),
     });
-    let services = model.services.iter().map(|service| DecisionInfo {
+    let offered = model.services.iter().filter(|service| standard.as_ref().is_some_and(|all| all.has(&service.id)));
+    let services = offered.map(|service| DecisionInfo {
         id: service.id.clone(),
         name: service.name.clone(),
         version_tag: None,

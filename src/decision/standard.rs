@@ -4,7 +4,7 @@
 //! recursion, so those that could call themselves are refused by `knowledge`.
 
 use super::canonical::{self, Canonical};
-use super::dmn::{Decision, Logic, Model};
+use super::dmn::{Decision, Logic, Model, Service};
 use super::shape::{self, Shape};
 use super::table::{Policy, Row, Source};
 use super::trace::{self, Evaluated, RuleHit};
@@ -39,7 +39,7 @@ struct Entry {
 }
 
 impl Standard {
-    /// Nothing where no decision needs it, or where something is wrong.
+    /// Nothing where no decision needs it and no service can be had, or where something is wrong.
     pub(super) fn prepare(
         document: &Document,
         model: &Model,
@@ -47,6 +47,9 @@ impl Standard {
         found: &mut Findings,
     ) -> Option<Standard> {
         let at = decisions.first().map(|decision| decision.at).or(model.services.first().map(|service| service.at))?;
+        // Where only a service needs it, what it cannot evaluate takes the service away and leaves the decisions.
+        let mut of_services = Findings::default();
+        let found = if decisions.is_empty() { &mut of_services } else { found };
         knowledge::check(document, model, found);
         required(decisions, model).into_iter().for_each(|decision| check_inputs(decision, model, found));
         if found.has_errors() {
@@ -74,7 +77,7 @@ impl Standard {
             };
             (decision.id.clone(), entry)
         });
-        let services = model.services.iter().map(|service| {
+        let services = model.services.iter().filter(|service| is_declared(service, model)).map(|service| {
             let entry = Entry {
                 name: service.name.clone(),
                 variable: service.variable.name.clone(),
@@ -121,6 +124,11 @@ impl Decisions for Standard {
 }
 
 impl Standard {
+    /// Whether it has this decision or service.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.decisions.contains_key(id)
+    }
+
     fn invoke(&self, name: &str, context: &FeelContext) -> Feel {
         self.evaluator.evaluate_invocable(&self.model.namespace, &self.model.name, name, context)
     }
@@ -220,6 +228,15 @@ fn rows(result: &Feel, table: &Source) -> Result<Vec<Row>, DecisionError> {
         Feel::List(list) if many => list.iter().map(row).collect(),
         single => Ok(vec![row(single)?]),
     }
+}
+
+/// Whether the tables of a service see nothing but declared inputs.
+fn is_declared(service: &Service, model: &Model) -> bool {
+    let inside = model.decisions.iter().filter(|decision| service.decisions.contains(&decision.id));
+    let mut found = Findings::default();
+    let inside: Vec<&Decision> = inside.collect();
+    required(&inside, model).into_iter().for_each(|decision| check_inputs(decision, model, &mut found));
+    !found.has_errors()
 }
 
 /// The decisions with all that they require.

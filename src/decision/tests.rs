@@ -334,6 +334,14 @@ fn services_are_asked_as_decisions_are() {
     assert_eq!(model.decisions().len(), 2, "a service is no decision to deploy");
     let result = model.evaluate("s", &variables(json!({"n": 4})), NOW).unwrap();
     assert_eq!(result.value, json!({"a": 5, "b": 10}));
+    for (declared, instead) in [("n + 1", "now()"), ("n + 1", "n + function(x) own(x)")] {
+        let found = DecisionModel::parse(xml.replace(declared, instead).as_bytes());
+        assert!(found.is_err() || found.unwrap().services().is_empty(), "{instead}");
+    }
+    let undeclared = table("", &["m -> r", "> 1 -> 1"]);
+    let undeclared = xml.replace("<literalExpression><text>a * 2</text></literalExpression>", &undeclared);
+    assert!(parse(&undeclared).services().is_empty(), "its table would be asked about nothing");
+    assert_eq!(parse(&undeclared).evaluate("b", &variables(json!({"m": 2, "n": 1})), NOW).unwrap().value, json!(1));
 }
 
 #[test]

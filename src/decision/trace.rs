@@ -151,7 +151,9 @@ mod tests {
     }
 
     /// The policy, how many outputs, the input, then the value and the rules that made it.
-    fn cases() -> Vec<(&'static str, usize, (i64, &'static str), Value, Vec<usize>)> {
+    type Case = (&'static str, usize, (i64, &'static str), Value, Vec<usize>);
+
+    fn cases() -> Vec<Case> {
         let low = json!({"level": "low", "rate": 1});
         let high = json!({"level": "high", "rate": 2.5});
         let top = json!({"level": "high", "rate": 4});
