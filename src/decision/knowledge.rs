@@ -20,12 +20,14 @@ struct Text<'d> {
     element: ElementRef<'d>,
     /// None where it cannot be read.
     uses: Option<Uses>,
+    /// What its parameters, entries and variables are called.
+    borne: BTreeSet<Name>,
 }
 
 pub(super) fn check(document: &Document, model: &Model, found: &mut Findings) {
     let texts = read(document, found);
     boxed_functions(document, &texts, found);
-    let names = Names::of(document);
+    let names = Names::of(document, &texts);
     for name in higher(&texts, &names, document, model) {
         for text in texts.iter().filter(|text| text.hands_on(&name)) {
             let message = format!("\"{name}\" calls what it is given, so it can only be called here, not be handed on");
@@ -67,10 +69,10 @@ fn read<'d>(document: &'d Document, found: &mut Findings) -> Vec<Text<'d>> {
     }
     scope.push(known);
     let texts = document.elements().filter(|element| element.name() == "text" && is_dmn(*element));
-    texts.map(|element| Text { element, uses: text(element, &scope, found) }).collect()
+    texts.map(|element| text(element, &scope, found)).collect()
 }
 
-fn text(element: ElementRef<'_>, scope: &FeelScope, found: &mut Findings) -> Option<Uses> {
+fn text<'d>(element: ElementRef<'d>, scope: &FeelScope, found: &mut Findings) -> Text<'d> {
     let text = element.text();
     let words = names::words(&text);
     if ["now", "today"].iter().any(|clock| words.contains(clock) && text.contains(&format!("{clock}("))) {
@@ -82,14 +84,19 @@ fn text(element: ElementRef<'_>, scope: &FeelScope, found: &mut Findings) -> Opt
         FeelError::Syntax(_) if !words.contains(&"function") => feel::tests(scope, &text),
         error => Err(error),
     });
+    let mut read_as = Text { element, uses: Some(Uses::default()), borne: BTreeSet::new() };
     match read {
-        Ok(tree) => Some(functions::uses(&tree, &functions::borne(&tree))),
-        Err(FeelError::Syntax(_)) if !words.contains(&"function") => None,
-        Err(error) => {
-            found.error(element.position(), owner(element), "feel", error.to_string());
-            Some(Uses::default())
+        Ok(tree) => {
+            read_as.borne = functions::borne(&tree);
+            read_as.uses = Some(functions::uses(&tree, &read_as.borne));
         }
+        Err(FeelError::Syntax(_)) if !words.contains(&"function") => {
+            read_as.borne = words.iter().map(|word| Name::from(*word)).collect();
+            read_as.uses = None;
+        }
+        Err(error) => found.error(element.position(), owner(element), "feel", error.to_string()),
     }
+    read_as
 }
 
 fn owner(element: ElementRef<'_>) -> Option<&str> {
@@ -113,14 +120,14 @@ fn boxed_functions(document: &Document, texts: &[Text<'_>], found: &mut Findings
 
 /// Names by what they stand for.
 struct Names<'d> {
-    /// Values, which may be functions.
-    given: BTreeSet<&'d str>,
+    /// Values, which may be functions. The evaluator looks for them before it looks for a function of the model.
+    given: BTreeSet<String>,
     /// All of them.
     all: BTreeSet<&'d str>,
 }
 
 impl<'d> Names<'d> {
-    fn of(document: &'d Document) -> Self {
+    fn of(document: &'d Document, texts: &[Text<'_>]) -> Self {
         let elements = || document.elements().filter(|element| is_dmn(*element));
         let is_given = |element: &ElementRef<'_>| {
             let entry = element.name() == "variable"
@@ -131,10 +138,9 @@ impl<'d> Names<'d> {
         };
         let iterators = elements().filter_map(|element| element.attribute("iteratorVariable"));
         Names {
-            given: elements()
-                .filter(is_given)
-                .filter_map(|element| element.attribute("name"))
-                .chain(iterators)
+            given: (elements().filter(is_given).filter_map(|element| element.attribute("name")).chain(iterators))
+                .map(str::to_owned)
+                .chain(texts.iter().flat_map(|text| text.borne.iter().map(Name::to_string)))
                 .collect(),
             all: elements().filter_map(|element| element.attribute("name")).collect(),
         }
@@ -274,6 +280,8 @@ mod tests {
             "</encapsulatedLogic><knowledgeRequirement><requiredKnowledge href=\"#own\"/></knowledgeRequirement>",
         );
         let sorting = function("sorting", "l f", "sort(l, f)");
+        // `a` calls what is called `g` where it is called itself.
+        let around = vec![function("g", "n", "n"), function("a", "n", "g(n)"), function("k", "n", "a(n)")];
         let handed_on = "calls what it is given, so it can only be called here";
         let cases = [
             (vec![own.clone()], literal("own(own)"), handed_on),
@@ -282,6 +290,8 @@ mod tests {
             (vec![sorting], literal("sorting([sorting], sorting)"), handed_on),
             (vec![own.clone()], literal("own(function(x) own(x))"), "may call built-in functions only"),
             (vec![own.clone()], literal("own(function(x) x(x))"), "may call built-in functions only"),
+            (around.clone(), literal("{g: k, r: a(1)}.r"), handed_on),
+            (around.clone(), literal("(for g in [k] return a(1))"), handed_on),
             (vec![own], literal("append([], function(x) x(x))"), "may call built-in functions only"),
             (vec![function("abs", "n", "n")], literal("{f: function(n) abs(n)}"), "may call built-in functions only"),
         ];
