@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 const NAMESPACE: &str = "https://www.omg.org/spec/DMN/20230324/MODEL/";
 
 /// What evaluation has no use for.
-const LEFT_OUT: [&str; 20] = [
+const LEFT_OUT: [&str; 19] = [
     "annotation",
     "annotationEntry",
     "association",
@@ -20,7 +20,6 @@ const LEFT_OUT: [&str; 20] = [
     "extensionElements",
     "group",
     "impactedPerformanceIndicator",
-    "import",
     "knowledgeSource",
     "organizationUnit",
     "performanceIndicator",
@@ -31,11 +30,12 @@ const LEFT_OUT: [&str; 20] = [
     "usingTask",
 ];
 
-const ATTRIBUTES: [&str; 13] = [
+const ATTRIBUTES: [&str; 14] = [
     "aggregation",
     "hitPolicy",
     "href",
     "id",
+    "importType",
     "isCollection",
     "iteratorVariable",
     "kind",

@@ -119,19 +119,29 @@ pub(super) struct Output {
 }
 
 /// Reads the decisions of a file; what is wrong goes to `found`.
-pub(super) fn read(document: &Document, found: &mut Findings) -> Option<Model> {
+pub(super) fn read(document: &Document, imported: &[Document], found: &mut Findings) -> Option<Model> {
     let root = document.root();
-    if root.name() != "definitions" || !is_dmn(root) {
-        found.error(
-            root.position(),
-            None,
-            "dmn-namespace",
-            "this is no DMN file: its root must be definitions in a namespace of DMN 1.1 to 1.6",
-        );
+    let mut is_wrong = false;
+    for root in imported.iter().chain([document]).map(Document::root) {
+        if root.name() != "definitions" || !is_dmn(root) {
+            let message = "this is no DMN file: its root must be definitions in a namespace of DMN 1.1 to 1.6";
+            found.error(root.position(), None, "dmn-namespace", message);
+            is_wrong = true;
+        }
+    }
+    if is_wrong {
         return None;
     }
-    languages(root, found);
+    languages(root, imported, found);
     circles(root, found);
+    for other in imported.iter().map(Document::root) {
+        languages(other, &[], found);
+        circles(other, found);
+        if children(other, "decisionService").next().is_some() {
+            let message = "an imported file may have no decision services: put them into the file that imports";
+            found.error(other.position(), None, "dmn-import", message);
+        }
+    }
     let inputs = children(root, "inputData").filter_map(|input| Some((id(input)?, variable(input))));
     let inputs: BTreeMap<String, Named> = inputs.collect();
     let decisions = children(root, "decision").filter_map(|element| decision(element, found));
@@ -347,8 +357,17 @@ fn text(element: ElementRef<'_>) -> Cell {
     }
 }
 
-/// Refuses what is not FEEL, and what is not in the file.
-fn languages(root: ElementRef<'_>, found: &mut Findings) {
+/// Whether a file imports another.
+pub(super) fn imports(document: &Document, other: &Document) -> bool {
+    children(document.root(), "import").any(|import| is_of(import, other))
+}
+
+fn is_of(import: ElementRef<'_>, other: &Document) -> bool {
+    import.attribute("namespace").is_some_and(|namespace| other.root().attribute("namespace") == Some(namespace))
+}
+
+/// Refuses what is not FEEL, and what is not in the file or imported.
+fn languages(root: ElementRef<'_>, imported: &[Document], found: &mut Findings) {
     for element in root.descendants().filter(|element| is_dmn(*element)) {
         let owner = element.ancestors().find(|ancestor| ancestor.name() == "decision").and_then(id);
         if let Some(language) = element.attribute("expressionLanguage")
@@ -361,7 +380,9 @@ fn languages(root: ElementRef<'_>, found: &mut Findings) {
             let message = format!("functions in {kind} do not run here: write them in FEEL, or use a handler");
             found.error(element.attribute_position("kind"), owner.as_deref(), "dmn-function", message);
         }
-        if element.name() == "import" && element.parent().is_some_and(|parent| parent.index() == root.index()) {
+        let is_import =
+            element.name() == "import" && element.parent().is_some_and(|parent| parent.index() == root.index());
+        if is_import && !imported.iter().any(|other| is_of(element, other)) {
             let message = "decisions of other files cannot be imported: put them into this file";
             found.error(element.position(), None, "dmn-import", message);
         }

@@ -24,14 +24,32 @@ struct Text<'d> {
     borne: BTreeSet<Name>,
 }
 
-pub(super) fn check(document: &Document, model: &Model, found: &mut Findings) {
+pub(super) fn check(document: &Document, imported: &[Document], model: &Model, found: &mut Findings) {
     let texts = read(document, found);
     boxed_functions(document, &texts, found);
     let names = Names::of(document, &texts);
+    imported.iter().for_each(|other| check_imported(other, &names, found));
     for name in higher(&texts, &names, document, model) {
         for text in texts.iter().filter(|text| text.hands_on(&name)) {
             let message = format!("\"{name}\" calls what it is given, so it can only be called here, not be handed on");
             found.error(text.element.position(), owner(text.element), "dmn-function", message);
+        }
+    }
+}
+
+/// Business knowledge of another file calls nothing but what that file fixes, whoever calls it.
+fn check_imported(other: &Document, names: &Names<'_>, found: &mut Findings) {
+    let texts = read(other, found);
+    boxed_functions(other, &texts, found);
+    let own = Names::of(other, &texts);
+    for text in &texts {
+        let called = text.called();
+        let unclear = called
+            .iter()
+            .find(|name| !own.is_fixed(name) || names.all.contains(name.as_str()) || names.given.contains(*name));
+        if text.calls_values() || unclear.is_some() {
+            let message = "imported business knowledge calls built-in functions and its own by their names only, and the file that imports may give these names to nothing else";
+            found.error(text.element.position(), None, "dmn-import", message);
         }
     }
 }

@@ -126,9 +126,16 @@ impl From<FeelError> for DecisionError {
 impl DecisionModel {
     /// Reads and checks a file; on well-formed XML all findings come at once.
     pub fn parse(bytes: &[u8]) -> Result<DecisionModel, Vec<Diagnostic>> {
-        let document = Document::parse(bytes).map_err(|diagnostic| vec![diagnostic])?;
+        Self::parse_with(bytes, &[])
+    }
+
+    /// As `parse`, with the files that it may import: their business knowledge and their types.
+    pub fn parse_with(bytes: &[u8], others: &[&[u8]]) -> Result<DecisionModel, Vec<Diagnostic>> {
+        let read_xml = |bytes: &[u8]| Document::parse(bytes).map_err(|diagnostic| vec![diagnostic]);
+        let document = read_xml(bytes)?;
+        let others = others.iter().map(|bytes| read_xml(bytes)).collect::<Result<Vec<_>, _>>()?;
         let root = document.root().position();
-        thread::run(CHECK_DEADLINE, move || read(&document)).unwrap_or_else(|error| {
+        thread::run(CHECK_DEADLINE, move || read(&document, others)).unwrap_or_else(|error| {
             let mut found = Findings::default();
             found.error(root, None, "dmn", error.to_string());
             Err(found.list)
@@ -194,9 +201,10 @@ impl fmt::Debug for DecisionModel {
     }
 }
 
-fn read(document: &Document) -> Result<DecisionModel, Vec<Diagnostic>> {
+fn read(document: &Document, others: Vec<Document>) -> Result<DecisionModel, Vec<Diagnostic>> {
     let mut found = Findings::default();
-    let Some(model) = dmn::read(document, &mut found) else {
+    let imported: Vec<Document> = others.into_iter().filter(|other| dmn::imports(document, other)).collect();
+    let Some(model) = dmn::read(document, &imported, &mut found) else {
         return Err(found.list);
     };
     // A circle or a dangling reference has been reported; what follows relies on there being none.
@@ -206,7 +214,7 @@ fn read(document: &Document) -> Result<DecisionModel, Vec<Diagnostic>> {
     let plain = Plain::prepare(&model, &mut found);
     let others: Vec<&dmn::Decision> =
         model.decisions.iter().filter(|decision| !plain::is_plain(decision, &model)).collect();
-    let standard = Standard::prepare(document, &model, &others, &mut found);
+    let standard = Standard::prepare(document, &imported, &model, &others, &mut found);
     if found.has_errors() {
         return Err(found.list);
     }

@@ -42,6 +42,7 @@ impl Standard {
     /// Nothing where no decision needs it and no service can be had, or where something is wrong.
     pub(super) fn prepare(
         document: &Document,
+        imported: &[Document],
         model: &Model,
         decisions: &[&Decision],
         found: &mut Findings,
@@ -50,14 +51,16 @@ impl Standard {
         // Where only a service needs it, what it cannot evaluate takes the service away and leaves the decisions.
         let mut of_services = Findings::default();
         let found = if decisions.is_empty() { &mut of_services } else { found };
-        knowledge::check(document, model, found);
+        knowledge::check(document, imported, model, found);
         required(decisions, model).into_iter().for_each(|decision| check_inputs(decision, model, found));
         if found.has_errors() {
             return None;
         }
         let canonical = canonical::write(document.root());
-        let definitions = dsntk_model::parse(&canonical.text);
-        let evaluator = match definitions.and_then(|definitions| ModelEvaluator::new(&[definitions])) {
+        let others = imported.iter().map(|other| canonical::write(other.root()).text);
+        let texts = others.chain([canonical.text.clone()]);
+        let definitions: Result<Vec<_>, _> = texts.map(|text| dsntk_model::parse(&text)).collect();
+        let evaluator = match definitions.and_then(|definitions| ModelEvaluator::new(&definitions)) {
             Ok(evaluator) => evaluator,
             Err(error) => {
                 found.error(at, None, "dmn", format!("the model cannot be evaluated: {error}"));

@@ -292,6 +292,29 @@ fn whole_models_of_the_standard() {
 }
 
 #[test]
+fn another_file_gives_its_business_knowledge() {
+    let other = |body: &str| {
+        file(&format!(
+            r##"<businessKnowledgeModel id="b" name="twice"><variable name="twice"/><encapsulatedLogic><formalParameter name="n"/>
+            <literalExpression><text>{body}</text></literalExpression></encapsulatedLogic></businessKnowledgeModel>"##
+        ))
+        .replace("urn:m", "urn:other")
+    };
+    let main = file(
+        r##"<import name="o" namespace="urn:other" importType="https://www.omg.org/spec/DMN/20191111/MODEL/"/>
+        <decision id="d" name="Decision"><variable name="Decision"/>
+        <knowledgeRequirement><requiredKnowledge href="urn:other#b"/></knowledgeRequirement>
+        <literalExpression><text>o.twice(4)</text></literalExpression></decision>"##,
+    );
+    let with = |main: &str, body: &str| DecisionModel::parse_with(main.as_bytes(), &[other(body).as_bytes()]);
+    let result = with(&main, "abs(n) * 2").unwrap().evaluate("d", &BTreeMap::new(), NOW);
+    assert_eq!(result.unwrap().value, json!(8));
+    assert!(refused(&main).contains("decisions of other files"));
+    assert!(with(&main, "n(n)").is_err());
+    assert!(with(&main.replace("o.twice(4)", "{abs: 1, r: o.twice(4)}"), "abs(n) * 2").is_err());
+}
+
+#[test]
 fn texts_are_dates_where_an_own_type_says_so() {
     let xml = file(
         r##"<itemDefinition name="tDays" isCollection="true"><typeRef>date</typeRef></itemDefinition>
