@@ -25,6 +25,7 @@ use crate::base::diagnostic::{Diagnostic, Findings};
 use crate::base::feel::FeelError;
 use crate::base::limits::FEEL_DEADLINE_MS;
 use crate::base::time::Timestamp;
+use crate::base::variable::Variables;
 use crate::xml::Document;
 use dsntk_feel::context::FeelContext;
 pub use trace::{Evaluated, InputValue, OutputValue, RuleHit};
@@ -160,6 +161,19 @@ impl DecisionModel {
         now: Timestamp,
     ) -> Result<DecisionResult, DecisionError> {
         self.evaluate_typed(decision_id, variables, &BTreeMap::new(), now)
+    }
+
+    /// As `evaluate`, over variables as an instance holds them, each with its type.
+    pub fn evaluate_over(
+        &self,
+        decision_id: &str,
+        variables: &Variables,
+        now: Timestamp,
+    ) -> Result<DecisionResult, DecisionError> {
+        let values = variables.iter().map(|(name, variable)| (name.clone(), variable.value.clone())).collect();
+        let types =
+            variables.iter().filter_map(|(name, variable)| Some((name.clone(), variable.tag.as_ref()?.kind.clone())));
+        self.evaluate_typed(decision_id, &values, &types.collect(), now)
     }
 
     /// As `evaluate`, with the types of variables that JSON has as texts, by their names here or in the standard: `Date`,
