@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 const NAMESPACE: &str = "https://www.omg.org/spec/DMN/20230324/MODEL/";
 
 /// What evaluation has no use for.
-const LEFT_OUT: [&str; 20] = [
+const LEFT_OUT: [&str; 19] = [
     "annotation",
     "annotationEntry",
     "association",
@@ -20,7 +20,6 @@ const LEFT_OUT: [&str; 20] = [
     "extensionElements",
     "group",
     "impactedPerformanceIndicator",
-    "import",
     "knowledgeSource",
     "organizationUnit",
     "performanceIndicator",
@@ -31,11 +30,12 @@ const LEFT_OUT: [&str; 20] = [
     "usingTask",
 ];
 
-const ATTRIBUTES: [&str; 13] = [
+const ATTRIBUTES: [&str; 14] = [
     "aggregation",
     "hitPolicy",
     "href",
     "id",
+    "importType",
     "isCollection",
     "iteratorVariable",
     "kind",
@@ -67,9 +67,26 @@ pub(super) fn write(root: ElementRef<'_>) -> Canonical {
     writer.text.push('>');
     for child in root.children().filter(|child| child.namespace() == root.namespace()) {
         writer.element(child);
+        if let Some(table) = children(child, "decisionTable").next().filter(|_| child.name() == "decision") {
+            writer.shadows(child, table);
+        }
     }
     writer.text.push_str("</definitions>");
     Canonical { namespace: namespace.into(), name: name.into(), text: writer.text }
+}
+
+/// The name of the shadow that gives the values of a table's inputs.
+pub(super) fn inputs_of(decision: &str) -> String {
+    format!("inputs-of-{decision}")
+}
+
+/// The name of the shadow that gives each matching rule with its outputs: contexts of `rule`, `o0`, `o1`, …
+pub(super) fn rules_of(decision: &str) -> String {
+    format!("rules-of-{decision}")
+}
+
+fn children<'d>(element: ElementRef<'d>, name: &'d str) -> impl Iterator<Item = ElementRef<'d>> {
+    element.children().filter(move |child| child.namespace() == element.namespace() && child.name() == name)
 }
 
 struct Writer<'d> {
@@ -111,6 +128,46 @@ impl<'d> Writer<'d> {
         self.text.push_str("</");
         self.text.push_str(name);
         self.text.push('>');
+    }
+
+    /// Two decisions beside one with a table, which tell what the evaluator does not: the inputs, and the rules that match.
+    fn shadows(&mut self, decision: ElementRef<'d>, table: ElementRef<'d>) {
+        let Some(id) = decision.attribute("id").or(decision.attribute("name")) else {
+            return;
+        };
+        self.shadow(decision, &inputs_of(id));
+        self.text.push_str("<list>");
+        for expression in children(table, "input").filter_map(|input| children(input, "inputExpression").next()) {
+            self.text.push_str("<literalExpression>");
+            children(expression, "text").for_each(|text| self.element(text));
+            self.text.push_str("</literalExpression>");
+        }
+        self.text.push_str("</list></decision>");
+        self.shadow(decision, &rules_of(id));
+        self.text.push_str("<decisionTable hitPolicy=\"COLLECT\">");
+        children(table, "input").for_each(|input| self.element(input));
+        for (at, _) in children(table, "output").enumerate() {
+            self.text.push_str(&format!("<output name=\"o{at}\"/>"));
+        }
+        self.text.push_str("<output name=\"rule\"/>");
+        for (at, rule) in children(table, "rule").enumerate() {
+            self.text.push_str("<rule>");
+            children(rule, "inputEntry").chain(children(rule, "outputEntry")).for_each(|entry| self.element(entry));
+            self.text.push_str(&format!("<outputEntry><text>{}</text></outputEntry></rule>", at + 1));
+        }
+        self.text.push_str("</decisionTable></decision>");
+    }
+
+    /// A decision with the requirements of another, up to its logic.
+    fn shadow(&mut self, decision: ElementRef<'d>, name: &str) {
+        self.open("decision");
+        self.attribute("id", name);
+        self.attribute("name", name);
+        self.text.push_str("><variable name=\"told\"/>");
+        let required = ["informationRequirement", "knowledgeRequirement"];
+        for requirement in required.into_iter().flat_map(|name| children(decision, name)) {
+            self.element(requirement);
+        }
     }
 
     fn expression(&mut self, element: ElementRef<'d>) {

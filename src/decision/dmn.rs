@@ -40,6 +40,7 @@ const BOXED: [&str; 10] = [
 
 pub(super) struct Model {
     pub(super) decisions: Vec<Decision>,
+    pub(super) services: Vec<Service>,
     /// Every text and name of the file: a variable that is not among them need not be handed over.
     pub(super) mentions: String,
     /// Input data by id.
@@ -57,6 +58,17 @@ pub(super) struct Decision {
     pub(super) logic: Logic,
     /// It uses business knowledge, so it cannot be evaluated by itself.
     pub(super) needs_knowledge: bool,
+    pub(super) at: Position,
+}
+
+/// A decision service: decisions that are asked for by one name.
+#[derive(Clone, Debug)]
+pub(super) struct Service {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) variable: Named,
+    /// Those that it gives, and those that it keeps to itself.
+    pub(super) decisions: Vec<String>,
     pub(super) at: Position,
 }
 
@@ -90,6 +102,8 @@ pub(super) struct Cell {
 
 #[derive(Clone, Debug)]
 pub(super) struct Clause {
+    pub(super) id: Option<String>,
+    pub(super) label: Option<String>,
     pub(super) expression: Cell,
     pub(super) kind: Kind,
     pub(super) allowed: Option<Cell>,
@@ -97,29 +111,43 @@ pub(super) struct Clause {
 
 #[derive(Clone, Debug)]
 pub(super) struct Output {
+    pub(super) id: Option<String>,
+    pub(super) label: Option<String>,
     pub(super) name: String,
     pub(super) values: Option<Cell>,
     pub(super) default: Option<Cell>,
 }
 
 /// Reads the decisions of a file; what is wrong goes to `found`.
-pub(super) fn read(document: &Document, found: &mut Findings) -> Option<Model> {
+pub(super) fn read(document: &Document, imported: &[Document], found: &mut Findings) -> Option<Model> {
     let root = document.root();
-    if root.name() != "definitions" || !is_dmn(root) {
-        found.error(
-            root.position(),
-            None,
-            "dmn-namespace",
-            "this is no DMN file: its root must be definitions in a namespace of DMN 1.1 to 1.6",
-        );
+    let mut is_wrong = false;
+    for root in imported.iter().chain([document]).map(Document::root) {
+        if root.name() != "definitions" || !is_dmn(root) {
+            let message = "this is no DMN file: its root must be definitions in a namespace of DMN 1.1 to 1.6";
+            found.error(root.position(), None, "dmn-namespace", message);
+            is_wrong = true;
+        }
+    }
+    if is_wrong {
         return None;
     }
-    languages(root, found);
+    languages(root, imported, found);
     circles(root, found);
+    for other in imported.iter().map(Document::root) {
+        languages(other, &[], found);
+        circles(other, found);
+        if children(other, "decisionService").next().is_some() {
+            let message = "an imported file may have no decision services: put them into the file that imports";
+            found.error(other.position(), None, "dmn-import", message);
+        }
+    }
     let inputs = children(root, "inputData").filter_map(|input| Some((id(input)?, variable(input))));
     let inputs: BTreeMap<String, Named> = inputs.collect();
     let decisions = children(root, "decision").filter_map(|element| decision(element, found));
-    let model = Model { decisions: decisions.collect(), inputs, mentions: mentions(root) };
+    let decisions = decisions.collect();
+    let services = children(root, "decisionService").filter_map(service).collect();
+    let model = Model { decisions, services, inputs, mentions: mentions(root) };
     check(&model, root.position(), found);
     Some(model)
 }
@@ -158,7 +186,7 @@ fn check(model: &Model, at: Position, found: &mut Findings) {
     }
 }
 
-fn is_dmn(element: ElementRef<'_>) -> bool {
+pub(super) fn is_dmn(element: ElementRef<'_>) -> bool {
     NAMESPACES.contains(&element.namespace())
 }
 
@@ -214,6 +242,18 @@ fn decision(element: ElementRef<'_>, found: &mut Findings) -> Option<Decision> {
     })
 }
 
+fn service(element: ElementRef<'_>) -> Option<Service> {
+    let inside = ["outputDecision", "encapsulatedDecision"];
+    let id = id(element)?;
+    Some(Service {
+        name: element.attribute("name").unwrap_or(&id).to_owned(),
+        variable: variable(element),
+        decisions: inside.iter().flat_map(|name| children(element, name)).filter_map(target).collect(),
+        at: element.position(),
+        id,
+    })
+}
+
 fn logic(element: ElementRef<'_>, id: &str, found: &mut Findings) -> Logic {
     if let Some(table) = child(element, "decisionTable") {
         return match self::table(table, element, id, found) {
@@ -254,6 +294,7 @@ fn rules(table: ElementRef<'_>, inputs: usize, outputs: usize, id: &str, found: 
     let mut rules = Vec::new();
     for rule in children(table, "rule") {
         let read = Rule {
+            id: rule.attribute("id").map(str::to_owned),
             inputs: children(rule, "inputEntry").map(text).collect(),
             outputs: children(rule, "outputEntry").map(text).collect(),
         };
@@ -280,6 +321,8 @@ fn clause(input: ElementRef<'_>, id: &str, found: &mut Findings) -> Clause {
     let type_ref = expression.and_then(|expression| expression.attribute("typeRef"));
     let empty = Cell { text: String::new(), at: input.position() };
     Clause {
+        id: input.attribute("id").map(str::to_owned),
+        label: label(input),
         expression: cell.unwrap_or(empty),
         kind: type_ref.and_then(Kind::named).unwrap_or(Kind::Any),
         allowed: child(input, "inputValues").map(text).filter(|cell| !cell.text.trim().is_empty()),
@@ -289,6 +332,8 @@ fn clause(input: ElementRef<'_>, id: &str, found: &mut Findings) -> Clause {
 fn column(output: ElementRef<'_>, decision: ElementRef<'_>) -> Output {
     let filled = |cell: Cell| Some(cell).filter(|cell| !cell.text.trim().is_empty());
     Output {
+        id: output.attribute("id").map(str::to_owned),
+        label: label(output),
         name: match output.attribute("name") {
             Some(name) if !name.trim().is_empty() => name.trim().to_owned(),
             _ => variable(decision).name,
@@ -296,6 +341,11 @@ fn column(output: ElementRef<'_>, decision: ElementRef<'_>) -> Output {
         values: child(output, "outputValues").map(text).and_then(filled),
         default: child(output, "defaultOutputEntry").map(text).and_then(filled),
     }
+}
+
+/// The heading of a column.
+fn label(column: ElementRef<'_>) -> Option<String> {
+    column.attribute("label").map(str::trim).filter(|label| !label.is_empty()).map(str::to_owned)
 }
 
 /// The content of the `text` child.
@@ -307,8 +357,17 @@ fn text(element: ElementRef<'_>) -> Cell {
     }
 }
 
-/// Refuses what is not FEEL, and what is not in the file.
-fn languages(root: ElementRef<'_>, found: &mut Findings) {
+/// Whether a file imports another.
+pub(super) fn imports(document: &Document, other: &Document) -> bool {
+    children(document.root(), "import").any(|import| is_of(import, other))
+}
+
+fn is_of(import: ElementRef<'_>, other: &Document) -> bool {
+    import.attribute("namespace").is_some_and(|namespace| other.root().attribute("namespace") == Some(namespace))
+}
+
+/// Refuses what is not FEEL, and what is not in the file or imported.
+fn languages(root: ElementRef<'_>, imported: &[Document], found: &mut Findings) {
     for element in root.descendants().filter(|element| is_dmn(*element)) {
         let owner = element.ancestors().find(|ancestor| ancestor.name() == "decision").and_then(id);
         if let Some(language) = element.attribute("expressionLanguage")
@@ -321,7 +380,9 @@ fn languages(root: ElementRef<'_>, found: &mut Findings) {
             let message = format!("functions in {kind} do not run here: write them in FEEL, or use a handler");
             found.error(element.attribute_position("kind"), owner.as_deref(), "dmn-function", message);
         }
-        if element.name() == "import" && element.parent().is_some_and(|parent| parent.index() == root.index()) {
+        let is_import =
+            element.name() == "import" && element.parent().is_some_and(|parent| parent.index() == root.index());
+        if is_import && !imported.iter().any(|other| is_of(element, other)) {
             let message = "decisions of other files cannot be imported: put them into this file";
             found.error(element.position(), None, "dmn-import", message);
         }

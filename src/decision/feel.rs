@@ -4,7 +4,7 @@ use super::{guard, names, thread, value};
 use crate::base::feel::{Feel, FeelError, FeelExpression};
 use crate::base::limits::{FEEL_CONDITION_DEADLINE_MS, FEEL_DEADLINE_MS};
 use crate::base::time::Timestamp;
-use dsntk_feel::{Evaluator, FeelScope};
+use dsntk_feel::{Evaluator, FeelScope, Name};
 use dsntk_feel_parser::AstNode;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ impl FeelExpression for Expression {
         for (name, value) in variables {
             guard::value(name, value)?;
         }
-        let context = value::context(variables);
+        let context = value::context(variables, &BTreeMap::new());
         let text = Arc::clone(&self.text);
         let prepared = Arc::clone(&self.prepared);
         let reads_anew = variables.iter().any(|(name, value)| needs_scope(name, value, &text));
@@ -106,7 +106,7 @@ fn read(
     guard::text(text)?;
     let declared = parse(scope);
     if let Ok(tree) = &declared {
-        guard::tree(tree)?;
+        guard::tree(tree, |name| is_declared(scope, name))?;
     }
     let tree = match declared {
         Ok(tree) if !names::are_doubtful(&tree, scope) => tree,
@@ -118,8 +118,13 @@ fn read(
             guessed?
         }
     };
-    guard::tree(&tree)?;
+    guard::tree(&tree, |name| is_declared(scope, name))?;
     Ok(tree)
+}
+
+/// Whether something bears the name; functions in the scope are the library's.
+fn is_declared(scope: &FeelScope, name: &Name) -> bool {
+    scope.get_value(name).is_some_and(|value| !matches!(value, dsntk_feel::values::Value::FunctionDefinition(..)))
 }
 
 fn syntax(text: &str, error: &dyn fmt::Display) -> FeelError {
@@ -168,8 +173,15 @@ mod tests {
             ("date(\"2026-11-22\") + duration(\"P1M\")", json!("2026-12-22")),
             ("day of year(date(\"2026-02-01\"))", json!(32)),
             ("round down(n: 5.57, scale: 1)", json!(5.5)),
+            ("round up(5.57, 40)", json!(5.57)),
+            ("round half up(5.57, 6177)", json!(null)),
+            ("round half down(\"a\", 40)", json!(null)),
+            ("(function(n) round up(n, 0))(1.5)", json!(2)),
             ("amount - list[1] > 3 and status in (\"ok\", \"warn\")", json!(true)),
             ("@\"P1D\" instance of days and time duration", json!(true)),
+            ("(function(n) abs(n) + 1)(-3)", json!(4)),
+            ("{f: function(a, b) sort([b, a], function(x, y) x < y), r: f(1, 2)}.r", json!([1, 2])),
+            ("sort(list: [1, 3, 2], precedes: function(a, b) a > b)", json!([3, 2, 1])),
             ("missing", json!(null)),
             ("missing > 3", json!(null)),
             ("amount in [100..200]", json!(true)),
@@ -222,6 +234,11 @@ mod tests {
             "1 ".repeat(5000),
             "{f: function(n) f(n+1), r: f(1)}.r".into(),
             "(function(f) f(f))(function(f) f(f))".into(),
+            "{l: append([], function(f) f(f)), r: l[1](l[1])}".into(),
+            "{f: function(a, b) sort(a, b), r: f([f, f], f)}".into(),
+            "{abs: function(n) abs(n), r: abs(1)}".into(),
+            "(for abs in [function(n) abs(n)] return abs(1))".into(),
+            "sort([1, 2], function(a, b) {f: function(f) f(f), r: f(f)}.r)".into(),
             "(function(x) external {java: {class: \"java.lang.Math\", method signature: \"abs(int)\"}})(1)".into(),
             "count(for i in 1..300000 return i)".into(),
             "count(for i in 1..n return i)".into(),

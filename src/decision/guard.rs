@@ -4,12 +4,12 @@
 //! range; and it calls Java functions over HTTP. So the text is checked before it is parsed, and the tree before it is
 //! prepared.
 
+use super::functions;
 use crate::base::feel::FeelError;
 use crate::base::limits::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, FEEL_LIST_MAX, JSON_DEPTH_MAX};
-use dsntk_feel::bif::Bif;
+use dsntk_feel::Name;
 use dsntk_feel_parser::AstNode;
 use serde_json::Value;
-use std::str::FromStr;
 
 /// A sum of many terms is a deep tree of shallow text.
 const TREE_DEPTH_MAX: usize = 256;
@@ -50,26 +50,58 @@ pub(super) fn text(text: &str) -> Result<(), FeelError> {
     Ok(())
 }
 
-/// Checks a tree before it is prepared. Iterative, because depth is what it looks for.
-pub(super) fn tree(root: &AstNode) -> Result<(), FeelError> {
-    // With each node its depth, and whether a function may be defined at its place.
+/// Checks a tree before it is prepared. Iterative, because depth is what it looks for. `is_known` tells the names that
+/// something bears already: they are no built-in functions.
+pub(super) fn tree(root: &AstNode, is_known: impl Fn(&Name) -> bool) -> Result<(), FeelError> {
+    let borne = functions::borne(root);
+    let is_built_in = |name: &str| {
+        let own = Name::from(name);
+        functions::is_built_in(name) && !borne.contains(&own) && !is_known(&own)
+    };
+    // With each node its depth, and whether it may be a function that calls others.
     let mut open = vec![(root, 1_usize, false)];
-    while let Some((node, depth, may_define)) = open.pop() {
+    while let Some((node, depth, may_call)) = open.pop() {
         if depth > TREE_DEPTH_MAX {
             return Err(FeelError::Limit(format!("the expression nests deeper than {TREE_DEPTH_MAX}")));
         }
-        check(node, may_define)?;
-        let below = match node {
-            AstNode::FunctionInvocation(function, _) => is_built_in(function),
-            AstNode::PositionalParameters(_) | AstNode::NamedParameters(_) | AstNode::NamedParameter(..) => may_define,
-            _ => false,
+        check(node)?;
+        if matches!(node, AstNode::FunctionDefinition(..)) && !may_call {
+            let uses = functions::uses(node, &borne);
+            if uses.calls_values || !uses.called.iter().all(|name| is_built_in(name)) {
+                return Err(FeelError::Syntax(
+                    "an own function may call built-in functions only, so that none can call itself, unless it is \
+                     the function that sort or list replace takes"
+                        .into(),
+                ));
+            }
+        }
+        let taken = match node {
+            AstNode::FunctionInvocation(function, arguments) if is_name(function, is_built_in) => {
+                functions::taken(function, arguments)
+            }
+            _ => None,
         };
-        open.extend(children(node).into_iter().map(|child| (child, depth + 1, below)));
+        let below = children(node).into_iter().flat_map(|child| match child {
+            // Arguments are looked at here, where the function that takes them is known.
+            AstNode::PositionalParameters(_) | AstNode::NamedParameters(_) => arguments(child),
+            child => vec![child],
+        });
+        open.extend(below.map(|child| (child, depth + 1, taken.is_some_and(|taken| std::ptr::eq(taken, child)))));
     }
     Ok(())
 }
 
-fn check(node: &AstNode, may_define: bool) -> Result<(), FeelError> {
+fn arguments(list: &AstNode) -> Vec<&AstNode> {
+    let arguments = children(list).into_iter();
+    arguments
+        .map(|argument| match argument {
+            AstNode::NamedParameter(_, value) => value,
+            value => value,
+        })
+        .collect()
+}
+
+fn check(node: &AstNode) -> Result<(), FeelError> {
     match node {
         AstNode::List(list) | AstNode::ExpressionList(list) if list.len() > FEEL_LIST_MAX => Err(too_many()),
         AstNode::IterationContextInterval(_, start, end) => of_length(start, end),
@@ -80,19 +112,12 @@ fn check(node: &AstNode, may_define: bool) -> Result<(), FeelError> {
         AstNode::FunctionBody(_, true) => {
             Err(FeelError::Syntax("external functions (Java, PMML) do not run here: use a handler".into()))
         }
-        AstNode::FunctionDefinition(_, body) if matches!(**body, AstNode::FunctionBody(_, true)) => {
-            check(body, may_define)
-        }
-        // An argument of a built-in function, as in `sort(list, function(a, b) a < b)`, has no name to call itself by.
-        AstNode::FunctionDefinition(..) if !may_define => Err(FeelError::Syntax(
-            "own functions can only be arguments of built-in ones here, as in sort(list, function(a, b) a < b)".into(),
-        )),
         _ => Ok(()),
     }
 }
 
-fn is_built_in(function: &AstNode) -> bool {
-    matches!(function, AstNode::Name(name) if Bif::from_str(name.as_str()).is_ok())
+fn is_name(function: &AstNode, holds: impl Fn(&str) -> bool) -> bool {
+    matches!(function, AstNode::Name(name) if holds(name.as_str()))
 }
 
 fn too_many() -> FeelError {

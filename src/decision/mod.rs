@@ -7,21 +7,29 @@
 mod canonical;
 mod dmn;
 pub mod feel;
+mod functions;
 mod guard;
+mod knowledge;
 mod names;
 mod plain;
+mod shape;
 mod standard;
 mod table;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod trace;
 mod value;
 
 use crate::base::diagnostic::{Diagnostic, Findings};
 use crate::base::feel::FeelError;
 use crate::base::limits::FEEL_DEADLINE_MS;
 use crate::base::time::Timestamp;
+use crate::base::variable::Variables;
 use crate::xml::Document;
+use dsntk_feel::context::FeelContext;
+pub use trace::{Evaluated, InputValue, OutputValue, RuleHit};
+
 use plain::Plain;
 use serde_json::Value;
 use standard::Standard;
@@ -37,6 +45,7 @@ const CHECK_DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct DecisionModel {
     decisions: Arc<[DecisionInfo]>,
+    services: Arc<[DecisionInfo]>,
     plain: Arc<Plain>,
     standard: Option<Arc<Standard>>,
     mentions: Arc<str>,
@@ -57,6 +66,8 @@ pub enum DecisionKind {
     Table,
     Literal,
     Boxed,
+    /// Several decisions with one name; offered to callers of this module, not to tasks.
+    Service,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -65,6 +76,10 @@ pub struct DecisionResult {
     pub rows: Vec<BTreeMap<String, Value>>,
     /// The numbers of the matched rules, counted from 1, where they are known.
     pub rules: Vec<usize>,
+    /// The result as other decisions see it: a value, a context, or a list of them.
+    pub value: Value,
+    /// For the history: the decisions that were evaluated, each after those that it requires.
+    pub evaluated: Vec<Evaluated>,
 }
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -77,6 +92,27 @@ pub enum DecisionError {
     Limit(String),
     #[error("{0}")]
     Failed(String),
+    /// What went wrong in one decision, perhaps on the way to the one that was asked for.
+    #[error("decision \"{decision}\": {error}")]
+    In { decision: String, error: Box<DecisionError> },
+}
+
+impl DecisionError {
+    /// Names the decision that it comes from.
+    fn of(self, decision: &str) -> DecisionError {
+        match self {
+            named @ DecisionError::In { .. } => named,
+            error => DecisionError::In { decision: decision.into(), error: Box::new(error) },
+        }
+    }
+
+    /// What went wrong, without the name of the decision.
+    pub fn cause(&self) -> &DecisionError {
+        match self {
+            DecisionError::In { error, .. } => error.cause(),
+            error => error,
+        }
+    }
 }
 
 impl From<FeelError> for DecisionError {
@@ -91,9 +127,16 @@ impl From<FeelError> for DecisionError {
 impl DecisionModel {
     /// Reads and checks a file; on well-formed XML all findings come at once.
     pub fn parse(bytes: &[u8]) -> Result<DecisionModel, Vec<Diagnostic>> {
-        let document = Document::parse(bytes).map_err(|diagnostic| vec![diagnostic])?;
+        Self::parse_with(bytes, &[])
+    }
+
+    /// As `parse`, with the files that it may import: their business knowledge and their types.
+    pub fn parse_with(bytes: &[u8], others: &[&[u8]]) -> Result<DecisionModel, Vec<Diagnostic>> {
+        let read_xml = |bytes: &[u8]| Document::parse(bytes).map_err(|diagnostic| vec![diagnostic]);
+        let document = read_xml(bytes)?;
+        let others = others.iter().map(|bytes| read_xml(bytes)).collect::<Result<Vec<_>, _>>()?;
         let root = document.root().position();
-        thread::run(CHECK_DEADLINE, move || read(&document)).unwrap_or_else(|error| {
+        thread::run(CHECK_DEADLINE, move || read(&document, others)).unwrap_or_else(|error| {
             let mut found = Findings::default();
             found.error(root, None, "dmn", error.to_string());
             Err(found.list)
@@ -104,6 +147,12 @@ impl DecisionModel {
         self.decisions.to_vec()
     }
 
+    /// The decision services; they are evaluated as decisions are. Those are left out whose decisions see more than what
+    /// the file declares.
+    pub fn services(&self) -> Vec<DecisionInfo> {
+        self.services.to_vec()
+    }
+
     /// Evaluates over the variables that the file mentions; `now` is what `now()` and `today()` give.
     pub fn evaluate(
         &self,
@@ -111,9 +160,36 @@ impl DecisionModel {
         variables: &BTreeMap<String, Value>,
         now: Timestamp,
     ) -> Result<DecisionResult, DecisionError> {
-        let info = self.decisions.iter().find(|info| info.id == decision_id);
+        self.evaluate_typed(decision_id, variables, &BTreeMap::new(), now)
+    }
+
+    /// As `evaluate`, over variables as an instance holds them, each with its type.
+    pub fn evaluate_over(
+        &self,
+        decision_id: &str,
+        variables: &Variables,
+        now: Timestamp,
+    ) -> Result<DecisionResult, DecisionError> {
+        let values = variables.iter().map(|(name, variable)| (name.clone(), variable.value.clone())).collect();
+        let types =
+            variables.iter().filter_map(|(name, variable)| Some((name.clone(), variable.tag.as_ref()?.kind.clone())));
+        self.evaluate_typed(decision_id, &values, &types.collect(), now)
+    }
+
+    /// As `evaluate`, with the types of variables that JSON has as texts, by their names here or in the standard: `Date`,
+    /// `date`, `time`, `dateTime`, `duration`. Other types change nothing.
+    pub fn evaluate_typed(
+        &self,
+        decision_id: &str,
+        variables: &BTreeMap<String, Value>,
+        types: &BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Result<DecisionResult, DecisionError> {
+        let info = self.decisions.iter().chain(&*self.services).find(|info| info.id == decision_id);
         let info = info.ok_or_else(|| DecisionError::Unknown(decision_id.into()))?;
         let mut named = BTreeMap::new();
+        let types = types.iter().filter_map(|(name, kind)| Some((name.clone(), value::Kind::named(kind)?)));
+        let types: BTreeMap<String, value::Kind> = types.collect();
         for (name, value) in variables.iter().filter(|(name, _)| self.mentions.contains(name.as_str())) {
             guard::value(name, value)?;
             named.insert(name.clone(), value.clone());
@@ -122,20 +198,15 @@ impl DecisionModel {
         let plain = Arc::clone(&self.plain);
         let standard = self.standard.clone().filter(|_| info.declared_only);
         thread::run(Duration::from_millis(FEEL_DEADLINE_MS), move || match standard {
-            Some(standard) => standard.evaluate(&id, &named, now),
-            None => plain.evaluate(&id, &named, now),
+            Some(standard) => standard.evaluate(&id, value::context(&named, &types), now),
+            None => plain.evaluate(&id, value::context(&named, &types), now),
         })?
     }
 }
 
 /// One way of evaluating decisions.
 trait Decisions {
-    fn evaluate(
-        &self,
-        id: &str,
-        variables: &BTreeMap<String, Value>,
-        now: Timestamp,
-    ) -> Result<DecisionResult, DecisionError>;
+    fn evaluate(&self, id: &str, variables: FeelContext, now: Timestamp) -> Result<DecisionResult, DecisionError>;
 }
 
 impl fmt::Debug for DecisionModel {
@@ -144,9 +215,10 @@ impl fmt::Debug for DecisionModel {
     }
 }
 
-fn read(document: &Document) -> Result<DecisionModel, Vec<Diagnostic>> {
+fn read(document: &Document, others: Vec<Document>) -> Result<DecisionModel, Vec<Diagnostic>> {
     let mut found = Findings::default();
-    let Some(model) = dmn::read(document, &mut found) else {
+    let imported: Vec<Document> = others.into_iter().filter(|other| dmn::imports(document, other)).collect();
+    let Some(model) = dmn::read(document, &imported, &mut found) else {
         return Err(found.list);
     };
     // A circle or a dangling reference has been reported; what follows relies on there being none.
@@ -156,7 +228,7 @@ fn read(document: &Document) -> Result<DecisionModel, Vec<Diagnostic>> {
     let plain = Plain::prepare(&model, &mut found);
     let others: Vec<&dmn::Decision> =
         model.decisions.iter().filter(|decision| !plain::is_plain(decision, &model)).collect();
-    let standard = Standard::prepare(document, &model, &others, &mut found);
+    let standard = Standard::prepare(document, &imported, &model, &others, &mut found);
     if found.has_errors() {
         return Err(found.list);
     }
@@ -171,8 +243,17 @@ fn read(document: &Document) -> Result<DecisionModel, Vec<Diagnostic>> {
         },
         declared_only: !plain::is_plain(decision, &model),
     });
+    let offered = model.services.iter().filter(|service| standard.as_ref().is_some_and(|all| all.has(&service.id)));
+    let services = offered.map(|service| DecisionInfo {
+        id: service.id.clone(),
+        name: service.name.clone(),
+        version_tag: None,
+        kind: DecisionKind::Service,
+        declared_only: true,
+    });
     Ok(DecisionModel {
         decisions: decisions.collect(),
+        services: services.collect(),
         plain: Arc::new(plain),
         standard: standard.map(Arc::new),
         mentions: model.mentions.as_str().into(),

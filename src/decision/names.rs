@@ -150,7 +150,7 @@ pub(super) fn words(text: &str) -> Vec<&str> {
 }
 
 /// Whether the text has these words in a row, whatever blanks are between them.
-fn contains(text: &str, name: &str) -> bool {
+pub(super) fn contains(text: &str, name: &str) -> bool {
     let wanted: Vec<&str> = name.split(' ').collect();
     words(text).windows(wanted.len()).any(|window| window == wanted)
 }

@@ -4,16 +4,16 @@
 //! and, as Camunda's modeler has it, its outputs by theirs.
 
 use super::dmn::{Cell, Decision, Logic, Model, Named};
-use super::table::{Hits, Row, Table};
+use super::table::{Hits, Row, Source, Table};
+use super::trace::{self, Evaluated};
 use super::value::{self, Kind};
-use super::{DecisionError, DecisionResult, Decisions, feel};
+use super::{DecisionError, DecisionResult, Decisions, feel, functions};
 use crate::base::diagnostic::Findings;
 use crate::base::feel::FeelError;
 use crate::base::time::Timestamp;
 use dsntk_feel::context::FeelContext;
 use dsntk_feel::values::Value as Feel;
 use dsntk_feel::{Evaluator, FeelType, Name};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
@@ -22,7 +22,10 @@ pub(super) struct Plain {
 }
 
 struct Prepared {
+    name: String,
     variable: Named,
+    /// The table as it stands, for what is told of it.
+    table: Option<Source>,
     inputs: Vec<Named>,
     requires: Vec<String>,
     logic: PreparedLogic,
@@ -63,7 +66,13 @@ impl Plain {
         let decisions = plain.filter_map(|decision| {
             let logic = logic(decision, model, found)?;
             let inputs = decision.inputs.iter().filter_map(|id| model.inputs.get(id).cloned());
+            let table = match &decision.logic {
+                Logic::Table(source) => Some(source.clone()),
+                Logic::Literal(_) | Logic::Boxed | Logic::Nothing => None,
+            };
             let prepared = Prepared {
+                name: decision.name.clone(),
+                table,
                 variable: decision.variable.clone(),
                 inputs: inputs.collect(),
                 requires: decision.decisions.clone(),
@@ -97,6 +106,16 @@ fn logic(decision: &Decision, model: &Model, found: &mut Findings) -> Option<Pre
 /// Names that are declared, for parsing: they may have blanks in them.
 fn declared(decision: &Decision, model: &Model) -> FeelContext {
     let mut known = FeelContext::default();
+    // What bears the name of a built-in function anywhere in the file may stand in its place when a function is called.
+    let variables = model.inputs.values().chain(model.decisions.iter().map(|other| &other.variable));
+    let outputs = model.decisions.iter().flat_map(|other| match &other.logic {
+        Logic::Table(source) => source.outputs.as_slice(),
+        Logic::Literal(_) | Logic::Boxed | Logic::Nothing => &[],
+    });
+    let all = variables.map(|named| &named.name).chain(outputs.map(|output| &output.name));
+    for name in all.filter(|name| functions::is_built_in(name)) {
+        known.set_null(Name::from(name.as_str()));
+    }
     for input in decision.inputs.iter().filter_map(|id| model.inputs.get(id)) {
         known.set_null(Name::from(input.name.as_str()));
     }
@@ -112,15 +131,16 @@ fn declared(decision: &Decision, model: &Model) -> FeelContext {
 }
 
 impl Decisions for Plain {
-    fn evaluate(
-        &self,
-        id: &str,
-        variables: &BTreeMap<String, Value>,
-        now: Timestamp,
-    ) -> Result<DecisionResult, DecisionError> {
-        let run = Run { decisions: &self.decisions, variables: value::context(variables), now };
-        let hits = run.decide(id, &mut BTreeMap::new())?;
-        Ok(DecisionResult { rows: hits.rows, rules: hits.rules })
+    fn evaluate(&self, id: &str, variables: FeelContext, now: Timestamp) -> Result<DecisionResult, DecisionError> {
+        let run = Run { decisions: &self.decisions, variables, now };
+        let mut decided = Decided::default();
+        let hits = run.decide(id, &mut decided)?;
+        Ok(DecisionResult {
+            value: value::to_json(&hits.value)?,
+            rows: hits.rows,
+            rules: hits.rules.iter().map(|(rule, _)| *rule).collect(),
+            evaluated: decided.told,
+        })
     }
 }
 
@@ -130,38 +150,53 @@ struct Run<'a> {
     now: Timestamp,
 }
 
-/// What a required decision came to.
+/// What the decisions on the way came to.
+#[derive(Default)]
 struct Decided {
-    value: Feel,
-    /// The row, where there is just one.
-    row: Option<Row>,
+    /// With the row, where there is just one.
+    results: BTreeMap<String, (Feel, Option<Row>)>,
+    told: Vec<Evaluated>,
 }
 
 impl Run<'_> {
     /// Recursion is bounded: requirements make no circle, and their number has a limit.
-    fn decide(&self, id: &str, decided: &mut BTreeMap<String, Decided>) -> Result<Hits, DecisionError> {
+    fn decide(&self, id: &str, decided: &mut Decided) -> Result<Hits, DecisionError> {
         let decision = self.decisions.get(id).ok_or_else(|| DecisionError::Unknown(id.into()))?;
         for required in &decision.requires {
-            if !decided.contains_key(required) {
+            if !decided.results.contains_key(required) {
                 let hits = self.decide(required, decided)?;
                 let row = match hits.rows.as_slice() {
                     [row] => Some(row.clone()),
                     _ => None,
                 };
-                decided.insert(required.clone(), Decided { value: hits.value, row });
+                decided.results.insert(required.clone(), (hits.value, row));
             }
         }
-        let scope = value::scope(self.now, self.variables.clone())?;
-        scope.push(self.inputs(decision, decided));
-        let mut hits = match &decision.logic {
-            PreparedLogic::Table(table) => table.evaluate(&scope)?,
-            PreparedLogic::Literal(evaluator) => literal(evaluator(&scope), &decision.variable)?,
-        };
-        hits.value = checked(hits.value, &decision.variable)?;
+        let hits = self.own(decision, decided).map_err(|error| error.of(&decision.name))?;
+        decided.told.push(decision.told(id, &hits));
         Ok(hits)
     }
 
-    fn inputs(&self, decision: &Prepared, decided: &BTreeMap<String, Decided>) -> FeelContext {
+    fn own(&self, decision: &Prepared, decided: &Decided) -> Result<Hits, DecisionError> {
+        let scope = value::scope(self.now, self.variables.clone())?;
+        scope.push(self.inputs(decision, decided));
+        match &decision.logic {
+            PreparedLogic::Table(table) => {
+                let hits = table.evaluate(&scope)?;
+                // A table may give several values of the type.
+                let list = decision.variable.feel_type().map(|wanted| FeelType::List(Box::new(wanted)));
+                match list.is_some_and(|list| hits.value.is_conformant(&list)) {
+                    true => Ok(hits),
+                    false => checked(&hits.value, &decision.variable).map(|_| hits),
+                }
+            }
+            PreparedLogic::Literal(evaluator) => {
+                literal(checked(&evaluator(&scope), &decision.variable)?, &decision.variable)
+            }
+        }
+    }
+
+    fn inputs(&self, decision: &Prepared, decided: &Decided) -> FeelContext {
         let mut context = FeelContext::default();
         for input in &decision.inputs {
             let name = Name::from(input.name.as_str());
@@ -170,40 +205,68 @@ impl Run<'_> {
             context.set_entry(&name, value::typed(value, input.kind().unwrap_or(Kind::Any)));
         }
         for id in &decision.requires {
-            let (Some(prepared), Some(result)) = (self.decisions.get(id), decided.get(id)) else {
+            let (Some(prepared), Some((value, row))) = (self.decisions.get(id), decided.results.get(id)) else {
                 continue;
             };
-            for (name, value) in result.row.iter().flatten() {
+            for (name, value) in row.iter().flatten() {
                 context.set_entry(&Name::from(name.as_str()), value::from_json(value));
             }
-            context.set_entry(&Name::from(prepared.variable.name.as_str()), result.value.clone());
+            context.set_entry(&Name::from(prepared.variable.name.as_str()), value.clone());
         }
         context
     }
 }
 
-fn literal(value: Feel, variable: &Named) -> Result<Hits, DecisionError> {
-    let row = Row::from([(variable.name.clone(), value::to_json(&value)?)]);
-    Ok(Hits { rows: vec![row], rules: vec![], value })
+impl Prepared {
+    fn told(&self, id: &str, hits: &Hits) -> Evaluated {
+        let (inputs, rules) = match &self.table {
+            Some(source) => (
+                trace::inputs(source, hits.inputs.iter().map(trace::told).collect()),
+                hits.rules
+                    .iter()
+                    .map(|(number, outputs)| trace::rule(source, *number, outputs.iter().map(trace::told).collect()))
+                    .collect(),
+            ),
+            None => (vec![], vec![]),
+        };
+        Evaluated { decision: id.into(), name: self.name.clone(), inputs, rules, value: trace::told(&hits.value) }
+    }
 }
 
-/// A result of another type than the declared one is an error; the standard would make it null.
-fn checked(value: Feel, variable: &Named) -> Result<Feel, DecisionError> {
-    let named = Kind::standard_name(&variable.type_ref);
-    if value.is_null() || variable.kind().is_none_or(|kind| matches!(kind, Kind::Any | Kind::Duration)) {
-        return Ok(value);
-    }
-    let Ok(wanted) = FeelType::from_str(if named == "dateTime" { "date and time" } else { named }) else {
-        return Ok(value);
+fn literal(value: Feel, variable: &Named) -> Result<Hits, DecisionError> {
+    let rows = match &value {
+        // No value of a variable, but other decisions may call it.
+        Feel::FunctionDefinition(..) | Feel::BuiltInFunction(_) => vec![],
+        value => vec![Row::from([(variable.name.clone(), value::to_json(value)?)])],
     };
-    // A table may give several values of the type.
-    let list = FeelType::List(Box::new(wanted.clone()));
-    let fits = value.is_conformant(&wanted) || value.is_conformant(&list) || !value.coerced(&wanted).is_null();
-    match fits {
-        true => Ok(value),
-        false => Err(DecisionError::Failed(format!(
+    Ok(Hits { rows, rules: vec![], inputs: vec![], value })
+}
+
+/// The value as one of the declared type, such as the element of a list of one; a value of another type is an error,
+/// where the standard would make it null.
+fn checked(value: &Feel, variable: &Named) -> Result<Feel, DecisionError> {
+    let Some(wanted) = variable.feel_type() else {
+        return Ok(value.clone());
+    };
+    if value.is_null() || value.is_conformant(&wanted) {
+        return Ok(value.clone());
+    }
+    match value.coerced(&wanted) {
+        Feel::Null(_) => Err(DecisionError::Failed(format!(
             "the decision gives {value}, which is not of its declared type {}",
             variable.type_ref
         ))),
+        coerced => Ok(coerced),
+    }
+}
+
+impl Named {
+    /// The type that a value is held to.
+    fn feel_type(&self) -> Option<FeelType> {
+        if self.kind().is_none_or(|kind| matches!(kind, Kind::Any | Kind::Duration)) {
+            return None;
+        }
+        let name = Kind::standard_name(&self.type_ref);
+        FeelType::from_str(if name == "dateTime" { "date and time" } else { name }).ok()
     }
 }

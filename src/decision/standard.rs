@@ -1,22 +1,22 @@
 //! Decisions with boxed expressions, business knowledge or own types, evaluated by dsntk's evaluator of whole models.
 //!
 //! It sees declared inputs only, so a table over an undeclared one is refused; and functions run without a limit on
-//! recursion, so they are allowed in business knowledge alone, whose requirements make no circle.
+//! recursion, so those that could call themselves are refused by `knowledge`.
 
 use super::canonical::{self, Canonical};
-use super::dmn::{Decision, Logic, Model};
+use super::dmn::{Decision, Logic, Model, Service};
+use super::shape::{self, Shape};
 use super::table::{Policy, Row, Source};
-use super::value::{self, Kind};
-use super::{DecisionError, DecisionResult, Decisions, feel, names};
+use super::trace::{self, Evaluated, RuleHit};
+use super::value;
+use super::{DecisionError, DecisionResult, Decisions, knowledge, names};
 use crate::base::diagnostic::Findings;
-use crate::base::feel::FeelError;
 use crate::base::time::Timestamp;
-use crate::xml::{Document, ElementRef};
+use crate::xml::Document;
+use dsntk_feel::Name;
 use dsntk_feel::context::FeelContext;
 use dsntk_feel::values::Value as Feel;
-use dsntk_feel::{FeelScope, Name};
 use dsntk_model_evaluator::ModelEvaluator;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -27,83 +27,189 @@ pub(super) struct Standard {
     evaluator: Arc<ModelEvaluator>,
     model: Canonical,
     decisions: BTreeMap<String, Entry>,
-    /// Inputs that are read as a type of time.
-    times: Vec<(String, Kind)>,
+    /// Inputs, and decisions that a service takes for such, with dates in them.
+    times: Vec<(Name, Shape)>,
 }
 
 struct Entry {
     name: String,
     variable: String,
+    requires: Vec<String>,
     table: Option<Source>,
 }
 
 impl Standard {
-    /// Nothing where no decision needs it, or where something is wrong.
+    /// Nothing where no decision needs it and no service can be had, or where something is wrong.
     pub(super) fn prepare(
         document: &Document,
+        imported: &[Document],
         model: &Model,
         decisions: &[&Decision],
         found: &mut Findings,
     ) -> Option<Standard> {
-        let first = decisions.first()?;
-        check_functions(document.root(), found);
-        check_texts(document, found);
-        decisions.iter().for_each(|decision| check_inputs(decision, model, found));
+        let at = decisions.first().map(|decision| decision.at).or(model.services.first().map(|service| service.at))?;
+        // Where only a service needs it, what it cannot evaluate takes the service away and leaves the decisions.
+        let mut of_services = Findings::default();
+        let found = if decisions.is_empty() { &mut of_services } else { found };
+        knowledge::check(document, imported, model, found);
+        required(decisions, model).into_iter().for_each(|decision| check_inputs(decision, model, found));
         if found.has_errors() {
             return None;
         }
         let canonical = canonical::write(document.root());
-        let definitions = dsntk_model::parse(&canonical.text);
-        let evaluator = match definitions.and_then(|definitions| ModelEvaluator::new(&[definitions])) {
+        let others = imported.iter().map(|other| canonical::write(other.root()).text);
+        let texts = others.chain([canonical.text.clone()]);
+        let definitions: Result<Vec<_>, _> = texts.map(|text| dsntk_model::parse(&text)).collect();
+        let evaluator = match definitions.and_then(|definitions| ModelEvaluator::new(&definitions)) {
             Ok(evaluator) => evaluator,
             Err(error) => {
-                found.error(first.at, Some(&first.id), "dmn", format!("the model cannot be evaluated: {error}"));
+                found.error(at, None, "dmn", format!("the model cannot be evaluated: {error}"));
                 return None;
             }
         };
-        let entries = decisions.iter().map(|decision| {
+        let entries = model.decisions.iter().map(|decision| {
             let table = match &decision.logic {
                 Logic::Table(source) => Some(source.clone()),
                 Logic::Literal(_) | Logic::Boxed | Logic::Nothing => None,
             };
-            let entry = Entry { name: decision.name.clone(), variable: decision.variable.name.clone(), table };
+            let entry = Entry {
+                name: decision.name.clone(),
+                variable: decision.variable.name.clone(),
+                requires: decision.decisions.clone(),
+                table,
+            };
             (decision.id.clone(), entry)
         });
-        let times = model.inputs.values().filter_map(|input| Some((input.name.clone(), input.kind()?)));
+        let services = model.services.iter().filter(|service| is_declared(service, model)).map(|service| {
+            let entry = Entry {
+                name: service.name.clone(),
+                variable: service.variable.name.clone(),
+                requires: vec![],
+                table: None,
+            };
+            (service.id.clone(), entry)
+        });
+        let entries = entries.chain(services);
+        let variables = model.inputs.values().chain(model.decisions.iter().map(|decision| &decision.variable));
+        let times = variables.filter_map(|variable| {
+            Some((Name::from(variable.name.as_str()), shape::of(document, &variable.type_ref)?))
+        });
         Some(Standard { decisions: entries.collect(), times: times.collect(), evaluator, model: canonical })
     }
 }
 
 impl Decisions for Standard {
-    fn evaluate(
-        &self,
-        id: &str,
-        variables: &BTreeMap<String, Value>,
-        _now: Timestamp,
-    ) -> Result<DecisionResult, DecisionError> {
+    fn evaluate(&self, id: &str, variables: FeelContext, _now: Timestamp) -> Result<DecisionResult, DecisionError> {
         let entry = self.decisions.get(id).ok_or_else(|| DecisionError::Unknown(id.into()))?;
-        let mut context = value::context(variables);
-        for (name, kind) in &self.times {
-            let name = Name::from(name.as_str());
-            if let Some(text) = context.get_entry(&name) {
-                let read = value::typed(text.clone(), *kind);
-                context.set_entry(&name, read);
+        let mut context = variables;
+        for (name, shape) in &self.times {
+            if let Some(value) = context.get_entry(name).cloned() {
+                context.set_entry(name, shape::read(value, shape));
             }
         }
-        let result = self.evaluator.evaluate_invocable(&self.model.namespace, &self.model.name, &entry.name, &context);
-        let result = match result {
-            Feel::Null(Some(reason)) if reason == NO_RULE => return Ok(DecisionResult::default()),
-            Feel::Null(Some(reason)) => {
-                return Err(DecisionError::Failed(format!("the decision has no result: {reason}")));
+        let result = self.invoke(&entry.name, &context);
+        let rows = match (&result, &entry.table) {
+            (Feel::Null(Some(reason)), _) if reason == NO_RULE => vec![],
+            (Feel::Null(Some(reason)), _) => {
+                let error = DecisionError::Failed(format!("the decision has no result: {reason}"));
+                return Err(error.of(&entry.name));
             }
-            other => other,
+            (result, Some(table)) => rows(result, table).map_err(|error| error.of(&entry.name))?,
+            (result, None) => {
+                let value = value::to_json(result).map_err(|error| DecisionError::from(error).of(&entry.name))?;
+                vec![Row::from([(entry.variable.clone(), value)])]
+            }
         };
-        let rows = match &entry.table {
-            Some(table) => rows(&result, table)?,
-            None => vec![Row::from([(entry.variable.clone(), value::to_json(&result)?)])],
-        };
-        Ok(DecisionResult { rows, rules: vec![] })
+        let evaluated = self.told(id, &context);
+        let rules = evaluated.last().map(|last| last.rules.iter().map(|rule| rule.number).collect());
+        Ok(DecisionResult { rows, rules: rules.unwrap_or_default(), value: value::to_json(&result)?, evaluated })
     }
+}
+
+impl Standard {
+    /// Whether it has this decision or service.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.decisions.contains_key(id)
+    }
+
+    fn invoke(&self, name: &str, context: &FeelContext) -> Feel {
+        self.evaluator.evaluate_invocable(&self.model.namespace, &self.model.name, name, context)
+    }
+
+    /// What the decision and those that it requires came to, each after what it requires.
+    fn told(&self, id: &str, context: &FeelContext) -> Vec<Evaluated> {
+        let mut order: Vec<&str> = Vec::new();
+        let mut open = vec![(id, false)];
+        while let Some((id, is_ready)) = open.pop() {
+            match self.decisions.get(id) {
+                _ if order.contains(&id) => {}
+                Some(_) if is_ready => order.push(id),
+                Some(entry) => {
+                    open.push((id, true));
+                    open.extend(entry.requires.iter().rev().map(|required| (required.as_str(), false)));
+                }
+                None => {}
+            }
+        }
+        let entries = order.into_iter().filter_map(|id| Some((id, self.decisions.get(id)?)));
+        entries.map(|(id, entry)| self.told_one(id, entry, context)).collect()
+    }
+
+    fn told_one(&self, id: &str, entry: &Entry, context: &FeelContext) -> Evaluated {
+        let value = self.invoke(&entry.name, context);
+        let (inputs, rules) = match &entry.table {
+            Some(source) => {
+                let inputs = match self.invoke(&canonical::inputs_of(id), context) {
+                    Feel::List(values) => values.iter().map(trace::told).collect(),
+                    _ => vec![],
+                };
+                let matched = match self.invoke(&canonical::rules_of(id), context) {
+                    Feel::List(rules) => rules.iter().filter_map(|rule| hit(rule, source)).collect(),
+                    _ => vec![],
+                };
+                (trace::inputs(source, inputs), told_rules(matched, source, &value))
+            }
+            None => (vec![], vec![]),
+        };
+        Evaluated { decision: id.into(), name: entry.name.clone(), inputs, rules, value: trace::told(&value) }
+    }
+}
+
+/// A row of the shadow that tells the rules.
+fn hit(rule: &Feel, source: &Source) -> Option<(usize, Vec<Feel>)> {
+    let Feel::Context(rule) = rule else {
+        return None;
+    };
+    let entry = |name: &str| rule.get_entry(&Name::from(name)).cloned();
+    let number = entry("rule")?.to_string().parse().ok()?;
+    let outputs = (0..source.outputs.len()).map(|at| entry(&format!("o{at}")).unwrap_or(Feel::Null(None)));
+    Some((number, outputs.collect()))
+}
+
+/// Those of the matching rules that made the value, in its order.
+fn told_rules(matched: Vec<(usize, Vec<Feel>)>, source: &Source, value: &Feel) -> Vec<RuleHit> {
+    let is_row = |outputs: &[Feel], row: &Feel| match (outputs, row) {
+        ([single], row) => single == row,
+        (several, Feel::Context(row)) => {
+            let columns = source.outputs.iter().zip(several);
+            columns.into_iter().all(|(column, value)| row.get_entry(&Name::from(column.name.as_str())) == Some(value))
+        }
+        _ => false,
+    };
+    let mut matched = matched;
+    match (source.policy, value) {
+        (Policy::First, _) => matched.truncate(1),
+        (Policy::Priority, row) => {
+            matched.retain(|(_, outputs)| is_row(outputs, row));
+            matched.truncate(1);
+        }
+        (Policy::OutputOrder, Feel::List(rows)) => {
+            matched.sort_by_key(|(_, outputs)| rows.iter().position(|row| is_row(outputs, row)));
+        }
+        _ => {}
+    }
+    let told = matched.into_iter();
+    told.map(|(number, outputs)| trace::rule(source, number, outputs.iter().map(trace::told).collect())).collect()
 }
 
 /// The rows of a table from its value.
@@ -127,43 +233,26 @@ fn rows(result: &Feel, table: &Source) -> Result<Vec<Row>, DecisionError> {
     }
 }
 
-/// A function that is named in a context could call itself; one in business knowledge cannot.
-fn check_functions(root: ElementRef<'_>, found: &mut Findings) {
-    for function in root.descendants().filter(|element| element.name() == "functionDefinition") {
-        let message = "functions can be defined as business knowledge models only: move it into one";
-        found.error(function.position(), None, "dmn-function", message);
-    }
+/// Whether the tables of a service see nothing but declared inputs.
+fn is_declared(service: &Service, model: &Model) -> bool {
+    let inside = model.decisions.iter().filter(|decision| service.decisions.contains(&decision.id));
+    let mut found = Findings::default();
+    let inside: Vec<&Decision> = inside.collect();
+    required(&inside, model).into_iter().for_each(|decision| check_inputs(decision, model, &mut found));
+    !found.has_errors()
 }
 
-/// Every text is checked by the guards. A text that cannot be read here, because it needs names that only the model's
-/// own scope has, may at least define no function; the evaluator reads it again.
-fn check_texts(document: &Document, found: &mut Findings) {
-    let scope = FeelScope::default();
-    let mut known = FeelContext::default();
-    let texts = document.elements().filter(|element| element.name() == "text");
-    let texts: Vec<(ElementRef<'_>, String)> = texts.map(|element| (element, element.text().into_owned())).collect();
-    for name in document.elements().filter_map(|element| element.attribute("name")) {
-        known.set_null(Name::from(name));
-    }
-    scope.push(known);
-    for (element, text) in &texts {
-        let owner = element.ancestors().find(|ancestor| ancestor.name() == "decision");
-        let owner = owner.and_then(|decision| decision.attribute("id"));
-        let words = names::words(text);
-        let read = feel::expression(&scope, text).or_else(|error| match error {
-            FeelError::Syntax(_) => feel::tests(&scope, text),
-            FeelError::Limit(_) | FeelError::Failed(_) => Err(error),
-        });
-        match read {
-            Err(FeelError::Syntax(_)) if !words.contains(&"function") => {}
-            Err(error) => found.error(element.position(), owner, "feel", error.to_string()),
-            Ok(_) => {}
-        }
-        if ["now", "today"].iter().any(|clock| words.contains(clock) && text.contains(&format!("{clock}("))) {
-            let message = "now() and today() are not known in boxed expressions and business knowledge: take the time as an input";
-            found.error(element.position(), owner, "feel", message);
+/// The decisions with all that they require.
+fn required<'m>(decisions: &[&'m Decision], model: &'m Model) -> Vec<&'m Decision> {
+    let mut all: Vec<&Decision> = Vec::new();
+    let mut open = decisions.to_vec();
+    while let Some(decision) = open.pop() {
+        if all.iter().all(|known| known.id != decision.id) {
+            all.push(decision);
+            open.extend(model.decisions.iter().filter(|other| decision.decisions.contains(&other.id)));
         }
     }
+    all
 }
 
 /// A table over an undeclared input would be evaluated over null.

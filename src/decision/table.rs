@@ -28,6 +28,7 @@ pub(super) struct Source {
 
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
+    pub(super) id: Option<String>,
     pub(super) inputs: Vec<Cell>,
     pub(super) outputs: Vec<Cell>,
 }
@@ -100,7 +101,13 @@ struct Column {
 struct PreparedRule {
     /// `None` holds always.
     tests: Vec<Option<Test>>,
-    outputs: Vec<Option<Evaluator>>,
+    outputs: Vec<Option<Entry>>,
+}
+
+struct Entry {
+    evaluator: Evaluator,
+    /// The text, where it is nothing but a name.
+    lone_name: Option<String>,
 }
 
 struct Test {
@@ -109,11 +116,16 @@ struct Test {
     asks: bool,
 }
 
-/// What a table came to.
+/// A rule that matched, by its number counted from 1, and its outputs.
+pub(super) type Match = (usize, Vec<Feel>);
+
+/// What a decision came to.
 pub(super) struct Hits {
     pub(super) rows: Vec<Row>,
-    /// Numbers of the rules that made the rows, counted from 1.
-    pub(super) rules: Vec<usize>,
+    /// Of a table the rules that made the rows.
+    pub(super) rules: Vec<Match>,
+    /// Of a table the values of its columns.
+    pub(super) inputs: Vec<Feel>,
     pub(super) value: Feel,
 }
 
@@ -123,7 +135,7 @@ impl Table {
         let mut cells = Cells { scope, report, failed: false };
         let inputs = source.inputs.iter().map(|clause| Input {
             expression: cells.expression(&clause.expression).unwrap_or_else(nothing),
-            text: clause.expression.text.trim().trim_start_matches('=').trim().to_owned(),
+            text: plain_text(&clause.expression).to_owned(),
             kind: clause.kind,
             allowed: clause.allowed.as_ref().and_then(|cell| cells.test(cell)),
         });
@@ -136,7 +148,7 @@ impl Table {
         let outputs = outputs.collect();
         let rules = source.rules.iter().map(|rule| PreparedRule {
             tests: rule.inputs.iter().map(|cell| cells.test(cell)).collect(),
-            outputs: rule.outputs.iter().map(|cell| cells.expression(cell)).collect(),
+            outputs: rule.outputs.iter().map(|cell| cells.entry(cell)).collect(),
         });
         let rules = rules.collect();
         let table = Table { policy: source.policy, inputs, outputs, rules };
@@ -148,24 +160,35 @@ impl Table {
         let mut matched = Vec::new();
         for (at, rule) in self.rules.iter().enumerate() {
             if rule.matches(&inputs, scope) {
-                matched.push((at + 1, rule.outputs(scope)));
+                matched.push((at + 1, self.outputs_of(at, rule, scope)?));
                 if self.policy == Policy::First {
                     break;
                 }
             }
         }
-        self.decide(matched, scope)
+        Ok(Hits { inputs, ..self.decide(matched, scope)? })
+    }
+
+    fn outputs_of(&self, at: usize, rule: &PreparedRule, scope: &FeelScope) -> Result<Vec<Feel>, DecisionError> {
+        let cells = rule.outputs.iter().zip(&self.outputs);
+        let values = cells.map(|(cell, column)| match cell {
+            // A text without its quotes, most often.
+            Some(Entry { lone_name: Some(name), .. }) if !is_set(name, scope) => Err(DecisionError::Failed(format!(
+                "rule {}, output \"{}\": there is no variable \"{name}\"; a text stands in quotes",
+                at + 1,
+                column.name
+            ))),
+            Some(cell) => Ok((cell.evaluator)(scope)),
+            None => Ok(Feel::Null(None)),
+        });
+        values.collect()
     }
 
     fn inputs(&self, scope: &FeelScope) -> Result<Vec<Feel>, DecisionError> {
         let inputs = self.inputs.iter().map(|input| {
             // A lone name that nobody has set is a slip of the pen, not a null.
-            let name = Name::from(input.text.as_str());
-            if super::names::is_word(&input.text) && input.text != "null" && scope.get_value(&name).is_none() {
-                let constant = ["true", "false"].contains(&input.text.as_str());
-                if !constant {
-                    return Err(DecisionError::MissingVariable(input.text.clone()));
-                }
+            if is_variable(&input.text) && !is_set(&input.text, scope) {
+                return Err(DecisionError::MissingVariable(input.text.clone()));
             }
             let value = value::typed((input.expression)(scope), input.kind);
             match &input.allowed {
@@ -178,7 +201,7 @@ impl Table {
         inputs.collect()
     }
 
-    fn decide(&self, matched: Vec<(usize, Vec<Feel>)>, scope: &FeelScope) -> Result<Hits, DecisionError> {
+    fn decide(&self, matched: Vec<Match>, scope: &FeelScope) -> Result<Hits, DecisionError> {
         if matched.is_empty() {
             return self.default_row(scope);
         }
@@ -191,36 +214,34 @@ impl Table {
             Policy::Any if matched.iter().any(|(_, outputs)| *outputs != matched[0].1) => Err(DecisionError::Failed(
                 format!("hit policy ANY: the rules {} match with different results; they must agree", listed(&rules)),
             )),
-            Policy::Unique | Policy::First | Policy::Any => self.single(&matched[0].1, rules),
+            Policy::Unique | Policy::First | Policy::Any => self.single(&matched[0].1.clone(), matched),
             Policy::Priority => {
                 let first = self.by_priority(matched, scope).swap_remove(0);
-                self.single(&first.1, vec![first.0])
+                self.single(&first.1.clone(), vec![first])
             }
             Policy::RuleOrder | Policy::Collect(Aggregation::List) => self.list(matched),
             Policy::OutputOrder => self.list(self.by_priority(matched, scope)),
-            Policy::Collect(aggregation) => self.aggregate(aggregation, matched, rules),
+            Policy::Collect(aggregation) => self.aggregate(aggregation, matched),
         }
     }
 
-    fn single(&self, outputs: &[Feel], rules: Vec<usize>) -> Result<Hits, DecisionError> {
-        Ok(Hits { rows: vec![self.row(outputs)?], rules, value: self.value(outputs) })
+    fn single(&self, outputs: &[Feel], rules: Vec<Match>) -> Result<Hits, DecisionError> {
+        let row = self.row(rules.first().map(|(rule, _)| *rule), outputs)?;
+        Ok(Hits { rows: vec![row], rules, inputs: vec![], value: self.value(outputs) })
     }
 
-    fn list(&self, matched: Vec<(usize, Vec<Feel>)>) -> Result<Hits, DecisionError> {
+    fn list(&self, matched: Vec<Match>) -> Result<Hits, DecisionError> {
+        let rows = matched.iter().map(|(rule, outputs)| self.row(Some(*rule), outputs));
         Ok(Hits {
-            rows: matched.iter().map(|(_, outputs)| self.row(outputs)).collect::<Result<_, _>>()?,
+            rows: rows.collect::<Result<_, _>>()?,
             value: Feel::List(matched.iter().map(|(_, outputs)| self.value(outputs)).collect()),
-            rules: matched.into_iter().map(|(rule, _)| rule).collect(),
+            rules: matched,
+            inputs: vec![],
         })
     }
 
-    fn aggregate(
-        &self,
-        aggregation: Aggregation,
-        matched: Vec<(usize, Vec<Feel>)>,
-        rules: Vec<usize>,
-    ) -> Result<Hits, DecisionError> {
-        let values = matched.into_iter().filter_map(|(_, outputs)| outputs.into_iter().next());
+    fn aggregate(&self, aggregation: Aggregation, matched: Vec<Match>) -> Result<Hits, DecisionError> {
+        let values = matched.iter().filter_map(|(_, outputs)| outputs.first().cloned());
         let values: Vec<Feel> = values.collect();
         let result = match aggregation {
             Aggregation::Count => Feel::Number(values.len().into()),
@@ -230,14 +251,18 @@ impl Table {
             Aggregation::List => Feel::List(values),
         };
         if let Feel::Null(Some(reason)) = &result {
-            return Err(DecisionError::Failed(format!("COLLECT cannot aggregate these outputs: {reason}")));
+            let rules: Vec<usize> = matched.iter().map(|(rule, _)| *rule).collect();
+            let rules = listed(&rules);
+            return Err(DecisionError::Failed(format!(
+                "COLLECT cannot aggregate the outputs of the rules {rules}: {reason}"
+            )));
         }
-        self.single(std::slice::from_ref(&result), rules)
+        self.single(std::slice::from_ref(&result), matched)
     }
 
     fn default_row(&self, scope: &FeelScope) -> Result<Hits, DecisionError> {
         if self.outputs.iter().all(|column| column.default.is_none()) {
-            return Ok(Hits { rows: vec![], rules: vec![], value: Feel::Null(None) });
+            return Ok(Hits { rows: vec![], rules: vec![], inputs: vec![], value: Feel::Null(None) });
         }
         let outputs = self.outputs.iter().map(|column| match &column.default {
             Some(default) => default(scope),
@@ -253,7 +278,7 @@ impl Table {
     }
 
     /// Rules in the order that the lists of output values give, the first column first.
-    fn by_priority(&self, mut matched: Vec<(usize, Vec<Feel>)>, scope: &FeelScope) -> Vec<(usize, Vec<Feel>)> {
+    fn by_priority(&self, mut matched: Vec<Match>, scope: &FeelScope) -> Vec<Match> {
         let orders = self.outputs.iter().map(|column| match column.values.as_ref().map(|values| values(scope)) {
             Some(Feel::ExpressionList(values) | Feel::List(values)) => values,
             Some(single) => vec![single],
@@ -268,9 +293,16 @@ impl Table {
         matched
     }
 
-    fn row(&self, outputs: &[Feel]) -> Result<Row, DecisionError> {
+    fn row(&self, rule: Option<usize>, outputs: &[Feel]) -> Result<Row, DecisionError> {
         let entries = self.outputs.iter().zip(outputs);
-        entries.map(|(column, value)| Ok((column.name.clone(), value::to_json(value)?))).collect()
+        let entries = entries.map(|(column, value)| match value::to_json(value) {
+            Ok(value) => Ok((column.name.clone(), value)),
+            Err(error) => {
+                let rule = rule.map_or_else(|| "default".into(), |rule| format!("rule {rule}"));
+                Err(DecisionError::Failed(format!("{rule}, output \"{}\": {error}", column.name)))
+            }
+        });
+        entries.collect()
     }
 
     /// What other decisions see: the value of a single output, else a context.
@@ -292,11 +324,6 @@ impl PreparedRule {
     fn matches(&self, inputs: &[Feel], scope: &FeelScope) -> bool {
         let mut cells = self.tests.iter().zip(inputs);
         cells.all(|(test, input)| test.as_ref().is_none_or(|test| test.holds(input, scope)))
-    }
-
-    fn outputs(&self, scope: &FeelScope) -> Vec<Feel> {
-        let outputs = self.outputs.iter();
-        outputs.map(|output| output.as_ref().map_or(Feel::Null(None), |output| output(scope))).collect()
     }
 }
 
@@ -329,6 +356,12 @@ impl<R: FnMut(&Cell, FeelError)> Cells<'_, R> {
             true => None,
             false => self.keep(cell, feel::prepare(self.scope, text)),
         }
+    }
+
+    fn entry(&mut self, cell: &Cell) -> Option<Entry> {
+        let text = plain_text(cell);
+        let lone_name = is_variable(text).then(|| text.to_owned());
+        self.expression(cell).map(|evaluator| Entry { evaluator, lone_name })
     }
 
     /// A cell of tests; an empty one, or `-`, holds always.
@@ -365,6 +398,20 @@ impl<R: FnMut(&Cell, FeelError)> Cells<'_, R> {
 
 fn asks_about_itself(text: &str) -> bool {
     text.split('"').step_by(2).any(|outside| outside.contains('?'))
+}
+
+fn plain_text(cell: &Cell) -> &str {
+    cell.text.trim().trim_start_matches('=').trim()
+}
+
+/// Whether a text is nothing but the name of a variable.
+fn is_variable(text: &str) -> bool {
+    super::names::is_word(text) && !["null", "true", "false"].contains(&text)
+}
+
+/// Functions are values as well.
+fn is_set(name: &str, scope: &FeelScope) -> bool {
+    scope.get_value(&Name::from(name)).is_some() || super::functions::is_built_in(name)
 }
 
 fn nothing() -> Evaluator {

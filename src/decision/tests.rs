@@ -201,7 +201,8 @@ fn inputs_have_expressions_and_types() {
 fn a_missing_variable_is_an_error_and_a_declared_one_null() {
     let rows = ["amount | status -> r", "- | - -> 1"];
     let error = decide(&bare(&table("", &rows)), json!({"status": "x"})).unwrap_err();
-    assert_eq!(error, DecisionError::MissingVariable("amount".into()));
+    assert_eq!(error.cause(), &DecisionError::MissingVariable("amount".into()));
+    assert!(error.to_string().starts_with("decision \"Decision\": the decision needs the variable \"amount\""));
     assert_eq!(decide(&declared(&table("", &rows)), json!({"status": "x"})), Ok(vec![json!({"r": 1})]));
 }
 
@@ -291,6 +292,82 @@ fn whole_models_of_the_standard() {
 }
 
 #[test]
+fn another_file_gives_its_business_knowledge() {
+    let other = |body: &str| {
+        file(&format!(
+            r##"<businessKnowledgeModel id="b" name="twice"><variable name="twice"/><encapsulatedLogic><formalParameter name="n"/>
+            <literalExpression><text>{body}</text></literalExpression></encapsulatedLogic></businessKnowledgeModel>"##
+        ))
+        .replace("urn:m", "urn:other")
+    };
+    let main = file(
+        r##"<import name="o" namespace="urn:other" importType="https://www.omg.org/spec/DMN/20191111/MODEL/"/>
+        <decision id="d" name="Decision"><variable name="Decision"/>
+        <knowledgeRequirement><requiredKnowledge href="urn:other#b"/></knowledgeRequirement>
+        <literalExpression><text>o.twice(4)</text></literalExpression></decision>"##,
+    );
+    let with = |main: &str, body: &str| DecisionModel::parse_with(main.as_bytes(), &[other(body).as_bytes()]);
+    let result = with(&main, "abs(n) * 2").unwrap().evaluate("d", &BTreeMap::new(), NOW);
+    assert_eq!(result.unwrap().value, json!(8));
+    assert!(refused(&main).contains("decisions of other files"));
+    assert!(with(&main, "n(n)").is_err());
+    assert!(with(&main.replace("o.twice(4)", "{abs: 1, r: o.twice(4)}"), "abs(n) * 2").is_err());
+}
+
+#[test]
+fn texts_are_dates_where_an_own_type_says_so() {
+    let xml = file(
+        r##"<itemDefinition name="tDays" isCollection="true"><typeRef>date</typeRef></itemDefinition>
+        <itemDefinition name="tOrder"><itemComponent name="due date"><typeRef>date</typeRef></itemComponent>
+        <itemComponent name="days"><typeRef>tDays</typeRef></itemComponent>
+        <itemComponent name="parts" isCollection="true"><itemComponent name="at"><typeRef>feel:dateTime</typeRef></itemComponent></itemComponent></itemDefinition>
+        <inputData id="i" name="Order"><variable name="Order" typeRef="tOrder"/></inputData>
+        <decision id="d" name="Decision"><variable name="Decision"/>
+        <informationRequirement><requiredInput href="#i"/></informationRequirement>
+        <list><literalExpression><text>Order.due date + duration("P1D")</text></literalExpression>
+        <literalExpression><text>Order.days[2].day</text></literalExpression>
+        <literalExpression><text>Order.parts[1].at.hour</text></literalExpression></list></decision>"##,
+    );
+    let order = json!({"due date": "2026-11-22", "days": ["2026-11-22", "2026-11-23"], "parts": [{"at": "2026-11-22T10:00:00Z"}]});
+    assert_eq!(decide(&xml, json!({ "Order": order })), Ok(vec![json!({"Decision": ["2026-11-23", 23, 10]})]));
+}
+
+#[test]
+fn variables_of_a_type_are_read_by_it() {
+    let model = parse(&bare(
+        "<variable name=\"r\"/><literalExpression><text>[at.hour, day of week(at)]</text></literalExpression>",
+    ));
+    let types = BTreeMap::from([("at".to_owned(), "Date".to_owned())]);
+    let around = variables(json!({"at": "2026-11-22T11:00:00.000+0000"}));
+    assert_eq!(model.evaluate_typed("d", &around, &types, NOW).unwrap().value, json!([11, "Sunday"]));
+}
+
+#[test]
+fn services_are_asked_as_decisions_are() {
+    let xml = file(
+        r##"<inputData id="i" name="n"><variable name="n" typeRef="number"/></inputData>
+        <decision id="a" name="a"><variable name="a"/><informationRequirement><requiredInput href="#i"/></informationRequirement>
+        <literalExpression><text>n + 1</text></literalExpression></decision>
+        <decision id="b" name="b"><variable name="b"/><informationRequirement><requiredDecision href="#a"/></informationRequirement>
+        <literalExpression><text>a * 2</text></literalExpression></decision>
+        <decisionService id="s" name="both"><variable name="both"/><outputDecision href="#a"/><outputDecision href="#b"/><inputData href="#i"/></decisionService>"##,
+    );
+    let model = parse(&xml);
+    assert_eq!(model.services().iter().map(|service| service.name.as_str()).collect::<Vec<_>>(), ["both"]);
+    assert_eq!(model.decisions().len(), 2, "a service is no decision to deploy");
+    let result = model.evaluate("s", &variables(json!({"n": 4})), NOW).unwrap();
+    assert_eq!(result.value, json!({"a": 5, "b": 10}));
+    for (declared, instead) in [("n + 1", "now()"), ("n + 1", "n + function(x) own(x)")] {
+        let found = DecisionModel::parse(xml.replace(declared, instead).as_bytes());
+        assert!(found.is_err() || found.unwrap().services().is_empty(), "{instead}");
+    }
+    let undeclared = table("", &["m -> r", "> 1 -> 1"]);
+    let undeclared = xml.replace("<literalExpression><text>a * 2</text></literalExpression>", &undeclared);
+    assert!(parse(&undeclared).services().is_empty(), "its table would be asked about nothing");
+    assert_eq!(parse(&undeclared).evaluate("b", &variables(json!({"m": 2, "n": 1})), NOW).unwrap().value, json!(1));
+}
+
+#[test]
 fn a_table_in_a_whole_model_needs_declared_inputs() {
     let knowledge = |content: &str| {
         file(&format!(
@@ -347,11 +424,11 @@ fn what_cannot_be_evaluated_is_refused_with_its_place() {
             bare(
                 "<context><contextEntry><variable name=\"f\"/><functionDefinition><literalExpression><text>f()</text></literalExpression></functionDefinition></contextEntry></context>",
             ),
-            "functions can be defined as business knowledge models only",
+            "a boxed function may call built-in functions only",
         ),
         (
             bare("<literalExpression><text>{f: function(n) f(n+1), r: f(1)}.r</text></literalExpression>"),
-            "own functions can only be arguments",
+            "an own function may call built-in functions only",
         ),
         (
             bare(&format!(
@@ -381,7 +458,7 @@ fn a_decision_without_logic_is_a_sketch() {
 fn results_are_mapped_as_the_task_says() {
     let rows = |rows: Value| DecisionResult {
         rows: rows.as_array().unwrap().iter().map(|row| variables(row.clone())).collect(),
-        rules: vec![],
+        ..DecisionResult::default()
     };
     let named = |name| MapDecisionResult::named(Some(name)).unwrap();
     let map = |result: &DecisionResult, how| map_result(result, named(how)).map_err(|error| error.to_string());

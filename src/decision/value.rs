@@ -33,10 +33,11 @@ pub(super) fn from_json(value: &Value) -> Feel {
     }
 }
 
-pub(super) fn context(variables: &BTreeMap<String, Value>) -> FeelContext {
+pub(super) fn context(variables: &BTreeMap<String, Value>, types: &BTreeMap<String, Kind>) -> FeelContext {
     let mut context = FeelContext::default();
     for (name, value) in variables {
-        context.set_entry(&Name::from(name.as_str()), from_json(value));
+        let kind = types.get(name).copied().unwrap_or(Kind::Any);
+        context.set_entry(&Name::from(name.as_str()), typed(from_json(value), kind));
     }
     context
 }
@@ -85,7 +86,8 @@ impl Kind {
             "boolean" => Kind::Boolean,
             "date" => Kind::Date,
             "time" => Kind::Time,
-            "dateTime" | "date and time" | "datetime" => Kind::DateTime,
+            // "Date" is the type of a variable, which is an instant.
+            "dateTime" | "date and time" | "datetime" | "Date" => Kind::DateTime,
             "duration"
             | "days and time duration"
             | "dayTimeDuration"
@@ -163,9 +165,40 @@ pub(super) fn library_scope() -> FeelScope {
             trim: function(text) replace(text, "^\s+|\s+$", "")
         }"#;
         let read = dsntk_feel_evaluator::evaluate_context(&FeelScope::default(), functions);
-        read.expect("the library is FEEL")
+        let mut library = read.expect("the library is FEEL");
+        for name in ["round down", "round half down", "round half up", "round up"] {
+            library.set_entry(&Name::from(name), rounding(name));
+        }
+        library
     });
     FeelScope::from(library.clone())
+}
+
+/// The built-in function, but that a number stays as it is where the scale has more places than its digits fill: there
+/// the evaluator's own gives null. DMN 1.5, 10.3.4.3: a scale is in [-6111..6176].
+fn rounding(name: &'static str) -> Feel {
+    let parameters = ["n", "scale"].map(|parameter| (Name::from(parameter), FeelType::Any));
+    let outside = FeelScope::default();
+    parameters.iter().for_each(|(parameter, _)| outside.set_value(parameter, Feel::Null(None)));
+    let tree = dsntk_feel_parser::parse_expression(&outside, &format!("{name}(n, scale)"), false);
+    let built_in = dsntk_feel_evaluator::prepare(&tree.expect("a call is FEEL"));
+    let evaluator: Evaluator = Box::new(move |scope: &FeelScope| {
+        let [n, scale] = ["n", "scale"].map(|name| scope.get_value(&Name::from(name)).unwrap_or(Feel::Null(None)));
+        let mut arguments = FeelContext::default();
+        arguments.set_entry(&Name::from("n"), n.clone());
+        arguments.set_entry(&Name::from("scale"), scale.clone());
+        let rounded = built_in(&FeelScope::from(arguments));
+        match (&n, &scale) {
+            (Feel::Number(_), Feel::Number(places))
+                if rounded.is_null() && *places > FeelNumber::from(0) && *places <= FeelNumber::from(6176) =>
+            {
+                n
+            }
+            _ => rounded,
+        }
+    });
+    let body = FunctionBody::LiteralExpression(Arc::new(evaluator));
+    Feel::FunctionDefinition(parameters.into(), body, false, Closure::default(), FeelContext::default(), FeelType::Any)
 }
 
 fn time(now: Timestamp) -> Result<FeelContext, FeelError> {

@@ -10,8 +10,6 @@ use crate::engine::job::MapResult;
 use crate::partition::transaction::DefinitionRow;
 use crate::partition::view::JobView;
 use crate::runtime::node::Node;
-use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) async fn decide(node: &Node, view: &JobView, token: TokenId, now: Timestamp) -> Result<Variables, String> {
@@ -33,11 +31,10 @@ pub(super) async fn decide(node: &Node, view: &JobView, token: TokenId, now: Tim
         .map_err(|e| e.to_string())?
         .ok_or_else(|| format!("there is no decision {id:?}: deploy it, or correct the reference"))?;
     let model = model(node, &row).await?;
-    let values: BTreeMap<String, Value> =
-        view.variables.iter().map(|(name, v)| (name.clone(), v.value.clone())).collect();
+    let variables = view.variables.clone();
     let (how, result_variable) = (how(source.result), source.result_variable.clone());
     let evaluated = tokio::task::spawn_blocking(move || {
-        let result = model.evaluate(&id, &values, now).map_err(|e| e.to_string())?;
+        let result = model.evaluate_over(&id, &variables, now).map_err(|e| e.to_string())?;
         map_result(&result, how).map_err(|e| e.to_string())
     });
     let value = evaluated.await.map_err(|_| "the decision's thread broke".to_owned())??;

@@ -179,8 +179,7 @@ fn decide(play: &Play, instance: &Instance, token: TokenId) -> Result<Variables,
     let model = play.decisions.iter().find(|model| model.decisions().iter().any(|decision| decision.id == id));
     let absent = || failed(format!("there is no decision {id:?}: add its file to `deploy`, or correct the reference"));
     let model = model.ok_or_else(absent)?;
-    let values = variables.iter().map(|(name, variable)| (name.clone(), variable.value.clone())).collect();
-    let result = model.evaluate(&id, &values, now).map_err(|e| failed(e.to_string()))?;
+    let result = model.evaluate_over(&id, &variables, now).map_err(|e| failed(e.to_string()))?;
     let how = match source.result {
         MapResult::SingleEntry => MapDecisionResult::SingleEntry,
         MapResult::SingleResult => MapDecisionResult::SingleResult,

@@ -4,6 +4,7 @@ mod api;
 mod bad_input;
 mod clients;
 mod demo;
+mod dmn;
 mod docs;
 mod handlers;
 mod kill;

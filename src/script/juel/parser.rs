@@ -226,7 +226,7 @@ impl Parser<'_> {
         }
         if let Some(fact) = getter(&TASK_FACTS, &name) {
             count(at, &name, 0, 0, arguments.len())?;
-            return Ok(Expr::Fact(fact));
+            return Ok(Expr::TaskFact(Some(fact), property_of(&name)));
         }
         match METHODS.iter().find(|method| method.0 == name) {
             Some((_, least, most, method)) => {
@@ -333,10 +333,15 @@ fn fact(facts: &[(&str, Fact)], name: &str) -> Option<Fact> {
 
 /// The fact that `getX` reads: `x` of the table.
 fn getter(facts: &[(&str, Fact)], name: &str) -> Option<Fact> {
-    let rest = name.strip_prefix("get")?;
-    let mut chars = rest.chars();
-    let first = chars.next()?.to_ascii_lowercase();
-    fact(facts, &format!("{first}{}", chars.as_str()))
+    name.strip_prefix("get")?;
+    fact(facts, &property_of(name))
+}
+
+/// The property that `getX` reads: `x`.
+fn property_of(getter: &str) -> String {
+    let mut chars = getter.strip_prefix("get").unwrap_or(getter).chars();
+    let first = chars.next().map(|first| first.to_ascii_lowercase());
+    first.into_iter().chain(chars).collect()
 }
 
 fn count(at: usize, name: &str, least: usize, most: usize, given: usize) -> Result<(), CompileError> {

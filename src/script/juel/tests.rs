@@ -59,6 +59,10 @@ fn literals() {
         ("true", json!(true)),
         ("null", json!(null)),
         ("'}'", json!("}")),
+        (".5", json!(0.5)),
+        ("1e-2", json!(0.01)),
+        ("''", json!("")),
+        ("false", json!(false)),
         ("-x", json!(-3)),
         ("- -x", json!(3)),
     ]);
@@ -83,6 +87,11 @@ fn arithmetic() {
         ("blank + 1", json!(1)),
         ("big + 0", json!(u64::MAX)),
         ("2 - -1", json!(3)),
+        ("6 / 3", json!(2.0)),
+        ("nul / 2", json!(0.0)),
+        ("1 + 2 - 3 * 4 / 5 % 6", json!(0.6000000000000001)),
+        ("-(1 + 2)", json!(-3)),
+        ("' 7 ' * 2", json!(14)),
     ]);
     fails(&[
         ("s + 1", "the text \"abc\" is no number; to join texts write them side by side"),
@@ -131,6 +140,12 @@ fn comparison() {
         ("due < now()", json!(true)),
         ("due < '2026-11-22T09:30:00Z'", json!(true)),
         ("1 < 2 == true", json!(true)),
+        ("null == nul && !(null == blank)", json!(true)),
+        ("nul <= null || nul > null || nul < null", json!(false)),
+        ("'10' > '9'", json!(false)),
+        ("10 > '9'", json!(true)),
+        ("list == none", json!(false)),
+        ("map.a == map.a && map != nothing", json!(true)),
     ]);
     fails(&[
         ("s < 1", "the text \"abc\" is no number"),
@@ -163,6 +178,9 @@ fn logic_and_choice() {
         ("s && true", "neither true nor false"),
         ("true && missing", "there is no variable \"missing\""),
         ("missing == null", "there is no variable \"missing\""),
+        ("empty missing", "there is no variable \"missing\" here: set it before, or ask with execution.hasVariable"),
+        ("x ? 1 : 2", "the number 3 is neither true nor false"),
+        ("list || true", "neither true nor false"),
     ]);
 }
 
@@ -182,6 +200,10 @@ fn paths() {
         ("list[-1]", json!(null)),
         ("map.empty", json!(null)),
         ("map.and", json!(null)),
+        ("map['zzz']", json!(null)),
+        ("nul['a'].b", json!(null)),
+        ("list[x - 1]", json!(3)),
+        ("map[s.equals('abc') ? 'k' : 'a']", json!("v")),
     ]);
     fails(&[
         ("s.length", "has no property \"length\"; write length()"),
@@ -189,6 +211,9 @@ fn paths() {
         ("list['a']", "indexed by a whole number"),
         ("x[0]", "cannot be indexed"),
         ("nul.contains('a')", "a method of null"),
+        ("map.zzz.size()", "a method of null"),
+        ("nul.isEmpty()", "a method of null"),
+        ("flag.name", "has no property \"name\""),
     ]);
 }
 
@@ -225,6 +250,12 @@ fn methods() {
         ("S(json).prop('ok').boolValue()", json!(true)),
         ("S(json).hasProp('zzz')", json!(false)),
         ("JSON(map).prop('k').value()", json!("v")),
+        ("'a1b'.contains(1)", json!(true)),
+        ("list.contains('2')", json!(true)),
+        ("x.equals(3.0) && !nothing.equals(none)", json!(true)),
+        ("S(list).elements().size()", json!(3)),
+        ("S('7').value() + S('1').numberValue()", json!(8)),
+        ("list.get('0')", json!(1)),
     ]);
     fails(&[
         ("x.length()", "the number 3 is no text"),
@@ -237,6 +268,15 @@ fn methods() {
         ("S(json).prop('zzz')", "there is no property \"zzz\": ask with hasProp"),
         ("S(json).prop('name').numberValue()", "is no number"),
         (r"s.split('[')", "split: "),
+        ("S(json).elements()", "is no list"),
+        ("S(list).prop('a')", "is no map"),
+        ("S(list).hasProp('a')", "is no map"),
+        ("S(json).prop('name').boolValue()", "is no Boolean"),
+        ("x.stringValue()", "the number 3 is no text"),
+        ("map.value()", "is no text, number or Boolean"),
+        ("x.contains(3)", "it is neither text nor list nor map"),
+        ("s.get(0)", "neither list nor map"),
+        ("list.get('a')", "a whole number is expected"),
     ]);
 }
 
@@ -253,6 +293,10 @@ fn who_and_where() {
         ("execution.getVariable('x')", json!(3)),
         ("execution.getVariable('zzz')", json!(null)),
         ("execution.hasVariable('x') && !execution.hasVariable('zzz')", json!(true)),
+        ("execution.hasVariable('nul')", json!(true)),
+        ("execution.businessKey", json!("wave-1")),
+        ("execution.getProcessDefinitionId()", json!("p:1:5")),
+        ("execution.currentActivityId", json!("check")),
         ("currentUser()", json!("demo")),
         ("authenticatedUserId", json!("demo")),
         ("currentUserGroups()", json!(["leads", "staff"])),
@@ -267,7 +311,15 @@ fn a_task_in_user_tasks_and_a_variable_elsewhere() {
     assert_eq!(eval_in(&mut inside, "${task.name} ${task.assignee} ${task.getId()}"), Ok(json!("Check it mary 17:9")));
     let mut outside = Fixed::new(json!({"task": {"name": "a", "gb": 4}}));
     assert_eq!(eval_in(&mut outside, "${task.name}-${task.gb}"), Ok(json!("a-4")));
-    fails(&[("task.name", "known in user tasks only"), ("task.zzz", "a task has no property \"zzz\"")]);
+    assert_eq!(eval_in(&mut outside, "${task.getName()}-${task.size()}"), Ok(json!("a-2")));
+    assert_eq!(eval_in(&mut inside, "${task.getVariable('x') + 1}"), Ok(json!(4)));
+    assert_eq!(eval_in(&mut inside, "${task.setVariable('x', 5)}${task.hasVariable('x')}"), Ok(json!("true")));
+    assert_eq!(inside.variables["x"], json!(5));
+    fails(&[
+        ("task.name", "known in user tasks only"),
+        ("task.getAssignee()", "known in user tasks only"),
+        ("task.zzz", "a task has no property \"zzz\""),
+    ]);
 }
 
 #[test]
@@ -289,6 +341,10 @@ fn time_is_the_engines() {
         ("dateTime().plusHours(x).plusMinutes(5).minusSeconds(1).plusMillis(7)", json!("2026-11-22T13:04:59.007Z")),
         ("dateTime().withTimeAtStartOfDay().withHourOfDay(8).withMinuteOfHour(30)", json!("2026-11-22T08:30:00.000Z")),
         ("due.plusHours(1)", json!("2026-11-22T10:00:00.000Z")),
+        ("now().minusDays(1).minusHours(1).minusMinutes(1).minusMillis(1)", json!("2026-11-21T08:58:59.999Z")),
+        ("now().minusWeeks(1).minusMonths(1).plusYears(1).plusSeconds(1)", json!("2027-10-15T10:00:01.000Z")),
+        ("now().withSecondOfMinute(9)", json!("2026-11-22T10:00:09.000Z")),
+        ("dateTime() == now() && now().plusDays(1) > now()", json!(true)),
         ("'2026-11-22T10:00:00.000+0000'.toDate()", json!("2026-11-22T10:00:00.000Z")),
     ]);
     fails(&[
@@ -337,6 +393,12 @@ fn what_is_not_known_is_refused_with_its_place() {
     refused("${1a}", 2, "must not begin with a digit");
     refused("${fn:length(x)}", 2, "functions with a prefix");
     refused("${x; y}", 3, "\";\" is not known here");
+    refused("${x.y()}", 4, "there is no method \"y\"");
+    refused("#{now(1)}", 2, "now takes 0 arguments, here are 1");
+    refused("${task.zzz()}", 7, "there is no method of task \"zzz\"");
+    refused("${execution.getVariable()}", 12, "getVariable takes 1 arguments, here are 0");
+    refused("${x instanceof y}", 4, "stands where an operator or } is expected");
+    refused("a ${x} ${y z}", 11, "stands where an operator or } is expected");
     refused("${{1}}", 2, "lists and maps cannot be written");
 }
 

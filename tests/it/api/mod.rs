@@ -2,6 +2,7 @@
 //! served port.
 
 mod bad_input;
+mod decisions;
 mod dialect;
 mod lists;
 mod models;
