@@ -15,6 +15,7 @@ const SILENT: &[&str] = &[
     "laneSet",
     "ioSpecification",
     "ioBinding",
+    "supportedInterfaceRef",
     "property",
     "dataObject",
     "dataObjectReference",
@@ -183,6 +184,7 @@ impl<'d> Drawn<'d> {
                     );
                     found.error(node.el.position(), Some(node.id), "attached-to", words);
                 }
+                None if self.refused.contains(&reference) => {}
                 None => {
                     let words = format!(
                         "boundary event {:?}: attachedToRef {reference:?} is not an activity of this process. Attach it to one",

@@ -63,6 +63,7 @@ pub fn compile(bytes: &[u8], resources: Resources<'_>) -> Result<Compiled, Vec<D
     let executable =
         root.children().filter(|el| el.is(names::BPMN, "process") && el.attribute("isExecutable") != Some("false"));
     let processes: Vec<Arc<Process>> = executable.map(|el| Arc::new(process(el, &model, &mut found))).collect();
+    constraint::check_file(root, &mut found);
     if processes.is_empty() && !found.has_errors() {
         let words = "no process of this file is executable: set isExecutable=\"true\" on the one that shall run";
         found.warn(root.position(), None, "nothing-executable", words);
@@ -107,6 +108,7 @@ fn process(el: Element<'_>, model: &Model<'_>, found: &mut Findings) -> Process 
         graph[NodeIx::new(host)].boundary.push(NodeIx::new(index));
     }
     let links = link::pairs(&drawn, found);
+    constraint::check_ways(&drawn, &links, found);
     let reach = reach::of_inclusive_joins(&graph, &links);
     let (starts, event_starts) = (flow::starts(&drawn, &graph), flow::event_starts(&drawn, &graph));
     Process {
