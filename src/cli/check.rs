@@ -15,10 +15,12 @@ const SHOWN_MAX: usize = 110;
 const EXAMPLE: &str = "\
 Example:
   $ transhume check orders.bpmn
-  orders.bpmn:7:32: error[expression]: \"large\": \"${total >}\" does not compile: …
-    7 |     <sequenceFlow id=\"large\" …
-      |                   ^
-  1 file checked: 1 error
+  orders.bpmn:16:5: warning[join-never-complete]: \"both\": this parallel gateway waits for a token
+  on each of its 2 incoming flows, but at most 1 can arrive: \"large\" takes only one of its flows.
+  Merge with an exclusive gateway, or split with a parallel one
+    16 |     <parallelGateway id=\"both\"/>
+       |     ^
+  1 file checked: 1 warning
 
   transhume check processes/               every *.bpmn and *.dmn below a folder
   transhume check --json processes/ | jq   for editors and pipelines
@@ -189,7 +191,9 @@ fn window(line: &str, column: usize) -> (String, usize) {
     let column = column.min(plain.len());
     let indent = plain.iter().take_while(|c| **c == ' ').count().min(column);
     // Of a deep indentation four blanks are kept, of a long line what stands around the place.
-    let from = indent.saturating_sub(4).max(if column - indent > SHOWN_MAX / 2 { column - SHOWN_MAX / 2 } else { 0 });
+    let indented = indent.saturating_sub(4);
+    let from =
+        if plain.len() - indented > SHOWN_MAX { indented.max(column.saturating_sub(SHOWN_MAX / 2)) } else { indented };
     let to = plain.len().min(from + SHOWN_MAX);
     let (before, after) = (if from > indent { "…" } else { "" }, if to < plain.len() { "…" } else { "" });
     let shown: String = plain[from..to].iter().collect();

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod call;
+mod choice;
 mod data;
 mod event;
 mod file;
@@ -12,6 +13,8 @@ mod message_flow;
 mod notation;
 mod path;
 mod reference;
+#[cfg(test)]
+mod tests;
 
 use super::Element;
 use super::flow::{Drawn, DrawnFlow, DrawnNode, is_activity};
@@ -20,6 +23,7 @@ use crate::bpmn::names;
 use crate::engine::definition::NodeIx;
 use file::File;
 use level::Ways;
+pub(super) use reference::article;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rules of the file as a whole, also of what nothing runs. After the engine's own look-ups, whose words are nearer.
@@ -60,6 +64,7 @@ pub(super) fn check(drawn: &Drawn<'_>, found: &mut Findings) {
             intermediate_event(node, found);
         }
         lone_condition(node, flows, found);
+        choice::check(node, flows, found);
     }
     starts_and_ends(drawn, found);
     let hosts: BTreeSet<usize> = drawn.attached().map(|(_, host)| host).collect();

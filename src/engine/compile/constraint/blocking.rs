@@ -104,7 +104,7 @@ impl<'l, 'w, 'm, 'd> Before<'l, 'w, 'm, 'd> {
             ),
             Some(_) | None => match self.leaving(&most).filter(|_| arriving == needed) {
                 Some((away, flow)) => format!(
-                    "{id:?}: this parallel gateway waits for ever once {:?} takes {flow}, which leads past it, while another path is under way to it. Lead that path to the gateway too, or end it with a terminate end event",
+                    "{id:?}: this parallel gateway waits for ever once {:?} takes the flow {flow:?}, which leads past it, while another path is under way to it. Lead {flow:?} to the gateway too, or let it end in a terminate end event",
                     level.id(away)
                 ),
                 None => return,
@@ -232,7 +232,7 @@ impl<'l, 'w, 'm, 'd> Before<'l, 'w, 'm, 'd> {
                 for flow in &level.outgoing[node] {
                     let target = level.drawn.flows[*flow].target;
                     if !self.nodes.contains(&target) && !self.cleans_up(target) {
-                        return Some((node, format!("the flow {:?}", level.drawn.flows[*flow].id)));
+                        return Some((node, level.drawn.flows[*flow].id.clone()));
                     }
                 }
             }

@@ -11,14 +11,16 @@ pub(super) fn check(level: &Level<'_, '_, '_>, found: &mut Findings) {
     if level.is_ad_hoc() {
         return;
     }
-    unreachable(level, found);
-    ends_short(level, found);
+    let reached = unreachable(level, found);
+    ends_short(level, &reached, found);
 }
 
-/// Of nodes that follow one another only the first is reported: what leads on from it is mended with it.
-fn unreachable(level: &Level<'_, '_, '_>, found: &mut Findings) {
+/// Of nodes that follow one another only the first is reported: what leads on from it is mended with it. Gives those that
+/// tokens do reach.
+fn unreachable(level: &Level<'_, '_, '_>, found: &mut Findings) -> BTreeSet<usize> {
     let alone = level.members.iter().copied().filter(|node| level.stands_alone(*node) && !is_boundary(level, *node));
-    let mut reached = level.reached(level.begins().into_iter().chain(alone));
+    let reachable = level.reached(level.begins().into_iter().chain(alone));
+    let mut reached = reachable.clone();
     let lost = |node: &usize, reached: &BTreeSet<usize>| !reached.contains(node) && !is_boundary(level, *node);
     let (heads, circles): (Vec<usize>, Vec<usize>) = level
         .members
@@ -42,17 +44,18 @@ fn unreachable(level: &Level<'_, '_, '_>, found: &mut Findings) {
         found.warn(level.el(node).position(), Some(level.id(node)), "unreachable", words);
         reached.extend(level.reached([node]));
     }
+    reachable
 }
 
 fn is_boundary(level: &Level<'_, '_, '_>, node: usize) -> bool {
     level.kind(node) == "boundaryEvent"
 }
 
-fn ends_short(level: &Level<'_, '_, '_>, found: &mut Findings) {
+fn ends_short(level: &Level<'_, '_, '_>, reached: &BTreeSet<usize>, found: &mut Findings) {
     if level.of_kind("endEvent").next().is_none() {
         return;
     }
-    for node in level.members.iter().copied().filter(|node| level.outgoing[*node].is_empty()) {
+    for node in reached.iter().copied().filter(|node| level.outgoing[*node].is_empty()) {
         let el = level.el(node);
         let compensates = el.attribute("isForCompensation") == Some("true")
             || el.child(names::BPMN, "compensateEventDefinition").is_some();

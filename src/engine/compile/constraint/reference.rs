@@ -160,10 +160,34 @@ const ROWS: &[Row] = &[
     (&["outputSet"], Child, "optionalOutputRefs", "a data output", &[OUTPUTS]),
     (&["outputSet"], Child, "whileExecutingOutputRefs", "a data output", &[OUTPUTS]),
     (&["outputSet"], Child, "inputSetRefs", "an inputSet", &[&["inputSet"]]),
-    (&["dataInputAssociation", "dataOutputAssociation"], Child, "sourceRef", "data", &[DATA]),
-    (&["dataInputAssociation", "dataOutputAssociation"], Child, "targetRef", "data", &[DATA]),
-    (&["multiInstanceLoopCharacteristics"], Child, "loopDataInputRef", "data", &[DATA]),
-    (&["multiInstanceLoopCharacteristics"], Child, "loopDataOutputRef", "data", &[DATA]),
+    (
+        &["dataInputAssociation", "dataOutputAssociation"],
+        Child,
+        "sourceRef",
+        "a data object, input, output or property",
+        &[DATA],
+    ),
+    (
+        &["dataInputAssociation", "dataOutputAssociation"],
+        Child,
+        "targetRef",
+        "a data object, input, output or property",
+        &[DATA],
+    ),
+    (
+        &["multiInstanceLoopCharacteristics"],
+        Child,
+        "loopDataInputRef",
+        "a data object, input, output or property",
+        &[DATA],
+    ),
+    (
+        &["multiInstanceLoopCharacteristics"],
+        Child,
+        "loopDataOutputRef",
+        "a data object, input, output or property",
+        &[DATA],
+    ),
 ];
 
 pub(super) fn check(file: &File<'_>, found: &mut Findings) {
@@ -214,13 +238,15 @@ fn resolve(file: &File<'_>, el: Element<'_>, row: &Row, reference: &str, at: Pos
     file.report(el, found, (at, owner, CODE), words);
 }
 
-/// Whether the engine's own look-up has said so already.
+/// Whether the engine's own look-up has said so already, or has refused what is named.
 fn is_reported(found: &Findings, owner: Option<&str>, reference: &str) -> bool {
     let quoted = format!("{reference:?}");
-    let same = |code: &str| matches!(code, CODE | "attached-to" | "flow-across-scope");
-    found.list.iter().any(|d| same(d.code) && d.element.as_deref() == owner && d.message.contains(&quoted))
+    found.list.iter().any(|d| match d.code {
+        CODE | "attached-to" | "flow-across-scope" => d.element.as_deref() == owner && d.message.contains(&quoted),
+        code => code == "element-not-supported" && d.element.as_deref() == Some(reference),
+    })
 }
 
-pub(super) fn article(noun: &str) -> &'static str {
+pub(in crate::engine::compile) fn article(noun: &str) -> &'static str {
     if noun.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" }
 }
