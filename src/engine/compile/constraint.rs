@@ -3,6 +3,7 @@
 mod blocking;
 mod call;
 mod choice;
+mod condition;
 mod data;
 mod event;
 mod file;
@@ -32,6 +33,7 @@ pub(super) fn check_file(root: Element<'_>, found: &mut Findings) {
     reference::check(&file, found);
     message_flow::check(&file, found);
     call::check(&file, found);
+    condition::check(&file, found);
     event::check(&file, found);
     marker::check(&file, found);
     notation::check(&file, found);

@@ -10,18 +10,23 @@ use crate::base::diagnostic::Findings;
 use crate::bpmn::names;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Joins times nodes: a larger level is not judged, rather than slowly.
-const WORK_MAX: usize = 20_000_000;
+/// Joins times nodes, and times forks: a larger level is not judged, rather than slowly.
+const WORK_MAX: usize = 2_000_000;
 /// More tokens than any join waits for.
 const UNBOUNDED: usize = usize::MAX;
 
 pub(super) fn check(level: &Level<'_, '_, '_>, found: &mut Findings) {
     let joins: Vec<usize> = level.of_kind("parallelGateway").filter(|node| level.incoming[*node].len() > 1).collect();
-    if joins.len().saturating_mul(level.drawn.nodes.len()) > WORK_MAX {
+    let size = joins.len().saturating_mul(level.members.len());
+    if size > WORK_MAX {
         return;
     }
+    let forks = level.members.iter().filter(|node| is_fork(level, **node)).count();
+    let swept = level.before(level.of_kind("endEvent").filter(|node| has_definition(level, *node)));
+    // The second question asks for each fork.
+    let swept = Some(swept).filter(|_| size.saturating_mul(forks) <= WORK_MAX);
     for join in joins {
-        Before::of(level, join).judge(found);
+        Before::of(level, join, swept.as_ref()).judge(found);
     }
 }
 
@@ -33,21 +38,13 @@ struct Before<'l, 'w, 'm, 'd> {
     nodes: BTreeSet<usize>,
     /// Against the flow, from the join on; none where there is a loop.
     order: Option<Vec<usize>>,
+    /// Nodes with a way to an end event that may end the level as a whole, or whose end is not to be foreseen.
+    swept: Option<&'l BTreeSet<usize>>,
 }
 
 impl<'l, 'w, 'm, 'd> Before<'l, 'w, 'm, 'd> {
-    fn of(level: &'l Level<'w, 'm, 'd>, join: usize) -> Self {
-        let hosts: BTreeMap<usize, usize> =
-            level.members.iter().flat_map(|host| level.boundary[*host].iter().map(|event| (*event, *host))).collect();
-        let (mut nodes, mut pending) = (BTreeSet::new(), vec![join]);
-        while let Some(node) = pending.pop() {
-            if nodes.insert(node) {
-                pending.extend(level.incoming[node].iter().map(|flow| level.drawn.flows[*flow].source));
-                pending.extend(hosts.get(&node));
-                pending.extend(level.linked.get(&node).into_iter().flatten());
-            }
-        }
-        let mut before = Self { level, join, nodes, order: None };
+    fn of(level: &'l Level<'w, 'm, 'd>, join: usize, swept: Option<&'l BTreeSet<usize>>) -> Self {
+        let mut before = Self { level, join, nodes: level.before([join]), order: None, swept };
         before.order = before.against_the_flow();
         before
     }
@@ -114,11 +111,7 @@ impl<'l, 'w, 'm, 'd> Before<'l, 'w, 'm, 'd> {
     }
 
     fn waits(&self, node: usize) -> bool {
-        self.level.kind(node) == "startEvent"
-            && self.level.el(node).children().any(|el| {
-                el.namespace() == names::BPMN
-                    && (el.name().ends_with("EventDefinition") || el.name() == "eventDefinitionRef")
-            })
+        self.level.kind(node) == "startEvent" && has_definition(self.level, node)
     }
 
     /// Upper bounds of the tokens that arrive at the join for one token at a node.
@@ -219,7 +212,7 @@ impl<'l, 'w, 'm, 'd> Before<'l, 'w, 'm, 'd> {
     /// On the ways from here to the join, the first choice with a flow that never comes there, and that nothing cleans up
     /// behind.
     fn way_past(&self, side: usize) -> Option<(usize, String)> {
-        let level = self.level;
+        let (level, swept) = (self.level, self.swept?);
         let (mut seen, mut pending) = (BTreeSet::new(), vec![side]);
         while let Some(node) = pending.pop() {
             if node == self.join || !seen.insert(node) {
@@ -231,7 +224,7 @@ impl<'l, 'w, 'm, 'd> Before<'l, 'w, 'm, 'd> {
             if matches!(level.kind(node), "exclusiveGateway" | "eventBasedGateway") {
                 for flow in &level.outgoing[node] {
                     let target = level.drawn.flows[*flow].target;
-                    if !self.nodes.contains(&target) && !self.cleans_up(target) {
+                    if !self.nodes.contains(&target) && !swept.contains(&target) {
                         return Some((node, level.drawn.flows[*flow].id.clone()));
                     }
                 }
@@ -240,20 +233,13 @@ impl<'l, 'w, 'm, 'd> Before<'l, 'w, 'm, 'd> {
         }
         None
     }
+}
 
-    /// Whether a way from here may end the level as a whole, or its end is not to be foreseen.
-    fn cleans_up(&self, node: usize) -> bool {
-        let level = self.level;
-        let ends = |node: &usize| {
-            let el = level.el(*node);
-            level.kind(*node) == "endEvent"
-                && el.children().any(|el| {
-                    el.namespace() == names::BPMN
-                        && (el.name().ends_with("EventDefinition") || el.name() == "eventDefinitionRef")
-                })
-        };
-        level.reached([node]).iter().any(ends)
-    }
+/// A start event that waits for something, or an end event that is more than an end.
+fn has_definition(level: &Level<'_, '_, '_>, node: usize) -> bool {
+    level.el(node).children().any(|el| {
+        el.namespace() == names::BPMN && (el.name().ends_with("EventDefinition") || el.name() == "eventDefinitionRef")
+    })
 }
 
 fn is_choice(level: &Level<'_, '_, '_>, node: usize) -> bool {

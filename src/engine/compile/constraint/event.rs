@@ -1,7 +1,7 @@
 //! Which event definitions stand where (BPMN 2.0.2, 10.5), and what belongs to them. What an element's own file has
 //! refused already is not said twice.
 
-use super::File;
+use super::file::{File, faulty};
 use super::reference::article;
 use crate::base::diagnostic::Findings;
 use crate::bpmn::names;
@@ -16,6 +16,7 @@ const BOUNDARY: &[&str] = &["message", "timer", "escalation", "error", "cancel",
 const END: &[&str] = &["message", "escalation", "error", "cancel", "compensate", "signal", "terminate"];
 
 pub(super) fn check(file: &File<'_>, found: &mut Findings) {
+    let faulty = faulty(found);
     for event in file.root.descendants().filter(|el| el.namespace() == names::BPMN) {
         let (allowed, place) = match event.name() {
             "startEvent" if in_event_sub_process(event) => {
@@ -29,7 +30,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Findings) {
             _others => continue,
         };
         let id = event.attribute("id");
-        if id.is_some() && found.errors().any(|d| d.element.as_deref() == id) {
+        if id.is_some_and(|id| faulty.contains(id)) {
             continue;
         }
         for definition in definitions(file, event) {
@@ -41,6 +42,8 @@ pub(super) fn check(file: &File<'_>, found: &mut Findings) {
                     allowed.join(", ")
                 );
                 file.report(event, found, (definition.position(), id, "event-definition-place"), words);
+            } else if kind == "timer" {
+                one_time(file, event, definition, found);
             } else if kind == "cancel" {
                 cancel(file, event, definition, found);
             } else if kind == "compensate" && event.name() == "boundaryEvent" {
@@ -65,6 +68,20 @@ fn in_event_sub_process(event: Element<'_>) -> bool {
     event.parent().is_some_and(|around| around.attribute("triggeredByEvent") == Some("true"))
 }
 
+/// A date, a span or a cycle, of which the others would be ignored.
+fn one_time<'d>(file: &File<'d>, event: Element<'d>, definition: Element<'d>, found: &mut Findings) {
+    let is_time = |el: &Element<'_>| matches!(el.name(), "timeDate" | "timeDuration" | "timeCycle");
+    let times: Vec<Element<'_>> = definition.children().filter(is_time).collect();
+    if let [first, second, ..] = times.as_slice() {
+        let words = format!(
+            "this timer has a {} and a {}, and can have one of them. Remove the other",
+            first.name(),
+            second.name()
+        );
+        file.report(event, found, (second.position(), event.attribute("id"), "several-times"), words);
+    }
+}
+
 /// Only a transaction is cancelled.
 fn cancel<'d>(file: &File<'d>, event: Element<'d>, definition: Element<'d>, found: &mut Findings) {
     let is_transaction = |el: Element<'_>| el.is(names::BPMN, "transaction");
@@ -86,9 +103,8 @@ fn cancel<'d>(file: &File<'d>, event: Element<'d>, definition: Element<'d>, foun
 
 /// What undoes an activity hangs on its compensation event by an association; no token comes out of there.
 fn compensation<'d>(file: &File<'d>, event: Element<'d>, found: &mut Findings) {
-    let Some((id, around)) = event.attribute("id").zip(event.parent()) else { return };
-    let flow = around.children().find(|el| el.is(names::BPMN, "sequenceFlow") && el.attribute("sourceRef") == Some(id));
-    if let Some(flow) = flow {
+    let Some(id) = event.attribute("id") else { return };
+    if let Some(flow) = file.leaving.get(id).and_then(|flows| flows.first()) {
         let words = format!(
             "the sequence flow {:?} leaves this compensation event; no token ever does. Replace it by an association to the activity that undoes the work",
             flow.attribute("id").unwrap_or_default()

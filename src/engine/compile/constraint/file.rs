@@ -3,24 +3,35 @@
 use crate::base::diagnostic::{Findings, Position};
 use crate::bpmn::names;
 use crate::engine::compile::Element;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct File<'d> {
     pub(super) root: Element<'d>,
     by_id: BTreeMap<&'d str, Vec<Element<'d>>>,
+    /// Sequence flows by the id of the element that they leave, and of the one that they lead to.
+    pub(super) leaving: Flows<'d>,
+    pub(super) arriving: Flows<'d>,
     has_executable: bool,
 }
+
+pub(super) type Flows<'d> = BTreeMap<&'d str, Vec<Element<'d>>>;
 
 impl<'d> File<'d> {
     pub(super) fn read(root: Element<'d>) -> Self {
         let mut by_id: BTreeMap<&str, Vec<Element<'_>>> = BTreeMap::new();
+        let (mut leaving, mut arriving) = (Flows::new(), Flows::new());
         for el in root.descendants().filter(|el| el.namespace() == names::BPMN) {
             if let Some(id) = el.attribute("id") {
                 by_id.entry(id).or_default().push(el);
             }
+            for (ends, attribute) in [(&mut leaving, "sourceRef"), (&mut arriving, "targetRef")] {
+                if let Some(reference) = el.attribute(attribute).filter(|_| el.name() == "sequenceFlow") {
+                    ends.entry(reference).or_default().push(el);
+                }
+            }
         }
         let has_executable = root.children().any(is_executable);
-        Self { root, by_id, has_executable }
+        Self { root, by_id, leaving, arriving, has_executable }
     }
 
     /// The elements with this id: more than one only where ids are not unique. A prefix is of no weight, as elsewhere.
@@ -75,6 +86,11 @@ impl<'d> File<'d> {
         let around = std::iter::once(el).chain(el.ancestors()).find(|el| el.is(names::BPMN, "process"));
         around.map_or(self.has_executable, is_executable)
     }
+}
+
+/// Elements of which an error was found before: what else is wrong with them can wait.
+pub(super) fn faulty(found: &Findings) -> BTreeSet<String> {
+    found.errors().filter_map(|d| d.element.clone()).collect()
 }
 
 fn is_executable(el: Element<'_>) -> bool {

@@ -15,6 +15,8 @@ pub(super) struct Ways<'m, 'd> {
     pub(super) incoming: Vec<Vec<usize>>,
     /// Of every node: the boundary events on it.
     pub(super) boundary: Vec<Vec<usize>>,
+    /// The activity that a boundary event is on.
+    hosts: BTreeMap<usize, usize>,
     /// Throwing link events with the event that catches them.
     pub(super) links: BTreeMap<usize, usize>,
     /// Catching link events with those that throw to them.
@@ -49,7 +51,8 @@ impl<'m, 'd> Ways<'m, 'd> {
         let links: BTreeMap<usize, usize> = pairs.iter().map(|(from, to)| (from.index(), to.index())).collect();
         let mut linked: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         links.iter().for_each(|(from, to)| linked.entry(*to).or_default().push(*from));
-        Self { drawn, outgoing, incoming, boundary, links, linked }
+        let hosts = drawn.attached().collect();
+        Self { drawn, outgoing, incoming, boundary, hosts, links, linked }
     }
 
     pub(super) fn levels(&self) -> Vec<Level<'_, 'm, 'd>> {
@@ -80,6 +83,12 @@ impl<'d> Level<'_, '_, 'd> {
         flows.chain(self.links.get(&node).copied()).chain(self.boundary[node].iter().copied())
     }
 
+    /// Where a token at a node may have come from.
+    fn previous(&self, node: usize) -> impl Iterator<Item = usize> {
+        let flows = self.incoming[node].iter().map(|flow| self.drawn.flows[*flow].source);
+        flows.chain(self.hosts.get(&node).copied()).chain(self.linked.get(&node).into_iter().flatten().copied())
+    }
+
     /// Nodes where tokens of this level begin: its start events; without any, what no flow leads to.
     pub(super) fn begins(&self) -> Vec<usize> {
         let starts: Vec<usize> = self.of_kind("startEvent").collect();
@@ -105,12 +114,22 @@ impl<'d> Level<'_, '_, 'd> {
         self.el(node).child(names::BPMN, "linkEventDefinition").is_some()
     }
 
-    /// Every node on a way from these ones, with them.
-    pub(super) fn reached(&self, from: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
-        let (mut seen, mut pending) = (BTreeSet::new(), Vec::from_iter(from));
+    /// Adds every node on a way from these ones, with them.
+    pub(super) fn reach(&self, from: impl IntoIterator<Item = usize>, seen: &mut BTreeSet<usize>) {
+        let mut pending = Vec::from_iter(from);
         while let Some(node) = pending.pop() {
             if seen.insert(node) {
                 pending.extend(self.next(node));
+            }
+        }
+    }
+
+    /// Every node with a way to one of these, with them.
+    pub(super) fn before(&self, to: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
+        let (mut seen, mut pending) = (BTreeSet::new(), Vec::from_iter(to));
+        while let Some(node) = pending.pop() {
+            if seen.insert(node) {
+                pending.extend(self.previous(node));
             }
         }
         seen

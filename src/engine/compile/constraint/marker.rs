@@ -10,8 +10,22 @@ pub(super) fn check(file: &File<'_>, found: &mut Findings) {
         match el.name() {
             "multiInstanceLoopCharacteristics" => one_marker(file, el, found),
             "adHocSubProcess" => content(file, el, found),
+            _others if el.attribute("isForCompensation") == Some("true") => undo(file, el, found),
             _others => {}
         }
+    }
+}
+
+/// What undoes another activity is begun by its compensation event alone.
+fn undo<'d>(file: &File<'d>, activity: Element<'d>, found: &mut Findings) {
+    let Some(id) = activity.attribute("id") else { return };
+    let mut flows = [&file.arriving, &file.leaving].into_iter().filter_map(|ends| ends.get(id)?.first().copied());
+    if let Some(flow) = flows.next() {
+        let words = format!(
+            "it is for compensation, and the sequence flow {:?} leads to or from it. Remove the flow, or isForCompensation",
+            flow.attribute("id").unwrap_or_default()
+        );
+        file.report(activity, found, (flow.position(), Some(id), "flow-at-compensation"), words);
     }
 }
 

@@ -1,43 +1,32 @@
 //! What BPMN 2.0.2 asks of the notation and no token feels: directions of gateways, redundant lists of flows, formats and
 //! names. Models in common use break these and run all the same, so each is a warning that says the rule.
 
-use super::File;
+use super::file::{File, Flows};
 use crate::base::diagnostic::Findings;
 use crate::bpmn::extension;
 use crate::bpmn::names;
 use crate::engine::compile::Element;
-use std::collections::BTreeMap;
-
-/// Flows by the element that they leave, and by the one they lead to.
-type Flows<'d> = BTreeMap<&'d str, Vec<Element<'d>>>;
 
 pub(super) fn check(file: &File<'_>, found: &mut Findings) {
-    let (mut leaving, mut arriving) = (Flows::new(), Flows::new());
-    for flow in file.root.descendants().filter(|el| el.is(names::BPMN, "sequenceFlow")) {
-        for (ends, attribute) in [(&mut leaving, "sourceRef"), (&mut arriving, "targetRef")] {
-            if let Some(reference) = flow.attribute(attribute) {
-                ends.entry(reference).or_default().push(flow);
-            }
-        }
-    }
     let services = describes_services(file.root);
     for el in file.root.descendants().filter(|el| el.namespace() == names::BPMN) {
         match el.name() {
             "textAnnotation" => text_format(el, found),
+            "participantMultiplicity" => multiplicity(el, found),
             "dataObjectReference" => state_name(file, el, found),
             "messageEventDefinition" if services => operation(file, el, found),
-            kind if kind.ends_with("Gateway") => direction(el, &leaving, &arriving, found),
+            kind if kind.ends_with("Gateway") => direction(file, el, found),
             _others => {}
         }
     }
-    listed_flows(file, &leaving, &arriving, found);
+    listed_flows(file, found);
 }
 
 /// 10.6: a converging gateway has one outgoing flow at most, a diverging one incoming, a mixed one several of both.
-fn direction(el: Element<'_>, leaving: &Flows<'_>, arriving: &Flows<'_>, found: &mut Findings) {
+fn direction(file: &File<'_>, el: Element<'_>, found: &mut Findings) {
     let Some(id) = el.attribute("id") else { return };
     let count = |flows: &Flows<'_>| flows.get(id).map_or(0, Vec::len);
-    let (ins, outs) = (count(arriving), count(leaving));
+    let (ins, outs) = (count(&file.arriving), count(&file.leaving));
     let words = match el.attribute("gatewayDirection") {
         Some("Converging") if outs > 1 => format!("Converging, which allows one outgoing flow, and it has {outs}"),
         Some("Diverging") if ins > 1 => format!("Diverging, which allows one incoming flow, and it has {ins}"),
@@ -59,6 +48,19 @@ fn text_format(el: Element<'_>, found: &mut Findings) {
     if !kind.split_once('/').is_some_and(|(kind, sub)| word(kind) && word(sub)) {
         let words = format!("its textFormat {format:?} is no MIME type. Write text/plain, or remove the attribute");
         found.warn(el.attribute_position("textFormat"), el.attribute("id"), "text-format", words);
+    }
+}
+
+/// 9.3: a pool of many stands for at least as many as it must have.
+fn multiplicity(el: Element<'_>, found: &mut Findings) {
+    let number = |name: &str, otherwise: i64| el.attribute(name).map_or(Some(otherwise), |text| text.parse().ok());
+    let (Some(least), Some(most)) = (number("minimum", 0), number("maximum", 1)) else { return };
+    if most < least.max(1) {
+        let words = format!(
+            "its participantMultiplicity has the minimum {least} and the maximum {most}; the maximum is 1 at least, and not below the minimum. Correct one of them"
+        );
+        let pool = el.parent().and_then(|pool| pool.attribute("id"));
+        found.warn(el.attribute_position("maximum"), pool, "participant-multiplicity", words);
     }
 }
 
@@ -99,7 +101,7 @@ fn describes_services(root: Element<'_>) -> bool {
 
 /// `incoming` and `outgoing` repeat what the sequence flows say; the schema lets them be left out. Where an element of a
 /// process has any, all shall agree.
-fn listed_flows(file: &File<'_>, leaving: &Flows<'_>, arriving: &Flows<'_>, found: &mut Findings) {
+fn listed_flows(file: &File<'_>, found: &mut Findings) {
     for process in file.root.children().filter(|el| el.is(names::BPMN, "process")) {
         let nodes: Vec<Element<'_>> = process.descendants().filter(|el| el.namespace() == names::BPMN).collect();
         if !nodes.iter().any(|el| matches!(el.name(), "incoming" | "outgoing")) {
@@ -107,7 +109,9 @@ fn listed_flows(file: &File<'_>, leaving: &Flows<'_>, arriving: &Flows<'_>, foun
         }
         for el in nodes {
             let Some(id) = el.attribute("id") else { continue };
-            for (flows, local, side) in [(arriving, "incoming", "targetRef"), (leaving, "outgoing", "sourceRef")] {
+            for (flows, local, side) in
+                [(&file.arriving, "incoming", "targetRef"), (&file.leaving, "outgoing", "sourceRef")]
+            {
                 let listed: Vec<String> = listed(el, local);
                 let unlisted = flows.get(id).into_iter().flatten().filter_map(|flow| flow.attribute("id"));
                 for flow in unlisted.filter(|flow| !listed.iter().any(|known| known == flow)) {

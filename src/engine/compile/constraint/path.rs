@@ -19,7 +19,8 @@ pub(super) fn check(level: &Level<'_, '_, '_>, found: &mut Findings) {
 /// tokens do reach.
 fn unreachable(level: &Level<'_, '_, '_>, found: &mut Findings) -> BTreeSet<usize> {
     let alone = level.members.iter().copied().filter(|node| level.stands_alone(*node) && !is_boundary(level, *node));
-    let reachable = level.reached(level.begins().into_iter().chain(alone));
+    let mut reachable = BTreeSet::new();
+    level.reach(level.begins().into_iter().chain(alone), &mut reachable);
     let mut reached = reachable.clone();
     let lost = |node: &usize, reached: &BTreeSet<usize>| !reached.contains(node) && !is_boundary(level, *node);
     let (heads, circles): (Vec<usize>, Vec<usize>) = level
@@ -42,7 +43,7 @@ fn unreachable(level: &Level<'_, '_, '_>, found: &mut Findings) -> BTreeSet<usiz
             level.id(node)
         );
         found.warn(level.el(node).position(), Some(level.id(node)), "unreachable", words);
-        reached.extend(level.reached([node]));
+        level.reach([node], &mut reached);
     }
     reachable
 }

@@ -7,6 +7,7 @@ use super::File;
 use crate::base::diagnostic::{Findings, Position};
 use crate::bpmn::names;
 use crate::engine::compile::Element;
+use std::collections::{BTreeMap, BTreeSet};
 
 const CODE: &str = "dangling-reference";
 
@@ -191,18 +192,19 @@ const ROWS: &[Row] = &[
 ];
 
 pub(super) fn check(file: &File<'_>, found: &mut Findings) {
+    let said = Said::before(found);
     for el in file.root.descendants().filter(|el| el.namespace() == names::BPMN) {
         for row in ROWS.iter().filter(|(holders, ..)| holders.is_empty() || holders.contains(&el.name())) {
             let (_, how, name, _, _) = row;
             match how {
                 Attribute => {
                     if let Some(reference) = el.attribute(name) {
-                        resolve(file, el, row, reference, el.attribute_position(name), found);
+                        resolve(file, el, (row, &said), reference, el.attribute_position(name), found);
                     }
                 }
                 Child => {
                     for child in el.children().filter(|child| child.is(names::BPMN, name)) {
-                        resolve(file, el, row, child.text().trim(), child.position(), found);
+                        resolve(file, el, (row, &said), child.text().trim(), child.position(), found);
                     }
                 }
             }
@@ -210,7 +212,14 @@ pub(super) fn check(file: &File<'_>, found: &mut Findings) {
     }
 }
 
-fn resolve(file: &File<'_>, el: Element<'_>, row: &Row, reference: &str, at: Position, found: &mut Findings) {
+fn resolve(
+    file: &File<'_>,
+    el: Element<'_>,
+    (row, said): (&Row, &Said),
+    reference: &str,
+    at: Position,
+    found: &mut Findings,
+) {
     let (_, _, name, wanted, kinds) = row;
     if reference.is_empty() || file.is_foreign(el, reference) {
         return;
@@ -221,7 +230,7 @@ fn resolve(file: &File<'_>, el: Element<'_>, row: &Row, reference: &str, at: Pos
         return;
     }
     let owner = file.owner(el);
-    if is_reported(found, owner, reference) {
+    if said.covers(owner, reference) {
         return;
     }
     let place = if owner == el.attribute("id") { String::new() } else { format!(" of its {}", el.name()) };
@@ -238,13 +247,35 @@ fn resolve(file: &File<'_>, el: Element<'_>, row: &Row, reference: &str, at: Pos
     file.report(el, found, (at, owner, CODE), words);
 }
 
-/// Whether the engine's own look-up has said so already, or has refused what is named.
-fn is_reported(found: &Findings, owner: Option<&str>, reference: &str) -> bool {
-    let quoted = format!("{reference:?}");
-    found.list.iter().any(|d| match d.code {
-        CODE | "attached-to" | "flow-across-scope" => d.element.as_deref() == owner && d.message.contains(&quoted),
-        code => code == "element-not-supported" && d.element.as_deref() == Some(reference),
-    })
+/// What was said before these rules: the engine's own look-ups, by the element that refers, and what it refused.
+#[derive(Default)]
+struct Said {
+    of: BTreeMap<String, Vec<String>>,
+    refused: BTreeSet<String>,
+}
+
+impl Said {
+    fn before(found: &Findings) -> Self {
+        let mut said = Self::default();
+        for (d, element) in found.list.iter().filter_map(|d| Some((d, d.element.clone()?))) {
+            match d.code {
+                CODE | "attached-to" | "flow-across-scope" => {
+                    said.of.entry(element).or_default().push(d.message.clone());
+                }
+                "element-not-supported" => {
+                    said.refused.insert(element);
+                }
+                _others => {}
+            }
+        }
+        said
+    }
+
+    fn covers(&self, owner: Option<&str>, reference: &str) -> bool {
+        let quoted = format!("{reference:?}");
+        let told = owner.and_then(|owner| self.of.get(owner)).into_iter().flatten();
+        self.refused.contains(reference) || told.into_iter().any(|message| message.contains(&quoted))
+    }
 }
 
 pub(in crate::engine::compile) fn article(noun: &str) -> &'static str {
