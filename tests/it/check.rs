@@ -2,7 +2,7 @@
 //! every finding has its place.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -117,6 +117,53 @@ fn models_of_other_tools_are_checked_to_their_end() {
         assert!(placeless.is_empty(), "{name}: findings without a place: {placeless:?}");
         say(format!("check: {} findings in the models of {name}, each with its place", found.len()));
     }
+}
+
+/// Warnings about something else than the constraint in question.
+const BESIDE: [&str; 4] = ["nothing-executable", "no-implementation", "flow-without-condition", "no-default"];
+
+/// Models that break a constraint of BPMN are refused, the contestable ones at least warned of; their twins are accepted,
+/// or name an element that does not run yet.
+#[test]
+fn the_constraints_of_the_standard_are_kept() {
+    let folder = suites().join("constraints");
+    let Ok(notes) = std::fs::read_to_string(folder.join("LEFT-OUT.md")) else {
+        return skip(
+            "constraints",
+            &format!("{} is missing (TRANSHUME_SUITES names another folder)", folder.display()),
+        );
+    };
+    let contestable = notes.split_once("## Must be refused, but contestable").map_or("", |(_, list)| list);
+    let (_, found) = json(&[&folder.to_string_lossy()]);
+    let (mut refused, mut warned, mut accepted, mut wrong) = (0, 0, 0, Vec::new());
+    for file in models(&folder) {
+        let of_file: Vec<&Value> = found.iter().filter(|d| d["file"] == *file.to_string_lossy()).collect();
+        let errors = of_file.iter().filter(|d| d["severity"] == "error");
+        let later = |d: &Value| d["rule"] == "element-not-supported" || d["message"].to_string().contains("not run");
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let constraint = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        let named = of_file.iter().any(|d| !BESIDE.iter().any(|rule| d["rule"] == *rule));
+        if name.starts_with("accept") {
+            accepted += 1;
+            wrong.extend(errors.filter(|d| !later(d)).map(|d| format!("{name}: {}", d["message"])));
+        } else if errors.count() > 0 {
+            refused += 1;
+        } else if named && contestable.contains(&format!("`{constraint}`")) {
+            warned += 1;
+        } else {
+            wrong.push(format!("{constraint}/{name} is accepted"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    say(format!(
+        "check: constraints: {refused} refused, {warned} contestable ones warned of, {accepted} twins accepted"
+    ));
+}
+
+fn models(folder: &Path) -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(folder).expect("the folder is there").flatten().map(|entry| entry.path());
+    let files = folders.filter_map(|inner| std::fs::read_dir(inner).ok()).flatten().flatten().map(|entry| entry.path());
+    files.filter(|file| file.extension().is_some_and(|kind| kind == "bpmn")).collect()
 }
 
 fn has_place(finding: &Value) -> bool {
