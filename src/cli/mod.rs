@@ -1,6 +1,7 @@
 //! Subcommands of `transhume`. Every option can also be given as `TRANSHUME_…` in the environment. Exit status: 0 done,
 //! 1 failed, 2 wrong usage.
 
+mod check;
 mod demo;
 mod serve;
 mod test;
@@ -22,6 +23,8 @@ enum Command {
     Serve(serve::Serve),
     /// Play a whole migration of 25 servers on this machine: server, outside systems, people, virtual clock
     Demo(demo::Demo),
+    /// Check models without running them: what is wrong, where, and how to mend it
+    Check(check::Check),
     /// Run process tests: suites (*.test.yaml, *.test.json) beside models, on the real engine with a virtual clock
     Test(test::Test),
 }
@@ -30,6 +33,7 @@ pub(crate) fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(arguments) => serve::execute(arguments),
         Command::Demo(arguments) => demo::execute(arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
     }
 }

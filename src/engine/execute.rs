@@ -189,34 +189,33 @@ fn perform(step: &mut Step, command: Command) -> Result<(), Rejection> {
             set_variables(step, own, set, &remove)
         }
         Command::ResolveIncident { token } => work::resolve(step, token),
-        Command::Suspend => {
-            if step.head().state == InstanceState::Active {
-                step.set_state(InstanceState::Suspended);
-                touch_all(step);
-            }
+        Command::RaiseIncident { token, kind, message } => raise_incident(step, token, Fault::new(kind, message)),
+        Command::Suspend | Command::Resume | Command::Cancel { .. } | Command::Continue => {
+            of_the_whole(step, command);
             Ok(())
         }
-        Command::Resume => {
-            if step.head().state == InstanceState::Suspended {
-                step.set_state(InstanceState::Active);
-                touch_all(step);
-                lifecycle::rebuild_agenda(step);
-            }
-            Ok(())
+    }
+}
+
+/// What is said of the instance, not of something in it.
+fn of_the_whole(step: &mut Step, command: Command) {
+    match (command, step.head().state) {
+        (Command::Suspend, InstanceState::Active) => {
+            step.set_state(InstanceState::Suspended);
+            touch_all(step);
         }
-        Command::Cancel { reason } => {
+        (Command::Resume, InstanceState::Suspended) => {
+            step.set_state(InstanceState::Active);
+            touch_all(step);
+            lifecycle::rebuild_agenda(step);
+        }
+        (Command::Cancel { reason }, _) => {
             step.instance.head.reason = reason;
             throw::end_all(step);
             cancel::end_instance(step, InstanceState::Cancelled);
-            Ok(())
         }
-        Command::RaiseIncident { token, kind, message } => raise_incident(step, token, Fault::new(kind, message)),
-        Command::Continue => {
-            if step.head().state == InstanceState::Active {
-                lifecycle::rebuild_agenda(step);
-            }
-            Ok(())
-        }
+        (Command::Continue, InstanceState::Active) => lifecycle::rebuild_agenda(step),
+        (_already, _) => {}
     }
 }
 

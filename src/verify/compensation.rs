@@ -4,11 +4,25 @@ use super::game::{Announced, Undoable};
 use super::oracle::{Move, Turn};
 use crate::base::id::{ElementId, LocalId, ScopeId, TokenId};
 use crate::engine::definition::NodeIx;
+use crate::engine::event::Event;
 use crate::engine::instance::ScopeKind;
 use std::sync::Arc;
 
 impl Turn<'_> {
-    pub(super) fn scope_changed(
+    pub(super) fn of_compensation(&mut self, event: &Event) -> Move {
+        match event {
+            Event::ScopeChanged { scope, kind, owner, parent } => self.scope_changed(*scope, *kind, *owner, *parent),
+            Event::Compensable { id, scope, at, kept } => self.can_be_undone(*id, *scope, at, *kept),
+            Event::CompensationThrown { token, scope, run, activity } => {
+                self.compensation_thrown(*token, (*scope, *run), activity.as_ref())
+            }
+            Event::Compensated { id, run, at } => self.compensated(*id, *run, at),
+            Event::TransactionCancelled { token, caught_by } => self.transaction_cancelled(*token, caught_by.as_ref()),
+            other => Err(format!("{other:?} is none of compensation")),
+        }
+    }
+
+    fn scope_changed(
         &mut self,
         scope: ScopeId,
         kind: ScopeKind,
@@ -24,7 +38,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    pub(super) fn can_be_undone(&mut self, id: LocalId, scope: ScopeId, at: &ElementId, kept: Option<ScopeId>) -> Move {
+    fn can_be_undone(&mut self, id: LocalId, scope: ScopeId, at: &ElementId, kept: Option<ScopeId>) -> Move {
         self.fresh(id.0)?;
         let node = self.node(at)?;
         if kept.is_some_and(|kept| !self.game.boards.contains_key(&kept)) {
@@ -53,7 +67,7 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn compensation_thrown(
+    fn compensation_thrown(
         &mut self,
         token: TokenId,
         (scope, run): (ScopeId, ScopeId),
@@ -96,7 +110,7 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn compensated(&mut self, id: LocalId, run: ScopeId, at: &ElementId) -> Move {
+    fn compensated(&mut self, id: LocalId, run: ScopeId, at: &ElementId) -> Move {
         if let Some((token, _)) = self.game.pieces.iter().find(|(_, piece)| piece.scope == run) {
             return Err(format!("{at} is undone while token {token} still undoes another"));
         }
@@ -126,7 +140,7 @@ impl Turn<'_> {
     }
 
     /// Nothing of the transaction is left, done or under way.
-    pub(super) fn transaction_cancelled(&mut self, token: TokenId, event: Option<&ElementId>) -> Move {
+    fn transaction_cancelled(&mut self, token: TokenId, event: Option<&ElementId>) -> Move {
         let scope = self.piece(token)?.scope;
         if let Some((other, _)) = self.game.pieces.iter().find(|(id, piece)| piece.scope == scope && **id != token) {
             return Err(format!("a transaction was cancelled with token {other} still in it"));

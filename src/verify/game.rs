@@ -27,6 +27,8 @@ pub struct Game {
     pub(super) announced: Vec<Announced>,
     /// Armed events for which a signal was thrown, and that have not heard it yet.
     pub(super) unheard: BTreeSet<LocalId>,
+    /// Who threw it.
+    pub(super) thrower: Option<TokenId>,
     /// Activities that are about to be left, and that can be undone from now on.
     pub(super) noted: Vec<(ScopeId, NodeIx)>,
     pub(super) state: InstanceState,
@@ -116,6 +118,7 @@ impl Game {
             departure: None,
             announced: Vec::new(),
             unheard: BTreeSet::new(),
+            thrower: None,
             noted: Vec::new(),
             state: InstanceState::Active,
         }

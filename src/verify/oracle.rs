@@ -98,15 +98,13 @@ impl Turn<'_> {
             Event::Disarmed { id, .. } => self.disarmed(*id),
             Event::ErrorThrown { token, caught_by: Some(event), .. }
             | Event::Escalated { token, caught_by: Some(event), .. } => self.caught(*token, event),
-            Event::SignalThrown { name, .. } => self.signal_thrown(name),
+            Event::SignalThrown { token, name } => self.signal_thrown(*token, name),
             Event::GatewayBegun { token, at } => self.gateway_begun(*token, at),
-            Event::ScopeChanged { scope, kind, owner, parent } => self.scope_changed(*scope, *kind, *owner, *parent),
-            Event::Compensable { id, scope, at, kept } => self.can_be_undone(*id, *scope, at, *kept),
-            Event::CompensationThrown { token, scope, run, activity } => {
-                self.compensation_thrown(*token, (*scope, *run), activity.as_ref())
-            }
-            Event::Compensated { id, run, at } => self.compensated(*id, *run, at),
-            Event::TransactionCancelled { token, caught_by } => self.transaction_cancelled(*token, caught_by.as_ref()),
+            Event::ScopeChanged { .. }
+            | Event::Compensable { .. }
+            | Event::CompensationThrown { .. }
+            | Event::Compensated { .. }
+            | Event::TransactionCancelled { .. } => self.of_compensation(event),
             Event::IncidentRaised { token, .. } => self.piece(*token).map(|piece| piece.incident = true),
             Event::IncidentResolved { token, .. } => self.piece(*token).map(|piece| piece.incident = false),
             Event::InstanceEnded { state } => self.instance_ended(*state),
@@ -142,9 +140,7 @@ impl Turn<'_> {
     /// The record is over: nothing announced may be left undone.
     fn end(&mut self) -> Move {
         self.departed()?;
-        if let Some(id) = self.game.unheard.first() {
-            return Err(format!("a signal was thrown, and {id}, which waits for it, did not hear it"));
-        }
+        self.all_heard()?;
         if let Some(missing) = self.game.announced.first() {
             return Err(format!("{} happened, but no token came of it", self.game.name(missing.node)));
         }
@@ -263,6 +259,7 @@ impl Turn<'_> {
     }
 
     fn left(&mut self, token: TokenId, at: &ElementId) -> Move {
+        self.heard(token)?;
         let piece = self.free(token, at)?;
         match piece.work {
             Work::None => {}

@@ -157,7 +157,8 @@ impl Turn<'_> {
     }
 
     /// BPMN 2.0.2, 10.5.4: everybody who waits for a signal hears it, or is ended by another who did.
-    pub(super) fn signal_thrown(&mut self, name: &str) -> Move {
+    pub(super) fn signal_thrown(&mut self, token: TokenId, name: &str) -> Move {
+        self.game.thrower = Some(token);
         let process = Arc::clone(&self.game.process);
         let waits = |armed: &Armed| {
             let source = process.node(armed.node).element.trigger();
@@ -166,6 +167,18 @@ impl Turn<'_> {
         let hearing = self.game.armed.iter().filter(|(_, armed)| waits(armed)).map(|(id, _)| *id);
         self.game.unheard.extend(hearing);
         Ok(())
+    }
+
+    /// The thrower goes on when everybody has heard.
+    pub(super) fn heard(&self, thrower: TokenId) -> Move {
+        if self.game.thrower == Some(thrower) { self.all_heard() } else { Ok(()) }
+    }
+
+    pub(super) fn all_heard(&self) -> Move {
+        match self.game.unheard.first() {
+            Some(id) => Err(format!("a signal was thrown, and {id}, which waits for it, did not hear it")),
+            None => Ok(()),
+        }
     }
 
     /// An event that waits for all its triggers.

@@ -57,12 +57,12 @@ async fn a_bad_model_is_refused_with_its_place() {
         r#"<bpmn:scriptTask id="check" scriptFormat="rhai"><bpmn:script>let a = (1 +;</bpmn:script></bpmn:scriptTask>"#;
     let dangling = GOOD.replace("targetRef=\"end\"", "targetRef=\"nowhere\"");
     let unknown = instead_of_the_task("<bpmn:teaBreak id=\"check\" />");
-    let unbuilt = instead_of_the_task("<bpmn:adHocSubProcess id=\"check\" />");
+    let unbuilt = instead_of_the_task("<bpmn:choreographyTask id=\"check\" />");
     let broken = instead_of_the_task(script);
     let cases = [
         ("a dangling reference", dangling, "nowhere", 7),
         ("an unknown element", unknown, "teaBreak", 6),
-        ("an element that is not built", unbuilt, "adHocSubProcess", 6),
+        ("an element that is not built", unbuilt, "choreographyTask", 6),
         ("a script that does not compile", broken, "check", 6),
     ];
     for (what, model, word, line) in cases {

@@ -2,6 +2,7 @@
 
 mod api;
 mod bad_input;
+mod check;
 mod clients;
 mod demo;
 mod dmn;

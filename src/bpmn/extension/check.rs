@@ -1,5 +1,6 @@
 //! Walks a model and reports what it says in the vocabulary that does not run here, at its place, with what to use instead.
 
+use super::spelling;
 use super::verdict::{Verdict, attribute_verdict, child_verdict};
 use super::{extension_elements, inside, is_extension, property_elements};
 use crate::base::diagnostic::{Findings, Position};
@@ -18,8 +19,13 @@ const SETTING_PREFIX: &str = "transhume.";
 /// Adds a finding for every refused or ignored attribute and child below `root`.
 pub fn check_vocabulary(root: ElementRef<'_>, found: &mut Findings) {
     for element in root.descendants().filter(|element| element.namespace() == names::BPMN) {
-        for attribute in element.attributes().filter(|attribute| is_extension(attribute.namespace)) {
-            check_attribute(element, &attribute, found);
+        for attribute in element.attributes() {
+            if is_extension(attribute.namespace) {
+                check_attribute(element, &attribute, found);
+                spelling::check_prefixed(element, &attribute, found);
+            } else if attribute.namespace.is_empty() {
+                spelling::check_bare(element, &attribute, found);
+            }
         }
         for child in extension_elements(element) {
             let verdict = child_verdict(element.name(), child.name());
@@ -89,6 +95,6 @@ fn is_blank(element: ElementRef<'_>, attribute: &str) -> bool {
 }
 
 /// The id to show: the element's own, else that of the BPMN element around it.
-fn owner(element: ElementRef<'_>) -> Option<&str> {
+pub(super) fn owner(element: ElementRef<'_>) -> Option<&str> {
     element.attribute("id").or_else(|| element.ancestors().find_map(|outer| outer.attribute("id")))
 }

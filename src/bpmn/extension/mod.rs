@@ -5,6 +5,7 @@
 
 mod check;
 mod mapping;
+mod spelling;
 mod verdict;
 
 use super::names;

@@ -22,6 +22,13 @@ pub fn child_verdict(element_local: &str, child: &str) -> Option<Verdict> {
     look_up(CHILDREN, element_local, child)
 }
 
+/// Names of attributes that do something at this element.
+pub(super) fn known_attributes(element_local: &str) -> impl Iterator<Item = &'static str> {
+    let fits = move |row: &&Row| row.0.is_empty() || row.0.contains(&element_local);
+    let rows = ATTRIBUTES.iter().filter(fits).filter(|row| row.2 == Verdict::Supported);
+    rows.flat_map(|row| row.1.iter().copied())
+}
+
 /// Elements (empty: any), names, verdict. The first row that fits counts.
 type Row = (&'static [&'static str], &'static [&'static str], Verdict);
 

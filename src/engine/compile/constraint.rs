@@ -1,10 +1,57 @@
 //! Set-ups that BPMN 2.0.2 forbids and that would run otherwise than they look: each finding says what to draw instead.
 
+mod blocking;
+mod call;
+mod choice;
+mod condition;
+mod data;
+mod event;
+mod file;
+mod item;
+mod level;
+mod marker;
+mod message_flow;
+mod notation;
+mod path;
+mod reference;
+#[cfg(test)]
+mod tests;
+
 use super::Element;
 use super::flow::{Drawn, DrawnFlow, DrawnNode, is_activity};
 use crate::base::diagnostic::Findings;
 use crate::bpmn::names;
+use crate::engine::definition::NodeIx;
+use file::File;
+use level::Ways;
+pub(super) use reference::article;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Rules of the file as a whole, also of what nothing runs. After the engine's own look-ups, whose words are nearer.
+pub(super) fn check_file(root: Element<'_>, found: &mut Findings) {
+    let file = File::read(root);
+    reference::check(&file, found);
+    message_flow::check(&file, found);
+    call::check(&file, found);
+    condition::check(&file, found);
+    event::check(&file, found);
+    marker::check(&file, found);
+    notation::check(&file, found);
+    data::check(&file, found);
+    item::check(&file, found);
+}
+
+/// Rules about ways through a process. Of a drawing with errors they would say what the errors say.
+pub(super) fn check_ways(drawn: &Drawn<'_>, links: &BTreeMap<NodeIx, NodeIx>, found: &mut Findings) {
+    if found.has_errors() {
+        return;
+    }
+    let ways = Ways::of(drawn, links);
+    for level in ways.levels() {
+        path::check(&level, found);
+        blocking::check(&level, found);
+    }
+}
 
 pub(super) fn check(drawn: &Drawn<'_>, found: &mut Findings) {
     let (mut outgoing, mut incoming) = (vec![Vec::new(); drawn.nodes.len()], vec![0; drawn.nodes.len()]);
@@ -12,10 +59,14 @@ pub(super) fn check(drawn: &Drawn<'_>, found: &mut Findings) {
         outgoing[flow.source].push(flow);
         incoming[flow.target] += 1;
     }
+    let left = sources(drawn);
     for (node, flows) in drawn.nodes.iter().zip(&outgoing) {
         default(node, flows, found);
-        intermediate_event(node, flows, found);
+        if !left.contains(node.id) {
+            intermediate_event(node, found);
+        }
         lone_condition(node, flows, found);
+        choice::check(node, flows, found);
     }
     starts_and_ends(drawn, found);
     let hosts: BTreeSet<usize> = drawn.attached().map(|(_, host)| host).collect();
@@ -24,6 +75,14 @@ pub(super) fn check(drawn: &Drawn<'_>, found: &mut Findings) {
         let targets: Vec<usize> = flows.iter().map(|flow| flow.target).collect();
         event_gateway(drawn, &targets, (&incoming, &hosts), found);
     }
+}
+
+/// What some sequence flow names as its source, also where the other end was refused and the flow is not drawn.
+fn sources<'d>(drawn: &Drawn<'d>) -> BTreeSet<&'d str> {
+    let containers: BTreeMap<usize, Element<'d>> =
+        drawn.nodes.iter().filter_map(|node| node.el.parent()).map(|el| (el.index(), el)).collect();
+    let flows = containers.into_values().flat_map(Element::children).filter(|el| el.is(names::BPMN, "sequenceFlow"));
+    flows.filter_map(|flow| flow.attribute("sourceRef")).collect()
 }
 
 /// A default that is no outgoing flow of its element would leave the token without a way, silently.
@@ -38,14 +97,13 @@ fn default(node: &DrawnNode<'_>, outgoing: &[&DrawnFlow<'_>], found: &mut Findin
     }
 }
 
-/// 10.5.4: an intermediate event "MUST be a source for a Sequence Flow", but for links. Many modelers end paths in one; its
-/// token ends there, which hurts nobody: a warning.
-fn intermediate_event(node: &DrawnNode<'_>, outgoing: &[&DrawnFlow<'_>], found: &mut Findings) {
+/// 10.5.4: an intermediate event "MUST be a source for a Sequence Flow", but for links: a path ends in an end event.
+fn intermediate_event(node: &DrawnNode<'_>, found: &mut Findings) {
     let intermediate = matches!(node.el.name(), "intermediateCatchEvent" | "intermediateThrowEvent");
-    if intermediate && outgoing.is_empty() && node.el.child(names::BPMN, "linkEventDefinition").is_none() {
+    if intermediate && node.el.child(names::BPMN, "linkEventDefinition").is_none() {
         let words =
             format!("{:?}: no flow leaves this intermediate event. Lead it on, to an end event at least", node.id);
-        found.warn(node.el.position(), Some(node.id), "event-leads-nowhere", words);
+        found.error(node.el.position(), Some(node.id), "event-leads-nowhere", words);
     }
 }
 

@@ -210,7 +210,8 @@ impl<'d> Source<'d, '_> {
                 let words = match reference {
                     "" => format!("{id:?} names no {kind}: give it a {kind}Ref"),
                     _some => format!(
-                        "{id:?}: there is no {kind} {reference:?} in this file; add it, or correct the reference"
+                        "{id:?}: there is no {kind} {reference:?} in this file{}. Correct the {kind}Ref, or add the {kind}",
+                        self.model.known(kind)
                     ),
                 };
                 found.error(self.position(), self.id_opt(), "dangling-reference", words);

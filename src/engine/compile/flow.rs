@@ -15,6 +15,7 @@ const SILENT: &[&str] = &[
     "laneSet",
     "ioSpecification",
     "ioBinding",
+    "supportedInterfaceRef",
     "property",
     "dataObject",
     "dataObjectReference",
@@ -171,7 +172,7 @@ impl<'d> Drawn<'d> {
         };
         if self.nodes[source].parent != self.nodes[target].parent {
             let words = format!(
-                "sequence flow {id:?} leads from {:?} to {:?}, across the border of a sub-process. Draw it from the sub-process's border, or move the element",
+                "sequence flow {id:?} leads from {:?} to {:?}, across the border of a sub-process. A flow stays inside; draw it from or to the sub-process itself, or move the element",
                 self.nodes[source].id, self.nodes[target].id
             );
             found.error(el.position(), Some(&id), "flow-across-scope", words);
@@ -193,12 +194,19 @@ impl<'d> Drawn<'d> {
                 }
                 Some(host) if host.parent == node.parent && is_activity(host.el.name()) => {}
                 Some(host) => {
-                    let words = format!(
-                        "boundary event {:?} is attached to {:?}, which is no activity beside it. Attach it to a task, sub-process or call activity of its own scope",
-                        node.id, host.id
-                    );
-                    found.error(node.el.position(), Some(node.id), "attached-to", words);
+                    let what = if is_activity(host.el.name()) {
+                        "which is in another sub-process. Attach it to an activity beside it".to_owned()
+                    } else {
+                        format!(
+                            "which is no activity but {} {}. Only activities have boundary events: attach it to a task, sub-process or call activity",
+                            super::constraint::article(host.el.name()),
+                            host.el.name()
+                        )
+                    };
+                    let words = format!("boundary event {:?} is attached to {:?}, {what}", node.id, host.id);
+                    found.error(node.el.attribute_position("attachedToRef"), Some(node.id), "attached-to", words);
                 }
+                None if self.refused.contains(&reference) => {}
                 None => {
                     let words = format!(
                         "boundary event {:?}: attachedToRef {reference:?} is not an activity of this process. Attach it to one",

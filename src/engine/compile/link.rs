@@ -8,7 +8,7 @@ use super::flow::{Drawn, DrawnNode};
 use crate::base::diagnostic::Findings;
 use crate::bpmn::names;
 use crate::engine::definition::NodeIx;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn pairs(drawn: &Drawn<'_>, found: &mut Findings) -> BTreeMap<NodeIx, NodeIx> {
     let mut targets: BTreeMap<(Option<usize>, &str), usize> = BTreeMap::new();
@@ -21,6 +21,7 @@ pub(super) fn pairs(drawn: &Drawn<'_>, found: &mut Findings) -> BTreeMap<NodeIx,
             found.error(node.el.position(), Some(node.id), "several-link-targets", words);
         }
     }
+    without_source(drawn, &targets, found);
     let mut pairs = BTreeMap::new();
     for (index, node, name) in links(drawn, "intermediateThrowEvent") {
         match targets.get(&(node.parent, name)) {
@@ -38,6 +39,32 @@ pub(super) fn pairs(drawn: &Drawn<'_>, found: &mut Findings) -> BTreeMap<NodeIx,
         }
     }
     pairs
+}
+
+/// No token ever comes to a catching link that nobody throws. Where other links lead on, it is a left-over; where none does,
+/// the one that was meant is missing.
+fn without_source(drawn: &Drawn<'_>, targets: &BTreeMap<(Option<usize>, &str), usize>, found: &mut Findings) {
+    let mut thrown: BTreeMap<Option<usize>, BTreeSet<&str>> = BTreeMap::new();
+    for (_, node, name) in links(drawn, "intermediateThrowEvent") {
+        thrown.entry(node.parent).or_default().insert(name);
+    }
+    for ((parent, name), index) in targets {
+        let here = thrown.get(parent);
+        if here.is_some_and(|names| names.contains(name)) {
+            continue;
+        }
+        let node = &drawn.nodes[*index];
+        let words = format!(
+            "{:?}: no event throws the link {name:?} in this process or sub-process, so no token ever comes here. Draw a \
+             throwing link event of this name, or remove this one",
+            node.id
+        );
+        if here.is_some() {
+            found.warn(node.el.position(), Some(node.id), "link-without-source", words);
+        } else {
+            found.error(node.el.position(), Some(node.id), "link-without-source", words);
+        }
+    }
 }
 
 fn links<'m, 'd>(

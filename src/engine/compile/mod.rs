@@ -71,6 +71,7 @@ pub fn compile(bytes: &[u8], resources: Resources<'_>) -> Result<Compiled, Vec<D
         .collect();
     let global = root.children().filter(|el| el.namespace() == names::BPMN && flow::global_task(el.name()).is_some());
     processes.extend(global.map(|el| Arc::new(process(el, &flow::alone(el, &mut found), &model, &mut found))));
+    constraint::check_file(root, &mut found);
     if processes.is_empty() && !found.has_errors() {
         let words = "no process of this file is executable: set isExecutable=\"true\" on the one that shall run";
         found.warn(root.position(), None, "nothing-executable", words);
@@ -118,6 +119,7 @@ fn process<'d>(el: Element<'d>, drawn: &flow::Drawn<'d>, model: &Model<'d>, foun
         graph[activity].handler = Some(handler);
     }
     let links = link::pairs(drawn, found);
+    constraint::check_ways(drawn, &links, found);
     let reach = reach::of_inclusive_joins(&graph, &links);
     let (starts, event_starts) = (flow::starts(drawn, &graph), flow::event_starts(drawn, &graph));
     Process {

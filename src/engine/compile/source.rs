@@ -33,7 +33,7 @@ impl<'d> Model<'d> {
             if let Some(id) = el.attribute("id") {
                 if let Some(first) = ids.get(id) {
                     let words = format!(
-                        "the id {id:?} is used twice, first in line {}; every element needs its own",
+                        "the id {id:?} is used twice, first in line {}. Give one of the two elements another id",
                         first.line
                     );
                     found.error(el.attribute_position("id"), Some(id), "duplicate-id", words);
@@ -50,6 +50,15 @@ impl<'d> Model<'d> {
     pub(super) fn global(&self, reference: &str, kind: &str) -> Option<Element<'d>> {
         let local = reference.rsplit_once(':').map_or(reference, |(_, local)| local);
         self.globals.get(reference).or_else(|| self.globals.get(local)).copied().filter(|el| el.is(names::BPMN, kind))
+    }
+
+    /// The ids of a kind that the file does have, of many the first ones: one of them may have been meant.
+    pub(super) fn known(&self, kind: &str) -> String {
+        let ids = self.globals.iter().filter(|(_, el)| el.is(names::BPMN, kind)).map(|(id, _)| format!("{id:?}"));
+        match ids.take(5).collect::<Vec<_>>().as_slice() {
+            [] => String::new(),
+            some => format!(", only {}", some.join(", ")),
+        }
     }
 
     pub(crate) fn sequence_flow(&self, line: &DrawnFlow<'_>, drawn: &Drawn<'_>, found: &mut Findings) -> SequenceFlow {
@@ -263,7 +272,8 @@ impl Source<'_, '_> {
     }
 
     pub(crate) fn script(&self, format: &str, text: &str, found: &mut Findings) -> Script {
-        self.script_at(format, text, self.position(), found)
+        let at = self.bpmn_child("script").map_or(self.position(), Element::position);
+        self.script_at(format, text, at, found)
     }
 
     pub(crate) fn script_resource(&self, format: &str, resource: &str, found: &mut Findings) -> Script {
@@ -273,12 +283,9 @@ impl Source<'_, '_> {
 
     fn script_at(&self, format: &str, text: &str, at: Position, found: &mut Findings) -> Script {
         Script::compile(format, text).unwrap_or_else(|error| {
-            found.error(
-                at,
-                self.id_opt(),
-                "script",
-                format!("{:?}: the script does not compile: {}", self.id(), error.message),
-            );
+            let place = error.offset.map(|offset| place_in(text, offset)).unwrap_or_default();
+            let words = format!("{:?}: the script does not compile{place}: {}", self.id(), error.message);
+            found.error(at, self.id_opt(), "script", words);
             Script::compile("rhai", "()").expect("the empty script compiles")
         })
     }
@@ -336,6 +343,14 @@ pub(super) fn history_ttl(el: Element<'_>, found: &mut Findings) -> Option<u32> 
         found.error(el.position(), el.attribute("id"), "history-ttl", words);
     }
     days
+}
+
+/// Where in a script: it may have many lines.
+fn place_in(text: &str, offset: usize) -> String {
+    let before: String = text.chars().take(offset).collect();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!(" (line {line} of it, character {column})")
 }
 
 /// An expression element with its `language`.

@@ -15,7 +15,8 @@ impl ExclusiveGateway {
     pub(super) fn parse(source: &Source<'_, '_>, found: &mut Findings) -> Self {
         if source.outgoing().len() > 1 {
             for flow in source.outgoing().iter().filter(|flow| !flow.has_condition && !flow.is_default) {
-                let words = "a flow without condition is always taken: add one, or make it the default";
+                let words = "this flow has no condition, so it is always taken and later flows never are: give it a condition, or make it \
+                             the default";
                 found.warn(flow.position, Some(&flow.id), "flow-without-condition", words);
             }
         }

@@ -52,7 +52,7 @@ impl Implementation {
             return Self::Message(message);
         }
         let words = format!(
-            "no implementation: the topic of its work is its id, {:?}; set camunda:type=\"external\" and camunda:topic",
+            "nothing says who does this work, so a worker must fetch the topic {:?}, its id: set camunda:type=\"external\" and camunda:topic",
             source.id()
         );
         found.warn(source.position(), source.id_opt(), "no-implementation", words);
