@@ -8,7 +8,7 @@ use crate::base::time::Timestamp;
 use crate::base::variable::Variables;
 use crate::engine::definition::{FlowIx, NodeIx, Process, ProcessDefinition};
 use crate::engine::instance::{
-    Compensable, Head, Instance, Scope, ScopeKind, Stage, Subscription, Token, Trigger, Wait,
+    Compensable, Head, Instance, Places, Scope, ScopeKind, Stage, Subscription, Token, Trigger, Wait,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -164,7 +164,8 @@ pub fn decode(
         all.insert(scope.id, scope);
     }
     let head = root.head.into_owned();
-    Ok(Instance { head, definition, scopes: all, dirty: BTreeSet::new(), closed: BTreeSet::new() })
+    let places = Places::of(&all);
+    Ok(Instance { head, definition, scopes: all, dirty: BTreeSet::new(), closed: BTreeSet::new(), places })
 }
 
 fn flows_by_id(process: &Process) -> BTreeMap<&str, FlowIx> {

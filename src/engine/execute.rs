@@ -9,7 +9,7 @@ use crate::engine::definition::{NodeIx, ProcessDefinition};
 use crate::engine::event::Event;
 use crate::engine::history::Past;
 use crate::engine::incident::Fault;
-use crate::engine::instance::{Head, Instance, InstanceState, ScopeKind, Stage, Token, Trigger, Wait};
+use crate::engine::instance::{Head, Instance, InstanceState, Places, ScopeKind, Stage, Token, Trigger, Wait};
 use crate::engine::lifecycle::{self, Agenda, Cause, Work};
 use crate::engine::step::{At, Step};
 use crate::engine::{cancel, event_sub_process, subscription, throw, variables, work};
@@ -55,7 +55,8 @@ impl Instance {
             depth: 0,
             continues: false,
         };
-        Self { head, definition, scopes: BTreeMap::new(), dirty: BTreeSet::new(), closed: BTreeSet::new() }
+        let (scopes, places) = (BTreeMap::new(), Places::default());
+        Self { head, definition, scopes, dirty: BTreeSet::new(), closed: BTreeSet::new(), places }
     }
 }
 

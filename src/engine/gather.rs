@@ -1,12 +1,13 @@
 //! Where tokens wait for one another beyond a plain join: start quantities, inclusive joins, complex gateways.
 
-use crate::base::id::TokenId;
-use crate::engine::definition::FlowIx;
+use crate::base::id::{ScopeId, TokenId};
+use crate::engine::definition::{FlowIx, NodeIx};
 use crate::engine::elements::Element;
 use crate::engine::event::Event;
 use crate::engine::instance::{InstanceState, Stage, Token, Wait};
 use crate::engine::lifecycle::{Work, apply, start_token};
 use crate::engine::step::{At, Step};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A gateway gives tokens and stays, to wait for the rest.
@@ -51,12 +52,16 @@ pub(super) fn recheck(step: &mut Step) -> bool {
     if step.process.reach.is_empty() || step.head().state != InstanceState::Active {
         return false;
     }
-    let parked: Vec<At> = step
-        .instance
-        .tokens()
-        .filter(|(_, _, token)| token.wait == Wait::Join)
-        .map(|(scope, id, token)| At { node: token.at, token: id, scope })
-        .collect();
+    // One token speaks for all that wait in a join; in a complex gateway the one that has begun.
+    let mut speakers: BTreeMap<(ScopeId, NodeIx), At> = BTreeMap::new();
+    for (scope, id, token) in step.instance.tokens().filter(|(_, _, token)| token.wait == Wait::Join) {
+        let at = At { node: token.at, token: id, scope };
+        let speaker = speakers.entry((scope, token.at)).or_insert(at);
+        if token.stage == Stage::Active {
+            *speaker = at;
+        }
+    }
+    let parked: Vec<At> = speakers.into_values().collect();
     let process = Arc::clone(&step.process);
     for at in parked {
         if step.at(at.token).is_none() {

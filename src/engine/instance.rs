@@ -22,6 +22,23 @@ pub struct Instance {
     pub dirty: BTreeSet<ScopeId>,
     /// Scopes closed since the last commit.
     pub closed: BTreeSet<ScopeId>,
+    /// Where each token and each armed event is; found again from the scopes, never stored.
+    pub(in crate::engine) places: Places,
+}
+
+/// The scope of each token and of each armed event.
+#[derive(Clone, Debug, Default)]
+pub(in crate::engine) struct Places {
+    pub(in crate::engine) tokens: BTreeMap<TokenId, ScopeId>,
+    pub(in crate::engine) armed: BTreeMap<LocalId, ScopeId>,
+}
+
+impl Places {
+    pub(in crate::engine) fn of(scopes: &BTreeMap<ScopeId, Scope>) -> Self {
+        let tokens = scopes.values().flat_map(|scope| scope.tokens.keys().map(|token| (*token, scope.id)));
+        let armed = scopes.values().flat_map(|scope| scope.subscriptions.keys().map(|armed| (*armed, scope.id)));
+        Self { tokens: tokens.collect(), armed: armed.collect() }
+    }
 }
 
 /// What the `process_instance` row tells beside the root scope.
@@ -249,7 +266,8 @@ impl Instance {
 
     /// The scope that holds a token, and the token.
     pub fn find(&self, token: TokenId) -> Option<(ScopeId, &Token)> {
-        self.scopes.values().find_map(|scope| scope.tokens.get(&token).map(|found| (scope.id, found)))
+        let scope = self.scopes.get(self.places.tokens.get(&token)?)?;
+        scope.tokens.get(&token).map(|found| (scope.id, found))
     }
 
     pub fn tokens(&self) -> impl Iterator<Item = (ScopeId, TokenId, &Token)> {
@@ -257,6 +275,7 @@ impl Instance {
     }
 
     pub fn subscription(&self, id: LocalId) -> Option<(ScopeId, &Subscription)> {
-        self.scopes.values().find_map(|scope| scope.subscriptions.get(&id).map(|found| (scope.id, found)))
+        let scope = self.scopes.get(self.places.armed.get(&id)?)?;
+        scope.subscriptions.get(&id).map(|found| (scope.id, found))
     }
 }

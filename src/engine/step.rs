@@ -86,16 +86,22 @@ impl Step<'_> {
 
     /// One waiting token per incoming flow of `at`'s node in its scope, oldest first; none while a flow is empty.
     pub(crate) fn one_parked_per_incoming(&self, at: At) -> Option<Vec<TokenId>> {
-        let process = Arc::clone(&self.process);
-        process.node(at.node).incoming.iter().map(|flow| self.parked_on(at, *flow).next()).collect()
+        let parked = self.parked(at);
+        let incoming = self.process.node(at.node).incoming.iter();
+        incoming.map(|flow| parked.get(flow).and_then(|tokens| tokens.first()).copied()).collect()
     }
 
-    /// Tokens that wait in `at`'s join and came by `flow`, oldest first, its own among them; none that is about to leave.
-    pub(crate) fn parked_on(&self, at: At, flow: FlowIx) -> impl Iterator<Item = TokenId> {
-        let tokens = self.instance.scopes[&at.scope].tokens.iter();
-        tokens
-            .filter(move |(id, t)| t.at == at.node && t.via == Some(flow) && (t.wait == Wait::Join || **id == at.token))
-            .map(|(id, _)| *id)
+    /// Tokens that wait in `at`'s join, its own among them, by the flow that they came by, oldest first; none that is
+    /// about to leave.
+    pub(crate) fn parked(&self, at: At) -> BTreeMap<FlowIx, Vec<TokenId>> {
+        let mut parked: BTreeMap<FlowIx, Vec<TokenId>> = BTreeMap::new();
+        for (id, token) in &self.instance.scopes[&at.scope].tokens {
+            let waits = token.at == at.node && (token.wait == Wait::Join || *id == at.token);
+            if let Some(flow) = token.via.filter(|_| waits) {
+                parked.entry(flow).or_default().push(*id);
+            }
+        }
+        parked
     }
 }
 
@@ -122,6 +128,7 @@ impl Step<'_> {
             token,
             Token { at: node, via, stage: Stage::Entering, wait: Wait::Nothing, own: None, leases: 0, since },
         );
+        self.instance.places.tokens.insert(token, scope);
         let at = At { node, token, scope };
         let via = via.map(|flow| self.process.flow(flow).id.clone());
         self.events.push(Event::TokenEntered { token, scope, at: self.element_id(node), via });
@@ -156,6 +163,7 @@ impl Step<'_> {
 
     fn remove(&mut self, at: At, event: Event) {
         let gone = self.touch(at.scope).tokens.remove(&at.token).expect("a removed token is live");
+        self.instance.places.tokens.remove(&at.token);
         self.events.push(event);
         if let Some(own) = gone.own.filter(|own| *own != at.scope) {
             self.close_scope(own);
@@ -374,6 +382,7 @@ impl Step<'_> {
             self.conditions.push(id);
         }
         self.touch(scope).subscriptions.insert(id, subscription);
+        self.instance.places.armed.insert(id, scope);
         self.note_armed(scope, id);
         id
     }
@@ -397,6 +406,7 @@ impl Step<'_> {
 
     pub(super) fn disarm(&mut self, scope: ScopeId, id: LocalId) {
         let gone = self.touch(scope).subscriptions.remove(&id).expect("a disarmed subscription is there");
+        self.instance.places.armed.remove(&id);
         let at = self.element_id(gone.catches);
         self.events.push(Event::Disarmed { id, at });
     }

@@ -50,16 +50,14 @@ impl ComplexGateway {
     fn start(&self, step: &mut Step, at: At) -> Next {
         let process = Arc::clone(step.process());
         let incoming = &process.node(at.node).incoming;
-        let here: Vec<(FlowIx, TokenId)> = incoming
-            .iter()
-            .filter_map(|flow| {
-                let of_flow = step.parked_on(at, *flow);
-                let own = step.token(at).via == Some(*flow);
-                let token = if own { Some(at.token) } else { of_flow.into_iter().next() };
-                token.map(|token| (*flow, token))
-            })
-            .collect();
-        let count: usize = incoming.iter().map(|flow| step.parked_on(at, *flow).count()).sum();
+        let parked = step.parked(at);
+        let own = step.token(at).via;
+        let first = |flow: &FlowIx| {
+            let oldest = parked.get(flow).and_then(|tokens| tokens.first().copied());
+            Some((*flow, if own == Some(*flow) { at.token } else { oldest? }))
+        };
+        let here: Vec<(FlowIx, TokenId)> = incoming.iter().filter_map(first).collect();
+        let count: usize = parked.values().map(Vec::len).sum();
         let facts = [(COUNT, Value::from(count)), (STARTS, Value::Bool(true))];
         match self.activation.as_ref().map_or(Ok(true), |activation| step.holds_knowing(at, activation, &facts)) {
             Ok(true) => {}
@@ -91,17 +89,15 @@ impl ComplexGateway {
         let had = |flow: &FlowIx| consumed.iter().any(|id| **id == *process.flow(*flow).id);
         let incoming = &process.node(at.node).incoming;
         let (had, rest): (Vec<FlowIx>, Vec<FlowIx>) = incoming.iter().partition(|flow| had(flow));
-        let (here, empty): (Vec<FlowIx>, Vec<FlowIx>) =
-            rest.iter().partition(|flow| step.parked_on(at, **flow).any(|token| token != at.token));
+        let parked = step.parked(at);
+        let other = |flow: &FlowIx| parked.get(flow)?.iter().find(|token| **token != at.token).copied();
+        let (here, empty): (Vec<FlowIx>, Vec<FlowIx>) = rest.iter().partition(|flow| other(flow).is_some());
         let taken = [had, here.clone()].concat();
         if InclusiveGateway::may_still_arrive(step, at, &taken, &empty) {
             return None;
         }
-        for flow in here {
-            let first = step.parked_on(at, flow).find(|token| *token != at.token);
-            if let Some(token) = first {
-                step.join(At { token, ..at });
-            }
+        for token in here.iter().filter_map(other) {
+            step.join(At { token, ..at });
         }
         Some(self.choose(step, at))
     }

@@ -25,13 +25,13 @@ impl InclusiveGateway {
     pub(crate) fn fire_if_ready(&self, step: &mut Step, at: At) -> Option<Next> {
         let process = Arc::clone(step.process());
         let incoming = &process.node(at.node).incoming;
-        let (taken, empty): (Vec<FlowIx>, Vec<FlowIx>) =
-            incoming.iter().partition(|flow| step.parked_on(at, **flow).next().is_some());
+        let parked = step.parked(at);
+        let (taken, empty): (Vec<FlowIx>, Vec<FlowIx>) = incoming.iter().partition(|flow| parked.contains_key(flow));
         if Self::may_still_arrive(step, at, &taken, &empty) {
             return None;
         }
-        let first: Vec<_> = taken.iter().filter_map(|flow| step.parked_on(at, *flow).next()).collect();
-        for token in first.into_iter().filter(|token| *token != at.token) {
+        let first = taken.iter().filter_map(|flow| parked[flow].first().copied());
+        for token in first.filter(|token| *token != at.token) {
             step.join(At { token, ..at });
         }
         Some(self.choose(step, at))
