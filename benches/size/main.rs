@@ -123,8 +123,7 @@ fn looped(size: usize) -> String {
 }
 
 fn nested(size: usize) -> String {
-    // Scopes nest at most 100 deep with the process itself.
-    let depth = size.min(99);
+    let depth = size;
     let mut body =
         String::from(r#"<startEvent id="s"/><sequenceFlow id="f" sourceRef="s" targetRef="t"/><userTask id="t"/>"#);
     for ix in 0..depth {

@@ -37,8 +37,8 @@ pub enum Event {
         token: TokenId,
         at: ElementId,
     },
-    /// A complex gateway has begun; its token stays until the rest has come.
-    GatewayBegun {
+    /// Tokens go on from here, and this one stays: until the rest has come (complex gateway), or all is undone.
+    WentOn {
         token: TokenId,
         at: ElementId,
     },

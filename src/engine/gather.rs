@@ -12,10 +12,15 @@ use std::sync::Arc;
 
 /// A gateway gives tokens and stays, to wait for the rest.
 pub(super) fn begin(step: &mut Step, at: At, flows: Vec<FlowIx>) {
-    let process = Arc::clone(&step.process);
     step.set_stage(at, Stage::Active);
     step.set_wait(at, Wait::Join);
-    step.events.push(Event::GatewayBegun { token: at.token, at: step.element_id(at.node) });
+    give(step, at, flows);
+}
+
+/// These flows get a token, and the one that gives them stays.
+pub(super) fn give(step: &mut Step, at: At, flows: Vec<FlowIx>) {
+    let process = Arc::clone(&step.process);
+    step.events.push(Event::WentOn { token: at.token, at: step.element_id(at.node) });
     for flow in flows {
         step.take(flow);
         start_token(step, at.scope, process.target(flow), Some(flow));

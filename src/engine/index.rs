@@ -178,7 +178,7 @@ pub fn index(instance: &Instance, scope: ScopeId) -> Index {
             None
         }
     };
-    for (name, variable) in &scope.variables {
+    for (name, variable) in scope.variables.iter().filter(|(name, _)| !is_internal(name)) {
         rows.insert(IndexKey::Variable(scope.id, name.clone()), IndexRow::Variable(variable_row(variable, token)));
     }
     rows
@@ -264,6 +264,11 @@ fn task_row(task: &UserTask, scope: ScopeId, element: &ElementId) -> UserTaskRow
         created_at: task.created_at,
         updated_at: task.updated_at,
     }
+}
+
+/// Variables that the engine keeps for itself, such as the list of a multi-instance: nobody looks for them.
+pub(in crate::engine) fn is_internal(name: &str) -> bool {
+    name.starts_with("transhume.")
 }
 
 /// Longer values are found by their name and type only.

@@ -32,8 +32,11 @@ pub(crate) enum Next {
     Escalate(String),
     /// Throws this signal, then leaves, if it is still there.
     Broadcast(String),
-    /// Undoes what was completed around it, or one activity; then leaves.
-    Compensate(Option<NodeIx>),
+    /// Undoes what was completed around it, or one activity; then leaves, or goes on at once and is done with that.
+    Compensate {
+        activity: Option<NodeIx>,
+        waits: bool,
+    },
     /// Several triggers: these first, then the last, if the token is still there.
     Also(Vec<Next>, Box<Next>),
     /// Ends every other token of the scope.
@@ -229,11 +232,7 @@ pub(super) fn apply(step: &mut Step, at: At, next: Next, armed: Vec<crate::engin
                 apply(step, at, *last, armed);
             }
         }
-        Next::Compensate(activity) => {
-            if compensation::throw(step, at, activity).is_none() {
-                thrown(step, at);
-            }
-        }
+        Next::Compensate { activity, waits } => compensate(step, at, activity, waits),
         Next::Terminate => cancel::terminate(step, at),
         Next::CancelTransaction => cancel::cancel_transaction(step, at),
         Next::TransactionCancelled => cancel::transaction_cancelled(step, at),
@@ -246,6 +245,16 @@ pub(super) fn tell(step: &mut Step, at: At, what: Next) {
         Next::Escalate(code) => throw::escalate(step, at, code, Variables::new()),
         Next::Broadcast(name) => subscription::broadcast(step, at, name),
         other => unreachable!("compiled: only these are thrown beside others, not {other:?}"),
+    }
+}
+
+fn compensate(step: &mut Step, at: At, activity: Option<NodeIx>, waits: bool) {
+    let onward = if waits { Ok(Vec::new()) } else { chosen(step, at, Outgoing::All) };
+    match onward {
+        Err(fault) => step.raise(at, fault),
+        Ok(_) if compensation::throw(step, at, activity).is_none() => thrown(step, at),
+        Ok(flows) if !waits => gather::give(step, at, flows),
+        Ok(_) => {}
     }
 }
 
@@ -376,7 +385,7 @@ pub(super) fn leave_again(step: &mut Step, at: At, admitted: bool) {
         | Next::Escalate(_)
         | Next::Also(..)
         | Next::Broadcast(_)
-        | Next::Compensate(_)
+        | Next::Compensate { .. }
         | Next::Terminate
         | Next::CancelTransaction
         | Next::TransactionCancelled) => apply(step, at, other, Vec::new()),

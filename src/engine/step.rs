@@ -10,6 +10,7 @@ use crate::engine::definition::{FlowIx, NodeIx, Process};
 use crate::engine::event::{Event, JobEnd};
 use crate::engine::history::{Past, PastKey, PastRow, PastVariable};
 use crate::engine::incident::{Fault, Incident};
+use crate::engine::index::is_internal;
 use crate::engine::instance::{
     Head, Instance, InstanceState, OF_SCOPE, Scope, ScopeKind, Stage, Subscription, Token, Trigger, UserTask, Wait,
 };
@@ -258,8 +259,10 @@ impl Step<'_> {
             | ScopeKind::Compensation
             | ScopeKind::Kept => None,
         };
-        let row = PastVariable { value: Some(value.clone()), token, at: self.now };
-        self.past.insert(PastKey::Variable(scope, name.to_owned()), PastRow::Variable(row));
+        if !is_internal(name) {
+            let row = PastVariable { value: Some(value.clone()), token, at: self.now };
+            self.past.insert(PastKey::Variable(scope, name.to_owned()), PastRow::Variable(row));
+        }
         self.events.push(Event::VariableSet { scope, name: name.to_owned(), value });
         condition::changed(self, name, change);
     }
@@ -272,8 +275,10 @@ impl Step<'_> {
 
     pub(super) fn remove_variable(&mut self, scope: ScopeId, name: &str) {
         if self.touch(scope).variables.remove(name).is_some() {
-            let row = PastVariable { value: None, token: None, at: self.now };
-            self.past.insert(PastKey::Variable(scope, name.to_owned()), PastRow::Variable(row));
+            if !is_internal(name) {
+                let row = PastVariable { value: None, token: None, at: self.now };
+                self.past.insert(PastKey::Variable(scope, name.to_owned()), PastRow::Variable(row));
+            }
             self.events.push(Event::VariableRemoved { scope, name: name.to_owned() });
             condition::changed(self, name, Change::Delete);
         }

@@ -22,6 +22,8 @@ pub struct Game {
     pub(super) joined: BTreeMap<(ScopeId, NodeIx), Vec<FlowIx>>,
     /// Flows whose tokens a complex gateway has taken, until it is left.
     pub(super) begun: BTreeMap<(ScopeId, NodeIx), BTreeSet<FlowIx>>,
+    /// Throwers that went on before all was undone: nothing follows when they leave.
+    pub(super) gone_on: BTreeSet<TokenId>,
     pub(super) departure: Option<Departure>,
     /// Entries without a flow that something has announced.
     pub(super) announced: Vec<Announced>,
@@ -115,6 +117,7 @@ impl Game {
             last: 0,
             joined: BTreeMap::new(),
             begun: BTreeMap::new(),
+            gone_on: BTreeSet::new(),
             departure: None,
             announced: Vec::new(),
             unheard: BTreeSet::new(),

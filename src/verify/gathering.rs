@@ -10,6 +10,21 @@ use std::sync::Arc;
 impl Turn<'_> {
     /// A complex gateway gives tokens and waits for the rest.
     pub(super) fn gateway_begun(&mut self, token: TokenId, at: &ElementId) -> Move {
+        let departure = |piece: &Piece| Departure {
+            node: piece.at,
+            scope: piece.scope,
+            inner: false,
+            taken: Vec::new(),
+            pending: None,
+        };
+        let piece = self.piece(token)?.clone();
+        if self.game.process.node(piece.at).element.compensates() {
+            if !self.game.gone_on.insert(token) {
+                return Err(format!("{at} went on twice"));
+            }
+            self.game.departure = Some(departure(&piece));
+            return Ok(());
+        }
         let piece = self.piece(token)?;
         if piece.fired {
             return Err(format!("{at} has begun already"));
@@ -27,8 +42,7 @@ impl Turn<'_> {
         if self.game.begun.insert((piece.scope, piece.at), all).is_some() {
             return Err(format!("{at} has begun and was not left"));
         }
-        self.game.departure =
-            Some(Departure { node: piece.at, scope: piece.scope, inner: false, taken: Vec::new(), pending: None });
+        self.game.departure = Some(departure(&piece));
         Ok(())
     }
 

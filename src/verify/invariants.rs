@@ -186,7 +186,7 @@ impl Ledger {
             | Event::FlowTaken { .. }
             | Event::ScopeOpened { .. }
             | Event::ScopeClosed { .. }
-            | Event::GatewayBegun { .. }
+            | Event::WentOn { .. }
             | Event::ScopeChanged { .. }
             | Event::Compensable { .. }
             | Event::CompensationThrown { .. }

@@ -99,7 +99,7 @@ impl Turn<'_> {
             Event::ErrorThrown { token, caught_by: Some(event), .. }
             | Event::Escalated { token, caught_by: Some(event), .. } => self.caught(*token, event),
             Event::SignalThrown { token, name } => self.signal_thrown(*token, name),
-            Event::GatewayBegun { token, at } => self.gateway_begun(*token, at),
+            Event::WentOn { token, at } => self.gateway_begun(*token, at),
             Event::ScopeChanged { .. }
             | Event::Compensable { .. }
             | Event::CompensationThrown { .. }
@@ -289,6 +289,8 @@ impl Turn<'_> {
         if let Some(target) = self.game.process.links.get(&piece.at) {
             self.game.announced.push(Announced { scope: piece.scope, node: *target, interrupts: None, alone: false });
         }
+        // Who went on before takes nothing now, as an inner instance does.
+        let inner = inner || self.game.gone_on.remove(&token);
         self.game.departure =
             Some(Departure { node: piece.at, scope: piece.scope, inner, taken: Vec::new(), pending: None });
         Ok(())

@@ -78,15 +78,6 @@ impl Source<'_, '_> {
 
     /// The activity that a throwing compensation event names; `None`: all that was completed around it.
     pub(crate) fn compensated(&self, definition: Element<'_>, found: &mut Findings) -> Option<usize> {
-        if definition.attribute("waitForCompletion") == Some("false") {
-            let words = "this event goes on before everything is undone, which does not run here. Remove waitForCompletion, and fork before the event if others shall go on";
-            found.error(
-                definition.attribute_position("waitForCompletion"),
-                self.id_opt(),
-                "element-not-supported",
-                words,
-            );
-        }
         let reference = definition.attribute("activityRef").filter(|reference| !reference.is_empty())?;
         let local = reference.rsplit(':').next().unwrap_or(reference);
         let Some(index) = self.drawn.index_of(local) else {

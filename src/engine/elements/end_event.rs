@@ -3,6 +3,8 @@
 //! BPMN 2.0.2, 13.5.4: "for a terminate End Event, the Process instance is abnormally terminated"; an error end event
 //! throws; an escalation end event tells those around, a signal end event tells all; a message end event sends; a none end event consumes its token and no more. A terminate end event of a
 //! sub-process ends the sub-process only, which then is done as usual.
+//!
+//! Gaps: of several triggers one at most is waited for.
 
 use super::implementation::Implementation;
 use super::intermediate_throw_event::{Told, also, broadcast, escalate, last_of, told};
@@ -106,7 +108,8 @@ impl Behavior for EndEvent {
             Ending::None => Next::Leave(Outgoing::All),
             Ending::Terminate => Next::Terminate,
             Ending::Cancel => Next::CancelTransaction,
-            Ending::Compensation(activity) => Next::Compensate(*activity),
+            // Nothing follows: whether it waits makes no difference.
+            Ending::Compensation(activity) => Next::Compensate { activity: *activity, waits: true },
             Ending::Message(implementation) => implementation.enter(step, at),
             Ending::Escalation(code) => escalate(step, at, code.as_ref()),
             Ending::Signal(name) => broadcast(step, at, name.as_ref()),

@@ -1,4 +1,4 @@
-//! Intermediate catch event: holds its token until its time, message or signal comes; a link is passed.
+//! Intermediate catch event: holds its token until its time, message, signal or condition comes; a link is passed.
 //!
 //! BPMN 2.0.2, 13.5.2: "for Intermediate Events, the handling consists of waiting for the Event to occur. Waiting starts
 //! when the Intermediate Event is reached". A message that came before is not waited for (it may be kept by the sender's side).

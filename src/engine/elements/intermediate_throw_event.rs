@@ -1,12 +1,15 @@
-//! Intermediate throw event: none (a marked point), message (sends), escalation (tells those around), signal (tells all); a link goes on elsewhere.
+//! Intermediate throw event: a marked point, or sends a message, tells those around (escalation) or all (signal), undoes (compensation), goes on elsewhere (link).
 //!
 //! BPMN 2.0.2, 13.5.2: "the Event handling for throw Events: the trigger of the Event is thrown, then the token is
 //! passed on".
+//!
+//! Gaps: a signal takes no data along; of several triggers one at most is waited for.
 
 use super::implementation::Implementation;
 use super::prelude::*;
 use crate::engine::compile::Element;
 use crate::engine::definition::NodeIx;
+use crate::engine::lifecycle::Cause;
 
 #[derive(Debug)]
 pub struct IntermediateThrowEvent {
@@ -29,8 +32,8 @@ enum Thrown {
     Escalation(Option<Compiled>),
     Signal(Option<Compiled>),
     Link,
-    /// What was completed around it, or one activity.
-    Compensation(Option<NodeIx>),
+    /// What was completed around it, or one activity; and whether its token waits until that is undone.
+    Compensation(Option<NodeIx>, bool),
 }
 
 impl IntermediateThrowEvent {
@@ -53,7 +56,8 @@ impl IntermediateThrowEvent {
                 Thrown::Link
             }
             Some(("compensate", definition)) => {
-                Thrown::Compensation(source.compensated(definition, found).map(NodeIx::new))
+                let waits = definition.attribute("waitForCompletion") != Some("false");
+                Thrown::Compensation(source.compensated(definition, found).map(NodeIx::new), waits)
             }
             Some(("signal", definition)) => Thrown::Signal(source.signal_name(definition, found)),
             Some(("escalation", definition)) => Thrown::Escalation(source.thrown_escalation(definition, found)),
@@ -69,12 +73,12 @@ impl IntermediateThrowEvent {
             Thrown::Escalation(_) => "intermediateEscalationThrowEvent",
             Thrown::Signal(_) => "intermediateSignalThrow",
             Thrown::Link => "intermediateLinkThrow",
-            Thrown::Compensation(_) => "intermediateCompensationThrowEvent",
+            Thrown::Compensation(..) => "intermediateCompensationThrowEvent",
         }
     }
 
     pub(super) fn compensates(&self) -> bool {
-        matches!(self.thrown, Thrown::Compensation(_))
+        matches!(self.thrown, Thrown::Compensation(..))
     }
 }
 
@@ -86,9 +90,17 @@ impl Behavior for IntermediateThrowEvent {
             Thrown::Escalation(code) => escalate(step, at, code.as_ref()),
             Thrown::Signal(name) => broadcast(step, at, name.as_ref()),
             Thrown::Link => Next::Leave(Outgoing::Link),
-            Thrown::Compensation(activity) => Next::Compensate(*activity),
+            Thrown::Compensation(activity, waits) => Next::Compensate { activity: *activity, waits: *waits },
         };
         also(step, at, &self.beside, last)
+    }
+
+    fn resume(&self, _step: &mut Step, _at: At, cause: Cause) -> Next {
+        match (&self.thrown, cause) {
+            // It has gone on already.
+            (Thrown::Compensation(_, false), Cause::ScopeDone) => Next::Leave(Outgoing::These(Vec::new())),
+            (_, _) => Next::Leave(Outgoing::All),
+        }
     }
 
     fn choose(&self, _step: &mut Step, _at: At) -> Next {

@@ -3,6 +3,8 @@
 //! BPMN 2.0.2, 13.3.3: "Script Task: upon activation, the associated script is invoked. Upon completion of the script, the
 //! Script Task completes". A script beyond its inline budget has changed nothing and becomes a job (topic `rhai`) that runs
 //! off the partition's thread under the full limits. `throw bpmn_error("CODE", "message")` is a BPMN error.
+//!
+//! Gaps: scripts are Rhai, no other language runs.
 
 use super::prelude::*;
 use crate::base::variable::Variable;

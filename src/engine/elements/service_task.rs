@@ -2,6 +2,8 @@
 //!
 //! BPMN 2.0.2, 13.3.3: "Service Task: upon activation, the data in the inputSet is … passed to the service. Upon completion
 //! of the service, the Service Task completes; if the service ends in an error, the Activity is treated as failing".
+//!
+//! Gaps: `errorEventDefinition` inside an external task; the worker reports the error itself.
 
 use super::implementation::Implementation;
 use super::prelude::*;

@@ -3,6 +3,8 @@
 //! BPMN 2.0.2, 10.5.2: "the Start Event indicates where a particular Process will start"; 13.5.1: "each Start Event that
 //! occurs creates a token on its outgoing Sequence Flows". None, message, signal and timer starts of a process; a sub-process
 //! starts at a none start event, an event sub-process at one with a trigger.
+//!
+//! Gaps: several triggers at one start event of a process; draw one event for each.
 
 use super::prelude::*;
 

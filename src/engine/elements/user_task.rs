@@ -3,6 +3,8 @@
 //! BPMN 2.0.2, 13.3.3: "User Task: upon activation, the User Task is distributed to the assigned person or group of people.
 //! Upon completion of the work, the User Task completes". Assignee, candidates, due date and priority are Camunda 7's
 //! attributes and may be expressions.
+//!
+//! Gaps: task listeners and generated forms (`formData`).
 
 use super::prelude::*;
 use crate::base::time::{TimerKind, Timestamp, first_due};

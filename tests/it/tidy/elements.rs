@@ -1,6 +1,6 @@
 //! The elements that run: each has its file, its witness in the standard, its tests, and its line in the README.
 //!
-//! The README's table is made from the first line of each element's file: `UPDATE_README=1 cargo test --test it tidy`
+//! The README's table is made from the first line and the gaps of each element's file: `UPDATE_README=1 cargo test --test it tidy`
 //! writes it, without that a difference is a failure.
 
 use std::fs;
@@ -45,15 +45,27 @@ fn each_element_has_its_file_its_witness_and_its_tests() {
     nothing(found);
 }
 
+/// What an element's file says that it lacks: its paragraph `Gaps: …`.
+fn gap(text: &str) -> Option<String> {
+    let header: Vec<&str> = text.lines().take_while(|line| line.starts_with("//!")).collect();
+    let words = header.iter().map(|line| line.trim_start_matches("//!").trim());
+    let gap: Vec<&str> =
+        words.skip_while(|line| !line.starts_with("Gaps: ")).take_while(|line| !line.is_empty()).collect();
+    let gap = gap.join(" ");
+    gap.strip_prefix("Gaps: ").map(|gap| gap.trim_end_matches('.').to_owned())
+}
+
 #[test]
 fn the_readme_lists_the_elements_that_run() {
-    let mut table = String::from("| Element | In BPMN | What it does |\n|---|---|---|\n");
+    let mut table = String::from("| Element | In BPMN | What it does | Suite | Gaps |\n|---|---|---|---|---|\n");
     for kind in TABLE {
         let text = read(&file_of(kind));
         let line = text.lines().next().unwrap_or_default().trim_start_matches("//! ");
         let (name, does) = line.split_once(": ").expect("`Name: what it does` in the first line");
         let does = does.trim_end_matches('.').replace('|', "\\|");
-        table.push_str(&format!("| {name} | `{kind}` | {does} |\n"));
+        let suite = format!("[suite](tests/scenarios/{kind}.test.yaml)");
+        let gap = gap(&text).map_or_else(|| "none".to_owned(), |gap| gap.replace('|', "\\|"));
+        table.push_str(&format!("| {name} | `{kind}` | {does} | {suite} | {gap} |\n"));
     }
     let readme = read("README.md");
     let (before, rest) = readme.split_once(BEGIN).expect("the README has the table's place");
