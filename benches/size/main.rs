@@ -36,22 +36,22 @@ fn main() {
     }
     for size in [125, 250, 500, 1_000] {
         let mut run = Run::of(&join(size));
-        let (_, ms) = timed(|| run.to_the_end());
+        let (_, ms) = timed(|| run.finish());
         report("inclusive join: parallel flows, one by one", size, ms);
     }
     for size in [1_250, 2_500, 5_000, 10_000] {
         let mut run = Run::of(&looped(size));
-        let (_, ms) = timed(|| run.to_the_end());
+        let (_, ms) = timed(|| run.finish());
         report("loop: iterations", size, ms);
     }
     for size in [12, 25, 50, 100] {
         let mut run = Run::of(&nested(size));
-        let (_, ms) = timed(|| run.to_the_end());
+        let (_, ms) = timed(|| run.finish());
         report("nesting: sub-processes", size, ms);
     }
     for size in [125, 250, 500, 1_000] {
         let mut run = Run::of(&many(size));
-        let (_, ms) = timed(|| run.to_the_end());
+        let (_, ms) = timed(|| run.finish());
         report("multi-instance: user tasks at once", size, ms);
     }
 }
@@ -186,7 +186,7 @@ impl Run {
     }
 
     /// Creates the instance and completes its user tasks, the oldest first.
-    fn to_the_end(&mut self) {
+    fn finish(&mut self) {
         let variables = transhume::base::variable::from_json(serde_json::json!({ "n": 0 }));
         self.execute(Command::CreateInstance(Box::new(Create { variables, ..Create::default() })));
         let waiting: Vec<_> = self

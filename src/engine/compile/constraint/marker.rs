@@ -10,10 +10,11 @@ pub(super) fn check(file: &File<'_>, found: &mut Findings) {
     for el in file.root.descendants().filter(|el| el.namespace() == names::BPMN) {
         match el.name() {
             "multiInstanceLoopCharacteristics" => one_marker(file, el, found),
-            _others if el.attribute("isForCompensation") == Some("true") => {
-                if el.attribute("id").is_some_and(|id| !faulty.contains(id)) {
-                    undo(file, el, found);
-                }
+            _others
+                if el.attribute("isForCompensation") == Some("true")
+                    && el.attribute("id").is_some_and(|id| !faulty.contains(id)) =>
+            {
+                undo(file, el, found);
             }
             _others => {}
         }
