@@ -150,6 +150,7 @@ fn refusal(rejection: Rejection, words: Words<'_>) -> ApiError {
         Rejection::LimitExceeded { .. } => ApiError::refused(words.kind, message).because("limit"),
         Rejection::InvalidInput(_) => ApiError::invalid(message).because("invalid"),
         Rejection::KeyReused => key_reused(),
+        Rejection::ListenerFailed(_) => ApiError::failed(message).because("listener"),
         Rejection::Defect(_) => ApiError::failed(message),
     }
 }

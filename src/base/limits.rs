@@ -18,6 +18,8 @@ pub const SCOPE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const INSTANCE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// One commit stays short, so that other instances get their turn.
 pub const AGENDA_STEPS_MAX: usize = 1_000;
+/// Listeners that assign a task call the listeners of the assignment; more rounds than this are a circle.
+pub const LISTENER_ROUNDS_MAX: usize = 16;
 /// A run that goes on longer without an outside word is an endless loop in the model.
 pub const RUN_STEPS_MAX: u32 = 100_000;
 /// Calls and scopes nest at most so deep; a model that calls itself ends here.

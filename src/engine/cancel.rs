@@ -11,6 +11,7 @@ use crate::engine::definition::NodeIx;
 use crate::engine::event::{Event, JobEnd};
 use crate::engine::instance::{InstanceState, OF_SCOPE, ScopeKind, Wait};
 use crate::engine::lifecycle::Work;
+use crate::engine::listener;
 use crate::engine::multi_instance;
 use crate::engine::step::{At, Step};
 use crate::engine::subscription::{self, TriggerSource};
@@ -70,6 +71,7 @@ pub(super) fn cancel(step: &mut Step, at: At) {
     }
     for at in doomed.into_iter().rev() {
         release(step, at);
+        listener::cancelled(step, at);
         subscription::disarm_all(step, at.scope, at.token);
         step.drop_cancelled(at);
     }
@@ -111,7 +113,10 @@ fn release(step: &mut Step, at: At) {
             }
             step.close_work(at, JobEnd::Cancelled);
         }
-        Wait::UserTask(_) => step.close_work(at, JobEnd::Cancelled),
+        Wait::UserTask(_) => {
+            listener::deleted(step, at);
+            step.close_work(at, JobEnd::Cancelled);
+        }
         Wait::Called(called) => {
             let called = *called;
             step.effects.push(Effect::CancelCalled { called });

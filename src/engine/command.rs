@@ -317,7 +317,7 @@ pub enum Effect {
     /// Cancel a called instance, because its caller was.
     CancelCalled { called: InstanceId },
     /// A signal was thrown: deliver it to everybody else who waits for it, and start processes.
-    BroadcastSignal { name: String },
+    BroadcastSignal { name: String, business_key: Option<String>, variables: Variables },
     /// A message was thrown by the process itself: deliver to whoever waits for it, or start a process.
     PublishMessage { name: String, business_key: Option<String>, variables: Variables },
 }
@@ -361,6 +361,9 @@ pub enum Rejection {
     LimitExceeded { what: &'static str, limit: usize },
     #[error("{0}")]
     InvalidInput(String),
+    /// A task listener of the model refused what a person did.
+    #[error("{0}")]
+    ListenerFailed(String),
     /// Ours, not the caller's; an incident at the instance tells of it.
     #[error("the engine failed on this command and left everything as it was: {0}")]
     Defect(String),

@@ -3,6 +3,7 @@
 use crate::base::id::{DefinitionId, DeploymentId, ElementId};
 use crate::engine::elements::Element;
 use crate::engine::job::Binding;
+use crate::engine::listener::Listeners;
 use crate::script::Compiled;
 use crate::script::task::Script;
 use petgraph::graph::{EdgeIndex, Graph, NodeIndex};
@@ -41,6 +42,7 @@ pub struct Process {
     /// Days its history is kept; absent: the setting.
     pub history_ttl_days: Option<u32>,
     pub startable_in_tasklist: bool,
+    pub listeners: Listeners,
     pub graph: Graph<FlowNode, SequenceFlow>,
     pub by_id: BTreeMap<ElementId, NodeIx>,
     /// Where a token may start inside the process (`None`) or a sub-process.
@@ -99,6 +101,9 @@ pub struct FlowNode {
     /// It undoes others: no flow leads to it.
     pub for_compensation: bool,
     pub mappings: Mappings,
+    pub listeners: Listeners,
+    /// Reports of its external task that are a BPMN error.
+    pub error_rules: Vec<ErrorRule>,
     pub looping: Option<Looping>,
     pub async_before: bool,
     pub async_after: bool,
@@ -127,10 +132,20 @@ impl FlowNode {
 
 #[derive(Debug)]
 pub struct SequenceFlow {
+    pub listeners: Listeners,
     pub id: ElementId,
     pub name: Option<String>,
     pub condition: Option<Compiled>,
     pub is_default: bool,
+}
+
+/// `camunda:errorEventDefinition` of an external task: a report for which the condition holds is this error.
+#[derive(Debug)]
+pub struct ErrorRule {
+    pub code: Compiled,
+    /// Of the error, when the worker gives none.
+    pub message: Option<Compiled>,
+    pub condition: Compiled,
 }
 
 /// `camunda:inputOutput`.

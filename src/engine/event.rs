@@ -201,6 +201,12 @@ pub enum Event {
         token: TokenId,
         name: String,
     },
+    /// A listener of something that was being cancelled.
+    ListenerFailed {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<ElementId>,
+        message: String,
+    },
     IncidentRaised {
         id: LocalId,
         token: TokenId,

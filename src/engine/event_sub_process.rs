@@ -12,6 +12,7 @@ use crate::engine::elements::Behavior;
 use crate::engine::incident::Fault;
 use crate::engine::instance::{OF_SCOPE, Stage, Subscription};
 use crate::engine::lifecycle;
+use crate::engine::listener;
 use crate::engine::step::{At, Step};
 use crate::engine::subscription::{TriggerSource, disarm_all, evaluate_from};
 use crate::engine::variables::set_results;
@@ -57,7 +58,10 @@ pub(super) fn begin(
     let at = step.place(scope, node, None);
     step.set_stage(at, Stage::Active);
     set_results(step, at, variables, local);
-    let next = process.node(node).element.enter(step, at);
+    let next = match listener::start(step, at) {
+        Ok(()) => process.node(node).element.enter(step, at),
+        Err(next) => next,
+    };
     lifecycle::apply(step, at, next, Vec::new());
     at
 }

@@ -11,6 +11,7 @@ use crate::engine::history::Past;
 use crate::engine::incident::Fault;
 use crate::engine::instance::{Head, Instance, InstanceState, Places, ScopeKind, Stage, Token, Trigger, Wait};
 use crate::engine::lifecycle::{self, Agenda, Cause, Work};
+use crate::engine::listener::{self, Moment};
 use crate::engine::step::{At, Step};
 use crate::engine::{cancel, event_sub_process, subscription, throw, variables, work};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,7 +79,13 @@ pub fn execute(instance: &mut Instance, command: Command, cx: &mut Context<'_>) 
     check_state(&step, &command)?;
     let goes_on = command == Command::Continue;
     let rebuilt = matches!(command, Command::Continue | Command::Resume);
-    perform(&mut step, command)?;
+    let as_it_was = listener::may_refuse(&step, &command).then(|| step.instance.clone());
+    if let Err(rejection) = perform(&mut step, command) {
+        if let Some(as_it_was) = as_it_was {
+            *step.instance = as_it_was;
+        }
+        return Err(rejection);
+    }
     step.instance.head.revision += 1;
     step.instance.dirty.insert(ROOT_SCOPE);
     if !goes_on {
@@ -187,7 +194,15 @@ fn perform(step: &mut Step, command: Command) -> Result<(), Rejection> {
         Command::SetLocalVariables { token, set, remove } => {
             let at = step.at(token).ok_or(Rejection::TokenNotWaiting(token))?;
             let own = step.own_scope(at);
-            set_variables(step, own, set, &remove)
+            set_variables(step, own, set, &remove)?;
+            match &step.token(at).wait {
+                // Variables of a task are part of it.
+                Wait::UserTask(_) => {
+                    let assignee = step.task(at).assignee.clone();
+                    listener::changed(step, at, assignee.as_deref())
+                }
+                _other => Ok(()),
+            }
         }
         Command::ResolveIncident { token } => work::resolve(step, token),
         Command::RaiseIncident { token, kind, message } => raise_incident(step, token, Fault::new(kind, message)),
@@ -213,6 +228,7 @@ fn of_the_whole(step: &mut Step, command: Command) {
         (Command::Cancel { reason }, _) => {
             step.instance.head.reason = reason;
             throw::end_all(step);
+            listener::process_is_ended(step);
             cancel::end_instance(step, InstanceState::Cancelled);
         }
         (Command::Continue, InstanceState::Active) => lifecycle::rebuild_agenda(step),
@@ -274,6 +290,7 @@ fn create_instance(step: &mut Step, create: Create) -> Result<(), Rejection> {
     if let (Some(initiator), Some(starter)) = (initiator(step, &nodes), step.head().starter.clone()) {
         step.set_variable(root, &initiator, starter.into());
     }
+    listener::of_process(step, None, Moment::Start).map_err(|fault| Rejection::ListenerFailed(fault.message))?;
     for node in nodes {
         begin_at(step, root, node);
     }
@@ -361,7 +378,9 @@ fn change_task(step: &mut Step, token: TokenId, change: TaskChange) -> Result<()
 fn complete_task(step: &mut Step, token: TokenId, given: crate::base::variable::Variables) -> Result<(), Rejection> {
     let at = waiting_task(step, token)?;
     variables::set_results(step, at, given, Default::default());
-    work::done(step, at);
+    if listener::completed(step, at)? {
+        work::done(step, at);
+    }
     Ok(())
 }
 
@@ -435,8 +454,8 @@ fn set_variables(
 fn set_due(step: &mut Step, id: crate::base::id::LocalId, due: Timestamp) -> Result<(), Rejection> {
     let (scope, subscription) = step.instance.subscription(id).ok_or(Rejection::NotArmed(id))?;
     match subscription.trigger.clone() {
-        Trigger::Timer { cycle, .. } => {
-            step.rearm(scope, id, Trigger::Timer { due, cycle });
+        Trigger::Timer { cycle, part, .. } => {
+            step.rearm(scope, id, Trigger::Timer { due, cycle, part });
             Ok(())
         }
         Trigger::Message { .. }

@@ -4,11 +4,13 @@ use crate::base::id::{ScopeId, TokenId};
 use crate::base::time::Timestamp;
 use crate::base::variable::{Variable, Variables};
 use crate::engine::definition::ProcessDefinition;
+use crate::engine::elements::user_task;
 use crate::engine::incident::Fault;
 use crate::engine::instance::Wait;
+use crate::engine::listener::Heard;
 use crate::engine::step::{At, Step};
 use crate::script::task::{Script, ScriptError};
-use crate::script::{Budget, Compiled, EvaluationError, Fact, Surroundings};
+use crate::script::{Budget, Compiled, EvaluationError, Fact, Surroundings, TaskEdit};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -19,6 +21,13 @@ struct View<'v, 'a> {
     token: Option<At>,
     /// Beside the variables, under names of their own.
     known: &'v [(&'v str, Value)],
+    heard: Option<Heard>,
+}
+
+impl<'v, 'a> View<'v, 'a> {
+    fn new(step: &'v mut Step<'a>, scope: ScopeId, token: Option<At>) -> Self {
+        Self { step, scope, token, known: &[], heard: None }
+    }
 }
 
 impl Surroundings for View<'_, '_> {
@@ -77,7 +86,21 @@ impl Surroundings for View<'_, '_> {
             Fact::TenantId => Some(self.step.head().tenant.clone()).filter(|tenant| !tenant.is_empty()),
             Fact::DefinitionId => Some(definition.wire_id()),
             Fact::User => self.step.user.clone(),
+            Fact::EventName => self.heard.map(|heard| heard.moment.name().to_owned()),
+            Fact::TransitionId => {
+                self.heard.and_then(|heard| heard.flow).map(|flow| self.step.process.flow(flow).id.to_string())
+            }
             Fact::Groups => None,
+        }
+    }
+
+    fn may_edit_task(&self) -> bool {
+        self.token.is_some_and(|at| matches!(self.step.token(at).wait, Wait::UserTask(_)))
+    }
+
+    fn edit_task(&mut self, edit: TaskEdit) {
+        if let Some(at) = self.token {
+            user_task::edit(self.step, at, edit);
         }
     }
 }
@@ -96,8 +119,32 @@ impl Step<'_> {
         expression: &Compiled,
     ) -> Result<Value, Fault> {
         expression
-            .evaluate(&mut View { step: self, scope, token, known: &[] })
+            .evaluate(&mut View::new(self, scope, token))
             .map_err(|e| Fault::expression(format!("{}: {e}", expression.source())))
+    }
+
+    /// What a listener's expression gives.
+    pub(super) fn heard_value(
+        &mut self,
+        scope: ScopeId,
+        token: Option<At>,
+        expression: &Compiled,
+        heard: Heard,
+    ) -> Result<Value, Fault> {
+        expression
+            .evaluate(&mut View { heard: Some(heard), ..View::new(self, scope, token) })
+            .map_err(|e| Fault::expression(format!("{}: {e}", expression.source())))
+    }
+
+    /// Runs a listener's script within the inline budget.
+    pub(super) fn heard_script(
+        &mut self,
+        scope: ScopeId,
+        token: Option<At>,
+        script: &Script,
+        heard: Heard,
+    ) -> Result<Value, ScriptError> {
+        script.run(Budget::Inline, &mut View { heard: Some(heard), ..View::new(self, scope, token) })
     }
 
     /// The value as text: null gives none, numbers and booleans their words.
@@ -115,7 +162,7 @@ impl Step<'_> {
 
     pub(crate) fn holds_from(&mut self, scope: ScopeId, at: At, condition: &Compiled) -> Result<bool, Fault> {
         condition
-            .condition(&mut View { step: self, scope, token: Some(at), known: &[] })
+            .condition(&mut View::new(self, scope, Some(at)))
             .map_err(|e| Fault::expression(format!("{}: {e}", condition.source())))
     }
 
@@ -128,13 +175,13 @@ impl Step<'_> {
     ) -> Result<bool, Fault> {
         let scope = self.variable_scope(at);
         condition
-            .condition(&mut View { step: self, scope, token: Some(at), known })
+            .condition(&mut View { known, ..View::new(self, scope, Some(at)) })
             .map_err(|e| Fault::expression(format!("{}: {e}", condition.source())))
     }
 
     /// A conditional event's condition: what is not there yet cannot make it true.
     pub(crate) fn has_come(&mut self, scope: ScopeId, token: Option<At>, condition: &Compiled) -> Result<bool, Fault> {
-        match condition.condition(&mut View { step: self, scope, token, known: &[] }) {
+        match condition.condition(&mut View::new(self, scope, token)) {
             Err(EvaluationError::UnknownVariable(_)) => Ok(false),
             result => result.map_err(|e| Fault::expression(format!("{}: {e}", condition.source()))),
         }
@@ -143,7 +190,7 @@ impl Step<'_> {
     /// Runs a script within its inline budget.
     pub(crate) fn run_script(&mut self, at: At, script: &Script) -> Result<Value, ScriptError> {
         let scope = self.variable_scope(at);
-        script.run(Budget::Inline, &mut View { step: self, scope, token: Some(at), known: &[] })
+        script.run(Budget::Inline, &mut View::new(self, scope, Some(at)))
     }
 }
 
@@ -191,6 +238,8 @@ impl Surroundings for Plain<'_> {
             | Fact::BusinessKey
             | Fact::TenantId
             | Fact::User
+            | Fact::EventName
+            | Fact::TransitionId
             | Fact::Groups => None,
         }
     }

@@ -156,7 +156,7 @@ pub fn index(instance: &Instance, scope: ScopeId) -> Index {
         let owner = if subscription.owner == OF_SCOPE { scope.owner.unwrap_or(OF_SCOPE) } else { subscription.owner };
         let (element, created_at) = (element(subscription.catches), subscription.since);
         match &subscription.trigger {
-            Trigger::Timer { due, cycle } => {
+            Trigger::Timer { due, cycle, .. } => {
                 let row = TimerRow { owner, element, due: *due, repeats: cycle.is_some(), created_at };
                 rows.insert(IndexKey::Timer(*id), IndexRow::Timer(row));
             }

@@ -220,6 +220,9 @@ pub enum Trigger {
     Timer {
         due: Timestamp,
         cycle: Option<Cycle>,
+        /// Which of the timeout listeners of its user task it is.
+        #[serde(default, skip_serializing_if = "is_first")]
+        part: usize,
     },
     Message {
         name: String,

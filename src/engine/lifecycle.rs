@@ -5,18 +5,20 @@
 //! in the stored state, so the run goes on by `Continue` in the next commit, as it would after a crash.
 
 use crate::base::id::{ROOT_SCOPE, ScopeId, TokenId};
-use crate::base::limits::{AGENDA_STEPS_MAX, RUN_STEPS_MAX};
+use crate::base::limits::RUN_STEPS_MAX;
 use crate::base::variable::Variables;
+pub(crate) use crate::engine::agenda::{Agenda, Work};
 use crate::engine::definition::{FlowIx, Looping, NodeIx};
 use crate::engine::elements::Behavior;
+use crate::engine::event::JobEnd;
 use crate::engine::incident::{BpmnError, Fault, IncidentKind};
 use crate::engine::instance::{InstanceState, OF_SCOPE, ScopeKind, Stage, Wait};
 use crate::engine::job::JobKind;
+use crate::engine::listener::{self, Moment};
 use crate::engine::step::{At, Step, new_job};
 use crate::engine::{
     cancel, compensation, condition, gather, multi_instance, standard_loop, subscription, throw, variables,
 };
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What an element decides.
@@ -31,7 +33,7 @@ pub(crate) enum Next {
     /// Tells those around of this code, then leaves, if it is still there.
     Escalate(String),
     /// Throws this signal, then leaves, if it is still there.
-    Broadcast(String),
+    Broadcast(Signal),
     /// Undoes what was completed around it, or one activity; then leaves, or goes on at once and is done with that.
     Compensate {
         activity: Option<NodeIx>,
@@ -45,6 +47,15 @@ pub(crate) enum Next {
     CancelTransaction,
     /// The transaction around it is undone.
     TransactionCancelled,
+}
+
+/// A signal as it is thrown, with the data that it takes along.
+#[derive(Debug)]
+pub(crate) struct Signal {
+    pub(crate) name: String,
+    /// Of processes that it starts.
+    pub(crate) business_key: Option<String>,
+    pub(crate) variables: Variables,
 }
 
 /// Which sequence flows get a token.
@@ -67,51 +78,6 @@ pub(crate) enum Cause {
     WorkDone,
     ScopeDone,
     Returned,
-}
-
-#[derive(Debug)]
-pub(crate) enum Work {
-    /// `admitted`: its asynchronous continuation has run.
-    Enter {
-        token: TokenId,
-        admitted: bool,
-    },
-    Resume {
-        token: TokenId,
-        cause: Cause,
-    },
-    Leave {
-        token: TokenId,
-        outgoing: Outgoing,
-        admitted: bool,
-    },
-    ScopeDone(ScopeId),
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Agenda {
-    queue: VecDeque<Work>,
-    taken: usize,
-}
-
-impl Agenda {
-    pub(crate) fn push(&mut self, work: Work) {
-        self.queue.push_back(work);
-    }
-
-    /// The next entry; beyond the budget only what is not stored is drained.
-    fn next(&mut self) -> Option<Work> {
-        self.taken += 1;
-        if self.taken <= AGENDA_STEPS_MAX {
-            return self.queue.pop_front();
-        }
-        let drained = self.queue.iter().position(|work| !matches!(work, Work::Enter { admitted: false, .. }))?;
-        self.queue.remove(drained)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.queue.is_empty()
-    }
 }
 
 /// Runs the agenda until everything rests, or the run is long enough for one commit.
@@ -191,7 +157,10 @@ fn enter(step: &mut Step, token: TokenId, admitted: bool) {
     let next = armed.and_then(|armed| variables::map_input(step, at).map(|()| armed));
     match next {
         Ok(armed) => {
-            let next = node.element.enter(step, at);
+            let next = match listener::start(step, at) {
+                Ok(()) => node.element.enter(step, at),
+                Err(next) => next,
+            };
             apply(step, at, next, armed);
         }
         Err(fault) => step.raise(at, fault),
@@ -211,11 +180,18 @@ pub(super) fn apply(step: &mut Step, at: At, next: Next, armed: Vec<crate::engin
             if wait != Wait::Join {
                 step.set_stage(at, Stage::Active);
             }
+            let is_task = matches!(wait, Wait::UserTask(_));
             step.set_wait(at, wait);
             armed.into_iter().for_each(|subscription| _ = step.arm(at.scope, subscription));
+            if is_task && let Err(next) = listener::created(step, at) {
+                not_created(step, at, next);
+            }
         }
         Next::Leave(outgoing) => step.agenda.push(Work::Leave { token: at.token, outgoing, admitted: false }),
-        Next::Begin(flows) => gather::begin(step, at, flows),
+        Next::Begin(flows) => match listener::take(step, at, &flows) {
+            Ok(()) => gather::begin(step, at, flows),
+            Err(next) => apply(step, at, next, Vec::new()),
+        },
         Next::Throw(error) => throw::throw(step, at, error),
         Next::Fault(fault) => step.raise(at, fault),
         Next::Escalate(_) | Next::Broadcast(_) => {
@@ -233,25 +209,49 @@ pub(super) fn apply(step: &mut Step, at: At, next: Next, armed: Vec<crate::engin
             }
         }
         Next::Compensate { activity, waits } => compensate(step, at, activity, waits),
-        Next::Terminate => cancel::terminate(step, at),
+        Next::Terminate => match ends(step, at) {
+            Ok(()) => cancel::terminate(step, at),
+            Err(fault) => step.raise(at, fault),
+        },
         Next::CancelTransaction => cancel::cancel_transaction(step, at),
         Next::TransactionCancelled => cancel::transaction_cancelled(step, at),
     }
+}
+
+/// A user task whose listeners failed as it was made: it is made anew when that is mended.
+fn not_created(step: &mut Step, at: At, next: Next) {
+    if matches!(next, Next::Fault(_)) {
+        subscription::disarm_all(step, at.scope, at.token);
+        step.close_work(at, JobEnd::Cancelled);
+        step.set_stage(at, Stage::Entering);
+    }
+    apply(step, at, next, Vec::new());
+}
+
+/// Listeners of an end event that ends what is around it, and of the process if that is it.
+fn ends(step: &mut Step, at: At) -> Result<(), Fault> {
+    listener::end(step, at).map_err(|next| match next {
+        Next::Fault(fault) => fault,
+        other => Fault::expression(format!("a listener cannot throw where the process ends: {other:?}")),
+    })?;
+    let whole = step.scope(at.scope).kind == ScopeKind::Process;
+    if whole { listener::of_process(step, Some(at), Moment::End) } else { Ok(()) }
 }
 
 /// Tells others, without moving the token.
 pub(super) fn tell(step: &mut Step, at: At, what: Next) {
     match what {
         Next::Escalate(code) => throw::escalate(step, at, code, Variables::new()),
-        Next::Broadcast(name) => subscription::broadcast(step, at, name),
+        Next::Broadcast(signal) => subscription::broadcast(step, at, signal),
         other => unreachable!("compiled: only these are thrown beside others, not {other:?}"),
     }
 }
 
 fn compensate(step: &mut Step, at: At, activity: Option<NodeIx>, waits: bool) {
     let onward = if waits { Ok(Vec::new()) } else { chosen(step, at, Outgoing::All) };
+    let onward = onward.map_err(Next::Fault).and_then(|flows| listener::take(step, at, &flows).map(|()| flows));
     match onward {
-        Err(fault) => step.raise(at, fault),
+        Err(next) => apply(step, at, next, Vec::new()),
         Ok(_) if compensation::throw(step, at, activity).is_none() => thrown(step, at),
         Ok(flows) if !waits => gather::give(step, at, flows),
         Ok(_) => {}
@@ -276,6 +276,9 @@ fn leave(step: &mut Step, token: TokenId, outgoing: Outgoing, admitted: bool) {
             step.set_stage(at, Stage::Leaving);
             // Mappings of a multi-instance activity belong to each instance, not to its body.
             let body = node.looping.is_some() && !inner;
+            if !body && let Err(next) = listener::end(step, at) {
+                return apply(step, at, next, Vec::new());
+            }
             if !body && let Err(fault) = variables::map_output(step, at) {
                 return step.raise(at, fault);
             }
@@ -293,6 +296,15 @@ fn leave(step: &mut Step, token: TokenId, outgoing: Outgoing, admitted: bool) {
         Ok(flows) => flows,
         Err(fault) => return step.raise(at, fault),
     };
+    let is_last =
+        flows.is_empty() && link.is_none() && at.scope == ROOT_SCOPE && step.scope(ROOT_SCOPE).tokens.len() == 1;
+    let heard = listener::take(step, at, &flows).and_then(|()| match is_last {
+        true => listener::of_process(step, Some(at), Moment::End).map_err(Next::Fault),
+        false => Ok(()),
+    });
+    if let Err(next) = heard {
+        return apply(step, at, next, Vec::new());
+    }
     if node.kind == "endEvent" && at.scope == ROOT_SCOPE {
         step.instance.head.end_element = Some(node.id.clone());
     }

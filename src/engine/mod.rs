@@ -5,6 +5,7 @@
 //! (enter, leave, cancel: written once for all elements), [`elements`] (what each element decides), [`step`] (the only
 //! place that changes an instance).
 
+mod agenda;
 mod cancel;
 pub mod command;
 mod compensation;
@@ -17,6 +18,7 @@ pub mod event;
 mod event_sub_process;
 pub mod execute;
 pub mod expression;
+pub mod form;
 mod gather;
 pub mod history;
 pub mod incident;
@@ -25,8 +27,10 @@ pub mod instance;
 pub mod job;
 mod kept;
 mod lifecycle;
+pub mod listener;
 mod multi_instance;
 mod notes;
+mod report;
 mod standard_loop;
 mod step;
 mod subscription;

@@ -13,7 +13,8 @@ use crate::engine::event_sub_process;
 use crate::engine::expression::as_text;
 use crate::engine::incident::Fault;
 use crate::engine::instance::{OF_SCOPE, Stage, Subscription, Trigger, Wait};
-use crate::engine::lifecycle::{self, Cause, Work};
+use crate::engine::lifecycle::{self, Cause, Signal, Work};
+use crate::engine::listener;
 use crate::engine::step::{At, Step};
 use crate::engine::variables;
 use crate::script::Compiled;
@@ -93,6 +94,13 @@ pub(super) fn prepare(step: &mut Step, at: At) -> Result<Vec<Subscription>, Faul
             }
         }
     }
+    if let Element::UserTaskElement(task) = &process.node(at.node).element {
+        let (scope, since) = (step.variable_scope(at), step.now);
+        for (part, timeout) in task.timeouts.iter().enumerate() {
+            let trigger = evaluate_part(step, (scope, Some(at)), &timeout.timer, part)?;
+            prepared.push(Subscription { owner: at.token, catches: at.node, trigger, interrupting: false, since });
+        }
+    }
     Ok(prepared)
 }
 
@@ -123,7 +131,7 @@ fn evaluate_part(
             let value = as_text(step.value_from(scope, at, text)?).unwrap_or_default();
             let (due, cycle) =
                 first_due(*kind, &value, step.now).map_err(|e| Fault::expression(format!("timer {value:?}: {e}")))?;
-            Ok(Trigger::Timer { due, cycle })
+            Ok(Trigger::Timer { due, cycle, part })
         }
         TriggerSource::Message { name } => match as_text(step.value_from(scope, at, name)?) {
             Some(name) => Ok(Trigger::Message { name }),
@@ -190,7 +198,8 @@ fn check(step: &Step, id: LocalId, fits: impl Fn(&Trigger) -> bool) -> Result<()
 
 /// BPMN 2.0.2, 10.5.4: "a Signal is for general communication": everybody who waits for it here and now gets it; those in
 /// other instances after the commit. The thrower may be gone afterwards.
-pub(super) fn broadcast(step: &mut Step, at: At, name: String) {
+pub(super) fn broadcast(step: &mut Step, at: At, signal: Signal) {
+    let Signal { name, business_key, variables } = signal;
     step.events.push(Event::SignalThrown { token: at.token, name: name.clone() });
     let mut waiting: Vec<LocalId> = step
         .instance
@@ -206,10 +215,10 @@ pub(super) fn broadcast(step: &mut Step, at: At, name: String) {
     for id in waiting {
         // One of them may have ended another.
         if step.instance.subscription(id).is_some() {
-            fire(step, id, Variables::new(), Variables::new());
+            fire(step, id, variables.clone(), Variables::new());
         }
     }
-    step.effects.push(Effect::BroadcastSignal { name });
+    step.effects.push(Effect::BroadcastSignal { name, business_key, variables });
 }
 
 /// Lets an armed event happen (checked before): the token that waits goes on, or a token leaves the boundary.
@@ -234,6 +243,10 @@ pub(super) fn fire(step: &mut Step, id: LocalId, variables: Variables, local: Va
     }
     let owner = step.at(subscription.owner).expect("a subscription's owner is live");
     let is_gateway = matches!(step.process.node(owner.node).element, Element::EventBasedGateway(_));
+    if let (true, Trigger::Timer { part, .. }) = (hears_time(step, &subscription, owner), &subscription.trigger) {
+        rearm_or_disarm(step, scope, id, &subscription);
+        return listener::timed_out(step, owner, *part);
+    }
     let was_waited_for = subscription.catches == owner.node || is_gateway;
     if was_waited_for && matches!(step.token(owner).wait, Wait::Incident(_)) {
         step.settle(owner, true);
@@ -263,6 +276,11 @@ pub(super) fn fire(step: &mut Step, id: LocalId, variables: Variables, local: Va
     place_fired(step, scope, (subscription.catches, via), variables, local);
 }
 
+/// A timeout listener of the user task that waits.
+fn hears_time(step: &Step, subscription: &Subscription, owner: At) -> bool {
+    subscription.catches == owner.node && matches!(step.process.node(owner.node).element, Element::UserTaskElement(_))
+}
+
 /// A token at an event that has just happened.
 pub(crate) fn place_fired(
     step: &mut Step,
@@ -273,6 +291,13 @@ pub(crate) fn place_fired(
 ) -> At {
     let at = step.place(scope, node, via);
     variables::set_results(step, at, variables, local);
+    let flow: Vec<FlowIx> = via.into_iter().collect();
+    if let Err(next) = listener::take(step, at, &flow).and_then(|()| listener::start(step, at)) {
+        // The event has happened: what is mended goes on behind it.
+        step.set_stage(at, Stage::Leaving);
+        lifecycle::apply(step, at, next, Vec::new());
+        return at;
+    }
     // Of an event behind a gateway the save point would lie before its waiting, which is over.
     let element = &step.process.node(node).element;
     let begins = element.boundary().is_some() || element.start().is_some();
@@ -321,14 +346,14 @@ fn rearm_or_disarm(step: &mut Step, scope: ScopeId, id: LocalId, subscription: &
     if step.process.node(subscription.catches).element.trigger().is_some_and(TriggerSource::is_parallel) {
         return arm_anew(step, scope, id, subscription);
     }
-    let Trigger::Timer { cycle, .. } = &subscription.trigger else {
+    let Trigger::Timer { cycle, part, .. } = &subscription.trigger else {
         return;
     };
     let catch_up =
         step.process.node(subscription.catches).properties.get("transhume.catchUp").is_some_and(|v| v == "true");
     let next = cycle.as_ref().and_then(|cycle| next_due(cycle, step.now, catch_up).ok().flatten());
     match next {
-        Some((due, cycle)) => step.rearm(scope, id, Trigger::Timer { due, cycle: Some(cycle) }),
+        Some((due, cycle)) => step.rearm(scope, id, Trigger::Timer { due, cycle: Some(cycle), part: *part }),
         None => step.disarm(scope, id),
     }
 }

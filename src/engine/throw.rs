@@ -14,6 +14,7 @@ use crate::engine::event::{Event, JobEnd};
 use crate::engine::event_sub_process;
 use crate::engine::incident::{BpmnError, Fault, IncidentKind};
 use crate::engine::instance::{InstanceState, OF_SCOPE, ScopeKind, Stage, Subscription, Wait};
+use crate::engine::listener;
 use crate::engine::step::{At, Step};
 use crate::engine::subscription::{TriggerSource, disarm_all, place_fired};
 use serde_json::Value;
@@ -68,6 +69,9 @@ pub(super) fn throw(step: &mut Step, at: At, error: BpmnError) {
     let catcher = find(step, at, Thrown::Error(&error.code));
     let caught_by = catcher.event(step);
     step.events.push(Event::ErrorThrown { token: at.token, code: error.code.clone(), caught_by });
+    if !matches!(catcher, Catcher::Nobody) {
+        listener::deleted(step, at);
+    }
     match catcher {
         Catcher::Boundary { host, event } => {
             step.close_work(at, JobEnd::Error);
@@ -180,6 +184,7 @@ fn return_error(step: &mut Step, at: At, error: BpmnError) {
     let caller = step.head().caller.expect("checked: called");
     step.close_work(at, JobEnd::Error);
     end_all(step);
+    listener::process_is_ended(step);
     step.instance.head.reason = Some(format!("error {}", error.code));
     step.set_state(InstanceState::Terminated);
     step.events.push(Event::ScopeClosed { scope: ROOT_SCOPE });

@@ -18,7 +18,7 @@ use crate::engine::instance::{InstanceState, ScopeKind, Stage, Wait};
 use crate::engine::job::{Claim, Job, JobError, JobKind, Lease};
 use crate::engine::lifecycle::{self, Cause, Next, Work};
 use crate::engine::step::{At, Step};
-use crate::engine::{multi_instance, standard_loop, throw, variables};
+use crate::engine::{multi_instance, report, standard_loop, throw, variables};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -124,16 +124,22 @@ pub(super) fn complete(
     local: Variables,
 ) -> Result<(), Rejection> {
     let at = claimed(step, token, claim)?;
-    let continuation = step.job_mut(at).kind == JobKind::Continuation;
-    step.close_work(at, JobEnd::Completed);
-    if continuation {
+    if step.job_mut(at).kind == JobKind::Continuation {
+        step.close_work(at, JobEnd::Completed);
         if step.head().state == InstanceState::Active {
             lifecycle::continued(step, at);
         }
         return Ok(());
     }
     variables::set_results(step, at, given, local);
-    done(step, at);
+    match report::error(step, at, claim) {
+        Ok(None) => done(step, at),
+        Ok(Some(error)) => report::throw(step, at, error),
+        Err(fault) => {
+            step.job_mut(at).lease = None;
+            step.raise(at, fault);
+        }
+    }
     Ok(())
 }
 
@@ -169,6 +175,11 @@ pub(super) fn fail(step: &mut Step, token: TokenId, claim: &Claim, failure: Fail
     job.error = Some(JobError { message: failure.message.clone(), details });
     let (due, topic) = (job.due, job.topic.clone());
     step.events.push(Event::JobFailed { token, lease_no, message: failure.message.clone(), retries: left, due });
+    // A rule that cannot be asked does not hide the failure itself (Camunda 7).
+    if let Ok(Some(error)) = report::error(step, at, claim) {
+        report::throw(step, at, error);
+        return Ok(());
+    }
     if failure.unknown_outcome {
         step.raise(at, Fault::new(IncidentKind::UnknownOutcome, failure.message));
     } else if left == 0 {

@@ -40,7 +40,9 @@ impl Batch<'_> {
                 let command = Command::Cancel { reason: Some("the calling instance went on without it".into()) };
                 self.follow.push_back(FollowUp::Command { to: called, command });
             }
-            Effect::BroadcastSignal { name } => self.notices.push(Notice::Signal { name, from: id }),
+            Effect::BroadcastSignal { name, business_key, variables } => {
+                self.notices.push(Notice::Signal { name, business_key, variables, from: id });
+            }
             Effect::PublishMessage { name, business_key, variables } => {
                 self.notices.push(Notice::Message { name, business_key, variables, from: id });
             }

@@ -277,6 +277,8 @@ pub enum Notice {
     /// A signal thrown by a process: deliver it to everybody else who waits, and start processes.
     Signal {
         name: String,
+        business_key: Option<String>,
+        variables: Variables,
         from: InstanceId,
     },
     /// Something changed that a screen may show.

@@ -67,7 +67,7 @@ impl Surroundings for Leased<'_> {
             Fact::ActivityName => process.find(&self.view.element).and_then(|node| process.node(node).name.clone()),
             Fact::TenantId => Some(self.view.tenant.clone()).filter(|tenant| !tenant.is_empty()),
             // A script task is no user task, and nobody is signed in where a job runs.
-            Fact::TaskId | Fact::Assignee | Fact::User | Fact::Groups => None,
+            Fact::TaskId | Fact::Assignee | Fact::User | Fact::Groups | Fact::EventName | Fact::TransitionId => None,
         }
     }
 }

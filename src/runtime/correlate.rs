@@ -65,6 +65,18 @@ pub struct Payload {
     pub key: Option<(CommandKey, String)>,
 }
 
+/// A signal beside its name.
+#[derive(Clone, Debug, Default)]
+pub struct Signal {
+    pub variables: Variables,
+    /// Of processes that it starts.
+    pub business_key: Option<String>,
+    /// Only this tenant's hear it.
+    pub tenant: Option<String>,
+    /// The instance that has thrown it.
+    pub from: Option<InstanceId>,
+}
+
 impl Node {
     pub async fn correlate(&self, selector: &Selector, payload: Payload) -> Result<Vec<Receiver>, CorrelateError> {
         let waiting = if selector.start_only { Vec::new() } else { self.waiting_for(selector).await? };
@@ -93,17 +105,12 @@ impl Node {
     }
 
     /// A signal reaches everybody who waits for it, but its thrower's instance, which has heard it already; and it starts
-    /// processes. With `tenant` only those of this one.
-    pub async fn broadcast(
-        &self,
-        name: &str,
-        variables: &Variables,
-        tenant: Option<&str>,
-        from: Option<InstanceId>,
-    ) -> Result<(), CorrelateError> {
-        let of_tenant = |of: &str| tenant.is_none_or(|tenant| tenant == of);
+    /// processes.
+    pub async fn broadcast(&self, name: &str, signal: &Signal) -> Result<(), CorrelateError> {
+        let Signal { variables, business_key, tenant, from } = signal;
+        let of_tenant = |of: &str| tenant.as_ref().is_none_or(|tenant| tenant == of);
         for row in self.store().signal_waiters(name).await? {
-            if Some(row.instance) == from || !of_tenant(&row.tenant) {
+            if Some(row.instance) == *from || !of_tenant(&row.tenant) {
                 continue;
             }
             let (subscription, name, variables) = (row.subscription, name.to_owned(), variables.clone());
@@ -116,7 +123,7 @@ impl Node {
         for start in self.store().signal_starts(name).await? {
             if of_tenant(&start.tenant) {
                 let payload = Payload { variables: variables.clone(), ..Payload::default() };
-                self.start_at(start.definition, start.element, None, &payload).await?;
+                self.start_at(start.definition, start.element, business_key.clone(), &payload).await?;
             }
         }
         Ok(())

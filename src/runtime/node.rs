@@ -4,7 +4,6 @@
 //! the store. The catalogue of compiled definitions and decisions is a cache over the stored files.
 
 use crate::base::id::{DefinitionId, InstanceId, TokenId};
-use crate::base::variable::Variables;
 use crate::decision::DecisionModel;
 use crate::engine::command::{Answer, Command, Failure, Rejection};
 use crate::engine::definition::ProcessDefinition;
@@ -16,6 +15,7 @@ use crate::partition::transaction::CommandKey;
 use crate::partition::view::job_view;
 use crate::partition::{Notice, Offer, Reply, Work};
 use crate::runtime::clock::{Clock, Guard};
+use crate::runtime::correlate::Signal;
 use crate::runtime::driver::{Driver, Message, PARTITION, Submission};
 use crate::runtime::executor::Executor;
 use crate::runtime::waiters::Waiters;
@@ -253,11 +253,17 @@ impl Node {
                     crate::runtime::correlate::deliver_thrown(&node, thrown).await;
                 });
             }
-            Notice::Signal { name, from } => {
-                let (node, name, from) = (self.clone(), name.clone(), *from);
+            Notice::Signal { name, business_key, variables, from } => {
+                let (node, name, from) = (self.clone(), name.clone(), Some(*from));
+                let signal = Signal {
+                    variables: variables.clone(),
+                    business_key: business_key.clone(),
+                    from,
+                    ..Signal::default()
+                };
                 tokio::spawn(async move {
                     let _held = guard;
-                    if let Err(error) = node.broadcast(&name, &Variables::new(), None, Some(from)).await {
+                    if let Err(error) = node.broadcast(&name, &signal).await {
                         tracing::warn!("the signal {name:?} was not delivered to everybody: {error}");
                     }
                 });

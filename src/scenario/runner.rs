@@ -175,7 +175,7 @@ impl Play {
             Verb::Escalate(element) => self.escalate(element, step),
             Verb::Signal(name) => {
                 let variables = from_json(Value::Object(step.variables.clone()));
-                self.signal(name, &variables, (step.on, None))
+                self.signal(name, &variables, (None, step.on, None))
             }
         }
     }
@@ -344,8 +344,8 @@ impl Play {
     fn settle(&mut self) -> Result<(), String> {
         for _ in 0..SETTLE_ROUNDS_MAX {
             let thrown = self.host.thrown.pop_front();
-            if let Some(Notice::Signal { name, from }) = thrown {
-                let _nobody = self.signal(&name, &Variables::new(), (None, Some(from)))?;
+            if let Some(Notice::Signal { name, business_key, variables, from }) = thrown {
+                let _nobody = self.signal(&name, &variables, (business_key, None, Some(from)))?;
             } else if let Some(Notice::Message { name, business_key, variables, .. }) = thrown {
                 // A message that nobody waits for is lost, as the standard's throw event has it.
                 let delivered = self.message(&name, business_key.as_deref(), &Map::new(), variables.clone(), None)?;

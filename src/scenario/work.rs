@@ -93,7 +93,7 @@ impl Play {
         &mut self,
         name: &str,
         variables: &Variables,
-        (on, from): (Option<usize>, Option<InstanceId>),
+        (business_key, on, from): (Option<String>, Option<usize>, Option<InstanceId>),
     ) -> Result<Outcome, String> {
         let waits = |trigger: &Trigger| matches!(trigger, Trigger::Signal { name: armed } if armed == name);
         let mut reached = Vec::new();
@@ -109,7 +109,8 @@ impl Play {
             let _ended = self.execute(instance, command)?;
         }
         for (definition, element) in starts {
-            let create = Create { variables: variables.clone(), at: vec![element], ..Create::default() };
+            let business_key = business_key.clone();
+            let create = Create { variables: variables.clone(), business_key, at: vec![element], ..Create::default() };
             let reply = self.host.submit(Work::Start { definition: Which::Id(definition), create })?;
             if let Err(rejection) = reply {
                 return Ok(Err(rejection.to_string()));

@@ -6,6 +6,7 @@
 
 mod change;
 mod dynamic;
+pub(crate) mod edit;
 mod feel;
 mod juel;
 mod sandbox;
@@ -16,6 +17,7 @@ use crate::base::time::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
 
+pub use edit::TaskEdit;
 pub use feel::install_feel;
 pub use sandbox::Budget;
 
@@ -28,6 +30,12 @@ pub trait Surroundings {
     fn names(&self) -> Vec<String>;
     fn now(&self) -> Timestamp;
     fn fact(&self, fact: Fact) -> Option<String>;
+    /// Whether a user task waits here that can be changed.
+    fn may_edit_task(&self) -> bool {
+        false
+    }
+    /// Changes the user task; only where it may.
+    fn edit_task(&mut self, _edit: TaskEdit) {}
 }
 
 /// What an expression may ask about where it stands and who acts.
@@ -41,6 +49,10 @@ pub enum Fact {
     ActivityId,
     ActivityName,
     TenantId,
+    /// What a listener hears: `start`, `end`, `take`, `create`, …
+    EventName,
+    /// The sequence flow that is taken, in a listener of it.
+    TransitionId,
     /// Absent outside a user task: there `task` is an ordinary variable.
     TaskId,
     Assignee,
@@ -208,12 +220,13 @@ pub(crate) mod testing {
     pub(crate) struct Fixed {
         pub(crate) variables: BTreeMap<String, Value>,
         pub(crate) in_task: bool,
+        pub(crate) edits: Vec<TaskEdit>,
     }
 
     impl Fixed {
         pub(crate) fn new(variables: Value) -> Self {
             let Value::Object(map) = variables else { panic!("variables are an object") };
-            Self { variables: map.into_iter().collect(), in_task: false }
+            Self { variables: map.into_iter().collect(), in_task: false, edits: Vec::new() }
         }
     }
 
@@ -242,13 +255,21 @@ pub(crate) mod testing {
                 Fact::DefinitionId => "p:1:5",
                 Fact::ActivityId => "check",
                 Fact::ActivityName => "Check it",
-                Fact::TenantId => return None,
+                Fact::TenantId | Fact::EventName | Fact::TransitionId => return None,
                 Fact::TaskId => return self.in_task.then(|| "17:9".into()),
                 Fact::Assignee => return self.in_task.then(|| "mary".into()),
                 Fact::User => "demo",
                 Fact::Groups => "leads,staff",
             };
             Some(text.into())
+        }
+
+        fn may_edit_task(&self) -> bool {
+            self.in_task
+        }
+
+        fn edit_task(&mut self, edit: TaskEdit) {
+            self.edits.push(edit);
         }
     }
 }

@@ -87,6 +87,10 @@ impl Program {
         if self.words.contains("execution") {
             scope.push_constant_dynamic("execution", dynamic::from_json(facts(around)));
         }
+        let in_task = around.fact(Fact::TaskId).is_some();
+        if in_task && self.words.contains("task") {
+            scope.push_constant_dynamic("task", dynamic::from_json(task_facts(around)));
+        }
         let first = scope.len();
         for (name, value) in &before {
             scope.push_dynamic(name.as_str(), dynamic::from_json(value.clone()));
@@ -95,7 +99,7 @@ impl Program {
         let engine = engine(budget);
         let running = Running::begin(self.snapshot(around), around.now(), deadline(budget), native_work(budget));
         let outcome = engine.eval_ast_with_scope::<Dynamic>(&mut scope, &self.ast);
-        let written = running.end();
+        let (written, edits) = running.end();
         let result = outcome.map_err(|error| failure(&error))?;
 
         let mut writer = Writer::new();
@@ -111,12 +115,17 @@ impl Program {
                 changes.set(name, writer.write(after)?);
             }
         }
+        for (kind, value) in edits {
+            changes.edit(kind, &value).map_err(|error| RunError::Failed(error.to_string()))?;
+        }
         changes.apply();
         Ok(value)
     }
 
     fn variables(&self, around: &dyn Surroundings) -> BTreeMap<String, Value> {
-        let named = self.words.iter().filter(|word| word.as_str() != "execution");
+        let in_task = around.fact(Fact::TaskId).is_some();
+        let own = |word: &str| word == "execution" || (in_task && word == "task");
+        let named = self.words.iter().filter(|word| !own(word));
         named.filter_map(|name| Some((name.clone(), around.variable(name)?))).collect()
     }
 
@@ -151,6 +160,19 @@ fn facts(around: &dyn Surroundings) -> Value {
         "currentActivityId": fact(Fact::ActivityId),
         "currentActivityName": fact(Fact::ActivityName),
         "tenantId": fact(Fact::TenantId),
+        "eventName": fact(Fact::EventName),
+        "currentTransitionId": fact(Fact::TransitionId),
+    })
+}
+
+fn task_facts(around: &dyn Surroundings) -> Value {
+    let fact = |fact| around.fact(fact).map_or(Value::Null, Value::String);
+    json!({
+        "id": fact(Fact::TaskId),
+        "name": fact(Fact::ActivityName),
+        "assignee": fact(Fact::Assignee),
+        "taskDefinitionKey": fact(Fact::ActivityId),
+        "eventName": fact(Fact::EventName),
     })
 }
 

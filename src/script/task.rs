@@ -65,7 +65,7 @@ mod tests {
 
     fn run(text: &str, around: &mut Fixed) -> Result<Value, ScriptError> {
         let script = Script::compile("rhai", text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        let mut copy = Fixed { variables: around.variables.clone(), in_task: around.in_task };
+        let mut copy = Fixed { variables: around.variables.clone(), in_task: around.in_task, edits: Vec::new() };
         let inline = script.run(Budget::Inline, &mut copy);
         let full = script.run(Budget::Full, around);
         if inline != Err(ScriptError::OverBudget) {
@@ -127,6 +127,22 @@ mod tests {
             Ok(json!("wave-1 2026-11-22T10:00:00.000Z"))
         );
         assert!(run("execution.id = 4;", &mut here).is_err());
+    }
+
+    #[test]
+    fn a_user_task_is_changed_from_inside_only() {
+        let mut here = around();
+        here.in_task = true;
+        let text = "set_assignee(\"ann\"); set_priority(n + 1); set_due_date(\"PT1H\"); task.id + task.assignee";
+        assert_eq!(run(text, &mut here), Ok(json!("17:9mary")));
+        let hour = crate::base::time::Timestamp(here.now().0 + 3_600_000);
+        use crate::script::TaskEdit::{Assignee, Due, Priority};
+        assert_eq!(here.edits, [Assignee(Some("ann".into())), Priority(4), Due(Some(hour))]);
+        let error = run("set_assignee(\"ann\")", &mut around()).unwrap_err().to_string();
+        assert!(error.contains("in user tasks only"), "{error}");
+        let error = run("n = 9; set_due_date(\"soon\")", &mut here).unwrap_err().to_string();
+        assert!(error.contains("neither a date nor a period"), "{error}");
+        assert_eq!(here.variables, around().variables, "nothing has changed");
     }
 
     #[test]

@@ -203,6 +203,7 @@ impl Ledger {
             | Event::Escalated { .. }
             | Event::SignalThrown { .. }
             | Event::IncidentRaised { .. }
+            | Event::ListenerFailed { .. }
             | Event::InstanceSuspended
             | Event::InstanceResumed => Ok(()),
         }

@@ -83,10 +83,7 @@ impl Turn<'_> {
             }
             Event::ScopeClosed { scope } => self.closed(*scope),
             Event::VariableSet { scope, name, value } if name == "nrOfInstances" => {
-                if let Some(board) = self.game.boards.get_mut(scope) {
-                    board.wanted = value.value.as_u64();
-                }
-                Ok(())
+                self.wanted(*scope, value.value.as_u64())
             }
             Event::JobOpened { token, .. } => self.begins(*token, Work::Job),
             Event::UserTaskCreated { token, .. } => self.begins(*token, Work::Task),
@@ -121,9 +118,18 @@ impl Turn<'_> {
             | Event::RetriesSet { .. }
             | Event::ResultRefused { .. }
             | Event::UserTaskChanged { .. }
+            | Event::ListenerFailed { .. }
             | Event::ErrorThrown { caught_by: None, .. }
             | Event::Escalated { caught_by: None, .. } => Ok(()),
         }
+    }
+
+    /// So many instances an activity is to have.
+    fn wanted(&mut self, scope: ScopeId, count: Option<u64>) -> Move {
+        if let Some(board) = self.game.boards.get_mut(&scope) {
+            board.wanted = count;
+        }
+        Ok(())
     }
 
     /// What belongs to the departure of the token that has just left: its flows, and the end of its own variables.

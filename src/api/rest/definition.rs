@@ -3,16 +3,20 @@
 use super::filter::Rule;
 use super::form;
 use super::listing::Listing;
-use super::{DAY_MS, Words, tenant};
+use super::{DAY_MS, Words, tenant, variable};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json, no_content};
 use crate::api::params::{Filters, Page, Query};
 use crate::api::state::{ApiState, Facts};
+use crate::api::value;
 use crate::api::wire;
 use crate::base::access::NO_TENANT;
 use crate::base::id::{DefinitionId, InstanceId};
 use crate::base::time::{parse_span, span_ms};
+use crate::base::variable::Variables;
+use crate::engine::definition::ProcessDefinition;
+use crate::engine::expression::Plain;
 use crate::partition::Work;
 use crate::store::queries::record::{
     ContentRecord, DefinitionRecord, IncidentRecord, InstanceRecord, PROCESS_CODE, PastActivityRecord, TimedRecord,
@@ -202,7 +206,8 @@ pub(super) async fn xml(call: Call, named: Named) -> Answer {
 pub(super) async fn start_form(call: Call, named: Named) -> Answer {
     let row = named.find(&call).await?;
     let definition = call.definition(DefinitionId(row.id)).await?;
-    json(form::shape(form::of_start(&definition.process).as_ref()))
+    let of = format!("process-definition/{}", definition.wire_id());
+    json(form::shape(form::of_start(&definition.process).as_ref(), &of))
 }
 
 pub(super) async fn deployed_start_form(call: Call, named: Named) -> Answer {
@@ -211,10 +216,31 @@ pub(super) async fn deployed_start_form(call: Call, named: Named) -> Answer {
     form::deployed(&call, &definition, form::of_start(&definition.process).as_ref()).await
 }
 
-/// Generated forms, whose fields have defaults, are not run here: no variable is known before the start.
-pub(super) async fn form_variables(call: Call, named: Named) -> Answer {
-    named.find(&call).await?;
-    json(shape!({}))
+/// The fields of a generated form with their defaults: no other variable is known before the start.
+pub(super) async fn form_variables(call: Call, named: Named, query: Query) -> Answer {
+    let row = named.find(&call).await?;
+    let definition = call.definition(DefinitionId(row.id)).await?;
+    let (none, attempt) = (Variables::new(), format!("Cannot read the start form of {}", row.key));
+    let seen = before_start(&call, &definition, &none);
+    let mut fields = form::fields(form::of_start(&definition.process), seen, &attempt)?;
+    if let Some(names) = query.get("variableNames") {
+        fields.retain(|name, _| names.split(',').any(|wanted| wanted == name));
+    }
+    json(value::write_all(&fields, variable::objects(&query, "deserializeValues")))
+}
+
+/// The fields of a generated form as HTML.
+pub(super) async fn rendered_form(call: Call, named: Named) -> Answer {
+    let row = named.find(&call).await?;
+    let definition = call.definition(DefinitionId(row.id)).await?;
+    let none = Variables::new();
+    let attempt = format!("Cannot render the start form of {}", row.key);
+    form::rendered(form::of_start(&definition.process), before_start(&call, &definition, &none), &attempt)
+}
+
+/// What an expression of a start form sees.
+pub(super) fn before_start<'v>(call: &Call, definition: &'v ProcessDefinition, variables: &'v Variables) -> Plain<'v> {
+    Plain { variables, definition: Some(definition), now: call.state.node().clock().now(), token: None }
 }
 
 /// No diagram is drawn here; clients draw the model.

@@ -1,7 +1,8 @@
 //! `…/start` and `…/submit-form`: an instance begins.
 
 use super::Words;
-use super::definition::Named;
+use super::definition::{Named, before_start};
+use super::form;
 use super::instance::started;
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
@@ -9,6 +10,7 @@ use crate::api::json::{Json, json};
 use crate::api::value::{self, Objects};
 use crate::api::wire;
 use crate::base::id::{DefinitionId, ElementId};
+use crate::base::variable::Variables;
 use crate::engine::command::Create;
 use crate::partition::{Reply, Which, Work};
 use crate::store::queries::record::DefinitionRecord;
@@ -34,6 +36,15 @@ struct Instruction {
 }
 
 pub(super) async fn start(call: Call, named: Named, Json(body): Json<Start>) -> Answer {
+    begin(call, named, body, false).await
+}
+
+/// As `start`, with what was submitted checked by the fields of a generated form.
+pub(super) async fn submit_form(call: Call, named: Named, Json(body): Json<Start>) -> Answer {
+    begin(call, named, body, true).await
+}
+
+async fn begin(call: Call, named: Named, body: Start, by_form: bool) -> Answer {
     let row = named.find(&call).await?;
     let id = wire::definition(&row.key, row.version, row.id);
     let attempt = format!("Cannot instantiate process definition {id}");
@@ -44,10 +55,19 @@ pub(super) async fn start(call: Call, named: Named, Json(body): Json<Start>) -> 
             .because("suspended"));
     }
     let variables = value::read_all(body.variables.as_ref()).map_err(|error| error.while_doing(&attempt))?;
+    let (variables, key) = match by_form {
+        true => {
+            let definition = call.definition(DefinitionId(row.id)).await?;
+            let none = Variables::new();
+            let seen = before_start(&call, &definition, &none);
+            form::submitted(form::of_start(&definition.process), variables, seen, &attempt)?
+        }
+        false => (variables, None),
+    };
     let at = elements(&call, &row, body.start_instructions.unwrap_or_default(), &attempt).await?;
     let create = Create {
         variables,
-        business_key: body.business_key,
+        business_key: body.business_key.or(key),
         starter: Some(call.caller.user.clone()),
         at,
         ..Create::default()

@@ -8,7 +8,11 @@ use crate::api::error::ApiError;
 use crate::api::params::{Filters, wrong};
 use crate::api::wire;
 use crate::base::id::{DefinitionId, InstanceId, TokenId};
+use crate::base::variable::Variables;
+use crate::engine::compile::Form;
+use crate::engine::expression::Plain;
 use crate::engine::instance::Delegation;
+use crate::partition::view::visible;
 use crate::store::queries::record::{TaskRecord, delegation_code};
 use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
 use serde_json::{Value, json};
@@ -269,6 +273,19 @@ impl Target {
 
     pub(super) async fn shape(&self, call: &Call) -> Result<Value, ApiError> {
         task(call, &self.row).await
+    }
+
+    /// Its form, and the variables that it sees.
+    pub(super) async fn form(&self, call: &Call) -> Result<(Option<Form>, Variables), ApiError> {
+        let definition = call.definition(DefinitionId(self.row.definition)).await?;
+        let instance = call.live(self.instance).await?;
+        let seen = instance.map(|instance| visible(&instance, self.token)).unwrap_or_default();
+        Ok((form::of_element(&definition.process, &self.row.element), seen))
+    }
+
+    /// What an expression of its form sees.
+    pub(super) fn plain<'v>(&self, call: &Call, seen: &'v Variables) -> Plain<'v> {
+        Plain { variables: seen, definition: None, now: call.state.node().clock().now(), token: Some(self.token) }
     }
 
     pub(super) fn words<'a>(&self, attempt: &'a str) -> Words<'a> {

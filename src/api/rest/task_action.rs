@@ -101,11 +101,25 @@ async fn changed(call: &Call, task: &Target, change: TaskChange, verb: &str) -> 
     no_content()
 }
 
-/// `complete` and `submit-form`: 204, or 200 with the variables as they were when the task ended.
+/// 204, or 200 with the variables as they were when the task ended.
 pub(super) async fn complete(call: Call, Path(id): Path<String>, Json(body): Json<Done>) -> Answer {
     let task = Target::find(&call, &id).await?;
     let attempt = format!("Cannot complete task {id}");
     let given = body.given(&attempt)?;
+    end(&call, &task, given, &body, &attempt).await
+}
+
+/// As `complete`, with what was submitted checked by the fields of a generated form.
+pub(super) async fn submit_form(call: Call, Path(id): Path<String>, Json(body): Json<Done>) -> Answer {
+    let task = Target::find(&call, &id).await?;
+    let attempt = format!("Cannot submit task form {id}");
+    let given = body.given(&attempt)?;
+    let (form, seen) = task.form(&call).await?;
+    let (given, _key) = form::submitted(form, given, task.plain(&call, &seen), &attempt)?;
+    end(&call, &task, given, &body, &attempt).await
+}
+
+async fn end(call: &Call, task: &Target, given: Variables, body: &Done, attempt: &str) -> Answer {
     let wanted = body.with_variables_in_return == Some(true);
     let mut seen = match wanted {
         true => call.live(task.instance).await?.map(|instance| visible(&instance, task.token)).unwrap_or_default(),
@@ -113,7 +127,7 @@ pub(super) async fn complete(call: Call, Path(id): Path<String>, Json(body): Jso
     };
     seen.extend(given.clone());
     let command = Command::CompleteUserTask { token: task.token, variables: given };
-    call.command(task.instance, command, task.words(&attempt)).await?;
+    call.command(task.instance, command, task.words(attempt)).await?;
     if wanted { json(value::write_all(&seen, Objects::Open)) } else { no_content() }
 }
 
@@ -158,7 +172,8 @@ pub(super) async fn bpmn_escalation(call: Call, Path(id): Path<String>, Json(bod
 pub(super) async fn form(call: Call, Path(id): Path<String>) -> Answer {
     let task = Target::find(&call, &id).await?;
     let definition = call.definition(crate::base::id::DefinitionId(task.row.definition)).await?;
-    json(form::shape(form::of_element(&definition.process, &task.row.element).as_ref()))
+    let form = form::of_element(&definition.process, &task.row.element);
+    json(form::shape(form.as_ref(), &format!("task/{id}")))
 }
 
 pub(super) async fn deployed_form(call: Call, Path(id): Path<String>) -> Answer {
@@ -167,11 +182,21 @@ pub(super) async fn deployed_form(call: Call, Path(id): Path<String>) -> Answer 
     form::deployed(&call, &definition, form::of_element(&definition.process, &task.row.element).as_ref()).await
 }
 
-/// The variables that the task sees, all or those named.
+/// The fields of a generated form as HTML.
+pub(super) async fn rendered_form(call: Call, Path(id): Path<String>) -> Answer {
+    let task = Target::find(&call, &id).await?;
+    let (form, seen) = task.form(&call).await?;
+    form::rendered(form, task.plain(&call, &seen), &format!("Cannot render the form of task {id}"))
+}
+
+/// The variables that the task sees and the fields of its form, all or those named.
 pub(super) async fn form_variables(call: Call, Path(id): Path<String>, query: Query) -> Answer {
     let task = Target::find(&call, &id).await?;
-    let instance = call.live(task.instance).await?;
-    let mut seen = instance.map(|instance| visible(&instance, task.token)).unwrap_or_default();
+    let (form, mut seen) = task.form(&call).await?;
+    let fields = form::fields(form, task.plain(&call, &seen), &format!("Cannot read the form of task {id}"))?;
+    for (name, value) in fields {
+        seen.entry(name).or_insert(value);
+    }
     if let Some(names) = query.get("variableNames") {
         seen.retain(|name, _| names.split(',').any(|wanted| wanted == name));
     }

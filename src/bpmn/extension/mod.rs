@@ -4,6 +4,7 @@
 //! vocabulary runs here says `verdict`; what a model says in it that does not run is found by `check`.
 
 mod check;
+mod listener;
 mod mapping;
 mod spelling;
 mod verdict;
@@ -12,6 +13,7 @@ use super::names;
 use crate::xml::ElementRef;
 
 pub use check::check_vocabulary;
+pub use listener::{Listener, ListenerCode, listeners};
 pub use mapping::{InOut, InputOutput, Parameter, ParameterValue, in_out_mappings, input_output};
 pub use verdict::{Verdict, attribute_verdict, child_verdict};
 
@@ -58,7 +60,7 @@ fn property_elements(element: ElementRef<'_>) -> impl Iterator<Item = ElementRef
 }
 
 /// Extension elements directly in an extension element.
-fn inside<'d>(element: ElementRef<'d>, local: &str) -> impl Iterator<Item = ElementRef<'d>> {
+pub fn inside<'d>(element: ElementRef<'d>, local: &str) -> impl Iterator<Item = ElementRef<'d>> {
     element.children().filter(move |child| child.name() == local && belongs(*child))
 }
 

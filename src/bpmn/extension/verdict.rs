@@ -48,14 +48,9 @@ const JAVA: &str = "Java does not run here: use camunda:type=\"external\" with a
 const JAVA_MAPPING: &str = "Java does not run here: use camunda:in and camunda:out";
 const CASES: &str = "cases (CMMN) do not run here: call a process with calledElement";
 const CONNECTOR: &str = "connectors do not run here: use camunda:type=\"external\" with the topic http.request";
-const FORM_HANDLER: &str = "Java does not run here: use camunda:formRef with a .form file";
-const FORM_PROPERTY: &str = "it has no effect: use camunda:formRef with a .form file";
-const FORM_DATA: &str = "generated forms follow in a later version: until then use camunda:formRef with a .form file";
-const EXECUTION_LISTENER: &str =
-    "listeners follow in a later version: until then put the work into a script task before or after this element";
-const TASK_LISTENER: &str = "listeners follow in a later version: until then put the work into a script task before or \
-     after the user task, and time-outs into a boundary timer event";
-const ERROR_CHILD: &str = "it follows in a later version: until then let the worker report the BPMN error itself";
+const FORM_HANDLER: &str = "Java does not run here: use camunda:formData, or camunda:formRef with a .form file";
+const FORM_PROPERTY: &str = "it has no effect: use camunda:formData, or camunda:formRef with a .form file";
+const TASK_LISTENER: &str = "only a user task has task listeners: use camunda:executionListener";
 
 const ATTRIBUTES: &[Row] = &[
     (
@@ -114,11 +109,12 @@ const CHILDREN: &[Row] = &[
     (ANY, &["properties", "inputOutput", "failedJobRetryTimeCycle"], Verdict::Supported),
     (CALL_ACTIVITY, &["in", "out"], Verdict::Supported),
     (&["signalEventDefinition"], &["in"], Verdict::Supported),
-    (ANY, &["executionListener"], Verdict::Refused(EXECUTION_LISTENER)),
-    (ANY, &["taskListener"], Verdict::Refused(TASK_LISTENER)),
-    (FORMS, &["formData"], Verdict::Refused(FORM_DATA)),
+    (ANY, &["executionListener"], Verdict::Supported),
+    (&["userTask"], &["taskListener"], Verdict::Supported),
+    (ANY, &["taskListener"], Verdict::Warn(TASK_LISTENER)),
+    (FORMS, &["formData"], Verdict::Supported),
     (FORMS, &["formProperty"], Verdict::Warn(FORM_PROPERTY)),
-    (CALLS, &["errorEventDefinition"], Verdict::Refused(ERROR_CHILD)),
+    (CALLS, &["errorEventDefinition"], Verdict::Supported),
     (CALLS, &["field"], Verdict::Refused(JAVA)),
     (ANY, &["connector"], Verdict::Refused(CONNECTOR)),
 ];

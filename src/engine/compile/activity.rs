@@ -1,12 +1,12 @@
 //! What an activity's file reads: loops, retries, forms, bindings and the data of called processes.
 
-use super::source::{Form, Source, expression};
+use super::source::{Source, expression};
 use super::{Element, retry_cycle};
 use crate::base::diagnostic::Findings;
 use crate::base::limits::QUANTITY_MAX;
 use crate::bpmn::extension::{self, InOut};
 use crate::bpmn::names;
-use crate::engine::definition::{DataMapping, Looping, RetryCycle, StandardLoop};
+use crate::engine::definition::{DataMapping, ErrorRule, Looping, RetryCycle, StandardLoop};
 use crate::engine::job::Binding;
 use crate::script::Compiled;
 
@@ -66,16 +66,6 @@ impl Source<'_, '_> {
         }
     }
 
-    pub(crate) fn form(&self) -> Option<Form> {
-        if let Some(key) = self.extension("formKey") {
-            return Some(Form::Key(key.to_owned()));
-        }
-        let id = self.extension("formRef")?.to_owned();
-        let binding = self.extension("formRefBinding").unwrap_or("latest").to_owned();
-        let version = self.extension("formRefVersion").and_then(|version| version.parse().ok());
-        Some(Form::Ref { id, binding, version })
-    }
-
     /// `…Binding`, `…Version`, `…VersionTag` of a called process or decision.
     pub(crate) fn binding(&self, prefix: &str, found: &mut Findings) -> Binding {
         let of = |suffix: &str| self.extension(&format!("{prefix}{suffix}"));
@@ -104,16 +94,53 @@ impl Source<'_, '_> {
 
     pub(crate) fn business_key_mapping(&self, found: &mut Findings) -> Option<Compiled> {
         let (inputs, _) = extension::in_out_mappings(self.el);
-        let key = inputs.into_iter().find_map(|mapping| mapping.business_key)?;
-        Some(self.compiled(&key, found))
+        self.business_key(&inputs, found)
+    }
+
+    fn business_key(&self, inputs: &[InOut], found: &mut Findings) -> Option<Compiled> {
+        let key = inputs.iter().find_map(|mapping| mapping.business_key.as_deref())?;
+        Some(self.compiled(key, found))
     }
 
     pub(crate) fn data_mappings(&self, found: &mut Findings) -> (Vec<DataMapping>, Vec<DataMapping>) {
         let (inputs, outputs) = extension::in_out_mappings(self.el);
-        let mut convert =
-            |list: Vec<InOut>| list.into_iter().filter_map(|mapping| self.data_mapping(mapping, found)).collect();
-        let inputs = convert(inputs);
-        (inputs, convert(outputs))
+        (self.converted(inputs, found), self.converted(outputs, found))
+    }
+
+    /// What a signal that is thrown takes along, and the business key of processes that it starts.
+    pub(crate) fn signal_data(
+        &self,
+        definition: Element<'_>,
+        found: &mut Findings,
+    ) -> (Vec<DataMapping>, Option<Compiled>) {
+        let (inputs, _) = extension::in_out_mappings(definition);
+        let key = self.business_key(&inputs, found);
+        (self.converted(inputs, found), key)
+    }
+
+    fn converted(&self, list: Vec<InOut>, found: &mut Findings) -> Vec<DataMapping> {
+        list.into_iter().filter_map(|mapping| self.data_mapping(mapping, found)).collect()
+    }
+
+    /// `camunda:errorEventDefinition`, of the task or of its message event definition.
+    pub(super) fn error_rules(&self, found: &mut Findings) -> Vec<ErrorRule> {
+        let message = self.bpmn_child("messageEventDefinition");
+        let holders = std::iter::once(self.el).chain(message);
+        let all = holders.flat_map(|el| extension::children(el, "errorEventDefinition"));
+        all.filter_map(|el| self.error_rule(el, found)).collect()
+    }
+
+    fn error_rule(&self, el: Element<'_>, found: &mut Findings) -> Option<ErrorRule> {
+        let given = |local: &str| el.attribute(local).filter(|value| !value.is_empty());
+        let (Some(_), Some(condition)) = (given("errorRef"), given("expression")) else {
+            let words =
+                "this errorEventDefinition needs an errorRef, and an expression that says which reports are this error";
+            found.error(el.position(), self.id_opt(), "error-rule", words);
+            return None;
+        };
+        let condition = self.compiled(condition, found);
+        let (code, message) = self.thrown_error(el, found);
+        Some(ErrorRule { code: code?, message, condition })
     }
 
     fn data_mapping(&self, mapping: InOut, found: &mut Findings) -> Option<DataMapping> {

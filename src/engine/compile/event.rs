@@ -162,7 +162,7 @@ impl<'d> Source<'d, '_> {
         Some(Condition { expression, variable: variable.map(str::to_owned), changes })
     }
 
-    fn timer(&self, definition: Element<'d>, found: &mut Findings) -> Option<TriggerSource> {
+    pub(super) fn timer(&self, definition: Element<'_>, found: &mut Findings) -> Option<TriggerSource> {
         let kinds =
             [("timeDate", TimerKind::Date), ("timeDuration", TimerKind::Duration), ("timeCycle", TimerKind::Cycle)];
         let given = kinds.iter().find_map(|(local, kind)| Some((definition.child(names::BPMN, local)?, *kind)));
@@ -187,10 +187,6 @@ impl<'d> Source<'d, '_> {
 
     /// The name behind the `signalRef` of an event.
     pub(crate) fn signal_name(&self, definition: Element<'d>, found: &mut Findings) -> Option<Compiled> {
-        if let Some(data) = extension::child(definition, "in") {
-            let words = "a signal takes no data along yet: remove the camunda:in, and let receivers read it elsewhere";
-            found.error(data.position(), self.id_opt(), "element-not-supported", words);
-        }
         self.name_of("signal", definition.attribute("signalRef").unwrap_or_default(), found)
     }
 
@@ -220,7 +216,7 @@ impl<'d> Source<'d, '_> {
         }
     }
 
-    fn error(&self, reference: &str, at: Element<'d>, found: &mut Findings) -> Option<Element<'d>> {
+    fn error(&self, reference: &str, at: Element<'_>, found: &mut Findings) -> Option<Element<'d>> {
         let error = self.model.global(reference, "error");
         if error.is_none() {
             let words = format!(
@@ -245,7 +241,7 @@ impl<'d> Source<'d, '_> {
     /// Code and message of an error end event.
     pub(crate) fn thrown_error(
         &self,
-        definition: Element<'d>,
+        definition: Element<'_>,
         found: &mut Findings,
     ) -> (Option<Compiled>, Option<Compiled>) {
         let Some(reference) = definition.attribute("errorRef") else {

@@ -8,14 +8,16 @@ mod constraint;
 mod data;
 mod event;
 mod flow;
+mod form;
 mod link;
+mod listener;
 mod multi;
 mod reach;
 mod source;
 
 pub(crate) use crate::xml::ElementRef as Element;
 pub(crate) use flow::is_activity;
-pub use source::Form;
+pub use form::Form;
 pub(crate) use source::Source;
 pub(crate) use source::expression;
 
@@ -128,6 +130,7 @@ fn process<'d>(el: Element<'d>, drawn: &flow::Drawn<'d>, model: &Model<'d>, foun
         documentation: source::documentation(el),
         version_tag: extension::attribute(el, "versionTag").map(str::to_owned),
         history_ttl_days: source::history_ttl(el, found),
+        listeners: listener::execution(el, model, found),
         startable_in_tasklist: extension::attribute(el, "isStartableInTasklist") != Some("false"),
         start_triggers: start_triggers(&graph),
         conditional: graph.node_weights().any(|node| node.element.trigger().is_some_and(TriggerSource::is_conditional)),
@@ -162,6 +165,8 @@ fn flow_node(source: &Source<'_, '_>, found: &mut Findings) -> FlowNode {
         handler: None,
         for_compensation: activity && source.for_compensation(found),
         mappings: mappings(source, found),
+        listeners: listener::execution(el, source.model, found),
+        error_rules: source.error_rules(found),
         looping: if activity { source.looping(found) } else { None },
         async_before: flag("asyncBefore") || flag("async"),
         async_after: flag("asyncAfter"),

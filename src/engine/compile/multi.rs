@@ -5,7 +5,7 @@ use super::{Element, is_activity};
 use crate::base::diagnostic::Findings;
 use crate::bpmn::{extension, names};
 use crate::engine::definition::{BehaviorEvent, Collection, Each, MultiInstance, Output};
-use crate::engine::elements::Told;
+use crate::engine::elements::{SignalSource, Told};
 use crate::script::Language;
 
 impl<'d> Source<'d, '_> {
@@ -107,7 +107,7 @@ impl<'d> Source<'d, '_> {
 
     fn thrown_at(&self, definition: Element<'d>, found: &mut Findings) -> Option<Told> {
         match definition.name() {
-            "signalEventDefinition" => Some(Told::Signal(self.signal_name(definition, found))),
+            "signalEventDefinition" => Some(Told::Signal(SignalSource::parse(self, definition, found))),
             "escalationEventDefinition" => Some(Told::Escalation(self.thrown_escalation(definition, found))),
             other => {
                 let words = format!(

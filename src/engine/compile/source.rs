@@ -9,14 +9,8 @@ use crate::bpmn::names;
 use crate::engine::definition::{ParameterValue, SequenceFlow};
 use crate::script::task::Script;
 use crate::script::{Compiled, Language};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-
-/// `formKey`, or `formRef` with its binding.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Form {
-    Key(String),
-    Ref { id: String, binding: String, version: Option<u32> },
-}
 
 /// Global elements of the file, by id.
 pub(crate) struct Model<'d> {
@@ -75,6 +69,7 @@ impl<'d> Model<'d> {
             found.error(line.el.position(), Some(&line.id), "default-with-condition", words);
         }
         SequenceFlow {
+            listeners: super::listener::execution(line.el, self, found),
             id: line.id.as_str().into(),
             name: line.el.attribute("name").map(str::to_owned),
             condition,
@@ -91,6 +86,28 @@ impl<'d> Model<'d> {
             }
             None => expression(el, element, found),
         }
+    }
+
+    /// A script in the model, or in a file of its own.
+    pub(super) fn script(
+        &self,
+        format: &str,
+        text: &str,
+        resource: Option<&str>,
+        (at, element): (Position, Option<&str>),
+        found: &mut Findings,
+    ) -> Script {
+        let text = match resource {
+            Some(resource) => Cow::Owned(self.resource(resource, at, element, found)),
+            None => Cow::Borrowed(text),
+        };
+        Script::compile(format, &text).unwrap_or_else(|error| {
+            let place = error.offset.map(|offset| place_in(&text, offset)).unwrap_or_default();
+            let words =
+                format!("{:?}: the script does not compile{place}: {}", element.unwrap_or_default(), error.message);
+            found.error(at, element, "script", words);
+            Script::compile("rhai", "()").expect("the empty script compiles")
+        })
     }
 
     fn resource(&self, reference: &str, at: Position, element: Option<&str>, found: &mut Findings) -> String {
@@ -273,21 +290,11 @@ impl Source<'_, '_> {
 
     pub(crate) fn script(&self, format: &str, text: &str, found: &mut Findings) -> Script {
         let at = self.bpmn_child("script").map_or(self.position(), Element::position);
-        self.script_at(format, text, at, found)
+        self.model.script(format, text, None, (at, self.id_opt()), found)
     }
 
     pub(crate) fn script_resource(&self, format: &str, resource: &str, found: &mut Findings) -> Script {
-        let text = self.model.resource(resource, self.position(), self.id_opt(), found);
-        self.script(format, &text, found)
-    }
-
-    fn script_at(&self, format: &str, text: &str, at: Position, found: &mut Findings) -> Script {
-        Script::compile(format, text).unwrap_or_else(|error| {
-            let place = error.offset.map(|offset| place_in(text, offset)).unwrap_or_default();
-            let words = format!("{:?}: the script does not compile{place}: {}", self.id(), error.message);
-            found.error(at, self.id_opt(), "script", words);
-            Script::compile("rhai", "()").expect("the empty script compiles")
-        })
+        self.model.script(format, "", Some(resource), (self.position(), self.id_opt()), found)
     }
 
     pub(super) fn parameter(
@@ -307,8 +314,8 @@ impl Source<'_, '_> {
             }
             extension::ParameterValue::Text(text) => compiled(Language::Juel, &text, at, self.id_opt(), found).into(),
             extension::ParameterValue::Script { format, text, resource } => {
-                let text = resource.map_or(text, |resource| self.model.resource(&resource, at, self.id_opt(), found));
-                ParameterValue::Script(self.script_at(&format, &text, at, found))
+                let place = (at, self.id_opt());
+                ParameterValue::Script(self.model.script(&format, &text, resource.as_deref(), place, found))
             }
             extension::ParameterValue::List(items) => {
                 ParameterValue::List(items.into_iter().map(|item| self.parameter(item, at, depth + 1, found)).collect())

@@ -7,7 +7,7 @@
 //! Gaps: of several triggers one at most is waited for.
 
 use super::implementation::Implementation;
-use super::intermediate_throw_event::{Told, also, broadcast, escalate, last_of, told};
+use super::intermediate_throw_event::{SignalSource, Told, also, escalate, last_of, told};
 use super::prelude::*;
 use crate::engine::definition::NodeIx;
 use crate::engine::lifecycle::Cause;
@@ -28,7 +28,7 @@ enum Ending {
         message: Option<Compiled>,
     },
     Escalation(Option<Compiled>),
-    Signal(Option<Compiled>),
+    Signal(SignalSource),
     Message(Implementation),
     /// What was completed around it, or one activity.
     Compensation(Option<NodeIx>),
@@ -72,7 +72,7 @@ impl EndEvent {
                     let (code, message) = source.thrown_error(definition, found);
                     Ending::Error { code, message }
                 }
-                "signal" => Ending::Signal(source.signal_name(definition, found)),
+                "signal" => Ending::Signal(SignalSource::parse(source, definition, found)),
                 "escalation" => Ending::Escalation(source.thrown_escalation(definition, found)),
                 _message => Ending::Message(Implementation::of_message(source, definition, found)),
             },
@@ -112,7 +112,7 @@ impl Behavior for EndEvent {
             Ending::Compensation(activity) => Next::Compensate { activity: *activity, waits: true },
             Ending::Message(implementation) => implementation.enter(step, at),
             Ending::Escalation(code) => escalate(step, at, code.as_ref()),
-            Ending::Signal(name) => broadcast(step, at, name.as_ref()),
+            Ending::Signal(signal) => signal.broadcast(step, at),
             Ending::Error { code, message } => {
                 let code = code.as_ref().map(|code| step.text(at, code)).transpose();
                 let message = message.as_ref().map(|message| step.text(at, message)).transpose();

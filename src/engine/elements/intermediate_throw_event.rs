@@ -3,13 +3,14 @@
 //! BPMN 2.0.2, 13.5.2: "the Event handling for throw Events: the trigger of the Event is thrown, then the token is
 //! passed on".
 //!
-//! Gaps: a signal takes no data along; of several triggers one at most is waited for.
+//! Gaps: of several triggers one at most is waited for.
 
 use super::implementation::Implementation;
 use super::prelude::*;
 use crate::engine::compile::Element;
-use crate::engine::definition::NodeIx;
-use crate::engine::lifecycle::Cause;
+use crate::engine::definition::{DataMapping, NodeIx};
+use crate::engine::lifecycle::{Cause, Signal};
+use crate::engine::variables;
 
 #[derive(Debug)]
 pub struct IntermediateThrowEvent {
@@ -22,7 +23,7 @@ pub struct IntermediateThrowEvent {
 #[derive(Debug)]
 pub enum Told {
     Escalation(Option<Compiled>),
-    Signal(Option<Compiled>),
+    Signal(SignalSource),
 }
 
 #[derive(Debug)]
@@ -30,7 +31,7 @@ enum Thrown {
     None,
     Message(Implementation),
     Escalation(Option<Compiled>),
-    Signal(Option<Compiled>),
+    Signal(SignalSource),
     Link,
     /// What was completed around it, or one activity; and whether its token waits until that is undone.
     Compensation(Option<NodeIx>, bool),
@@ -59,7 +60,7 @@ impl IntermediateThrowEvent {
                 let waits = definition.attribute("waitForCompletion") != Some("false");
                 Thrown::Compensation(source.compensated(definition, found).map(NodeIx::new), waits)
             }
-            Some(("signal", definition)) => Thrown::Signal(source.signal_name(definition, found)),
+            Some(("signal", definition)) => Thrown::Signal(SignalSource::parse(source, definition, found)),
             Some(("escalation", definition)) => Thrown::Escalation(source.thrown_escalation(definition, found)),
             Some((_message, definition)) => Thrown::Message(Implementation::of_message(source, definition, found)),
         };
@@ -88,7 +89,7 @@ impl Behavior for IntermediateThrowEvent {
             Thrown::None => Next::Leave(Outgoing::All),
             Thrown::Message(implementation) => implementation.enter(step, at),
             Thrown::Escalation(code) => escalate(step, at, code.as_ref()),
-            Thrown::Signal(name) => broadcast(step, at, name.as_ref()),
+            Thrown::Signal(signal) => signal.broadcast(step, at),
             Thrown::Link => Next::Leave(Outgoing::Link),
             Thrown::Compensation(activity, waits) => Next::Compensate { activity: *activity, waits: *waits },
         };
@@ -132,7 +133,7 @@ pub(super) fn told<'d>(
     found: &mut Findings,
 ) -> Option<Told> {
     match kind {
-        "signal" => Some(Told::Signal(source.signal_name(definition, found))),
+        "signal" => Some(Told::Signal(SignalSource::parse(source, definition, found))),
         "escalation" => Some(Told::Escalation(source.thrown_escalation(definition, found))),
         _waited_for => None,
     }
@@ -142,7 +143,7 @@ pub(super) fn told<'d>(
 pub(crate) fn tells(step: &mut Step, at: At, told: &Told) -> Next {
     match told {
         Told::Escalation(code) => escalate(step, at, code.as_ref()),
-        Told::Signal(name) => broadcast(step, at, name.as_ref()),
+        Told::Signal(signal) => signal.broadcast(step, at),
     }
 }
 
@@ -158,10 +159,32 @@ pub(super) fn also(step: &mut Step, at: At, beside: &[Told], last: Next) -> Next
     }
 }
 
-pub(super) fn broadcast(step: &mut Step, at: At, name: Option<&Compiled>) -> Next {
-    match name.map(|name| step.text(at, name)).transpose() {
-        Ok(name) => Next::Broadcast(name.flatten().unwrap_or_default()),
-        Err(fault) => Next::Fault(fault),
+/// A signal as the model says it, with `camunda:in`.
+#[derive(Debug)]
+pub struct SignalSource {
+    name: Option<Compiled>,
+    business_key: Option<Compiled>,
+    data: Vec<DataMapping>,
+}
+
+impl SignalSource {
+    pub(crate) fn parse<'d>(source: &Source<'d, '_>, definition: Element<'d>, found: &mut Findings) -> Self {
+        let (data, business_key) = source.signal_data(definition, found);
+        Self { name: source.signal_name(definition, found), business_key, data }
+    }
+
+    pub(super) fn broadcast(&self, step: &mut Step, at: At) -> Next {
+        match self.evaluate(step, at) {
+            Ok(signal) => Next::Broadcast(signal),
+            Err(fault) => Next::Fault(fault),
+        }
+    }
+
+    fn evaluate(&self, step: &mut Step, at: At) -> Result<Signal, Fault> {
+        let name = self.name.as_ref().map(|name| step.text(at, name)).transpose()?;
+        let business_key = self.business_key.as_ref().map(|key| step.text(at, key)).transpose()?;
+        let variables = variables::map_in(step, at, &self.data)?;
+        Ok(Signal { name: name.flatten().unwrap_or_default(), business_key: business_key.flatten(), variables })
     }
 }
 

@@ -39,7 +39,7 @@ pub use exclusive_gateway::ExclusiveGateway;
 pub use inclusive_gateway::InclusiveGateway;
 pub use intermediate_catch_event::IntermediateCatchEvent;
 pub(crate) use intermediate_throw_event::tells;
-pub use intermediate_throw_event::{IntermediateThrowEvent, Told};
+pub use intermediate_throw_event::{IntermediateThrowEvent, SignalSource, Told};
 pub use manual_task::ManualTask;
 pub use parallel_gateway::ParallelGateway;
 pub use receive_task::ReceiveTask;

@@ -60,7 +60,7 @@ impl StartEvent {
             interrupting,
             caught: source.caught_variables(),
             initiator: source.extension("initiator").map(str::to_owned),
-            form: source.form(),
+            form: source.form(found),
         }
     }
 }

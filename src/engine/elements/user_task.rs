@@ -3,16 +3,17 @@
 //! BPMN 2.0.2, 13.3.3: "User Task: upon activation, the User Task is distributed to the assigned person or group of people.
 //! Upon completion of the work, the User Task completes". Assignee, candidates, due date and priority are Camunda 7's
 //! attributes and may be expressions.
-//!
-//! Gaps: task listeners and generated forms (`formData`).
 
 use super::prelude::*;
-use crate::base::time::{TimerKind, Timestamp, first_due};
+use crate::base::time::Timestamp;
 use crate::engine::command::{Link, Rejection, TaskChange};
 use crate::engine::compile::Form;
 use crate::engine::expression::as_text;
 use crate::engine::instance::{Delegation, UserTask};
+use crate::engine::listener::{self, Listeners, Timeout};
 use crate::engine::variables;
+use crate::script::TaskEdit;
+use crate::script::edit::parse_instant;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -27,6 +28,8 @@ pub struct UserTaskElement {
     follow_up: Option<Compiled>,
     priority: Option<Compiled>,
     pub form: Option<Form>,
+    pub listeners: Listeners,
+    pub timeouts: Vec<Timeout>,
 }
 
 impl UserTaskElement {
@@ -35,7 +38,10 @@ impl UserTaskElement {
         let (assignee, candidate_users, candidate_groups) =
             (expression("assignee"), expression("candidateUsers"), expression("candidateGroups"));
         let (due, follow_up, priority) = (expression("dueDate"), expression("followUpDate"), expression("priority"));
+        let (listeners, timeouts) = source.task_listeners(found);
         Self {
+            listeners,
+            timeouts,
             name: source.el.attribute("name").map(|text| source.compiled(text, found)),
             description: source.documentation().map(|text| source.compiled_or_literal(&text)),
             assignee,
@@ -44,7 +50,7 @@ impl UserTaskElement {
             due,
             follow_up,
             priority,
-            form: source.form(),
+            form: source.form(found),
         }
     }
 
@@ -100,15 +106,17 @@ fn instant(step: &mut Step, at: At, expression: Option<&Compiled>) -> Result<Opt
     let Some(text) = optional(step, at, expression)? else {
         return Ok(None);
     };
-    let now = step.now();
-    let period = text.starts_with('P').then(|| first_due(TimerKind::Duration, &text, now).map(|(due, _)| due));
-    match period.unwrap_or_else(|| Timestamp::parse(&text)) {
-        Ok(at) => Ok(Some(at)),
-        Err(error) => Err(Fault::expression(format!("{text:?} is neither a date nor a period: {error}"))),
-    }
+    parse_instant(&text, step.now()).map(Some).map_err(Fault::expression)
 }
 
+/// By a person: the task's listeners hear of it.
 pub(crate) fn change(step: &mut Step, at: At, change: TaskChange) -> Result<(), Rejection> {
+    let before = step.task(at).assignee.clone();
+    apply(step, at, change)?;
+    listener::changed(step, at, before.as_deref())
+}
+
+fn apply(step: &mut Step, at: At, change: TaskChange) -> Result<(), Rejection> {
     match change {
         TaskChange::Claim(user) => {
             let holder = step.task(at).assignee.clone();
@@ -148,6 +156,42 @@ pub(crate) fn change(step: &mut Step, at: At, change: TaskChange) -> Result<(), 
         TaskChange::RemoveLink(link) => change_link(step, at, link, false),
     }
     Ok(())
+}
+
+/// By an expression or script of the task itself.
+pub(crate) fn edit(step: &mut Step, at: At, edit: TaskEdit) {
+    let what = match edit {
+        TaskEdit::Assignee(user) => return assign(step, at, user),
+        TaskEdit::AddCandidateUser(user) => return change_link(step, at, Link::CandidateUser(user), true),
+        TaskEdit::DeleteCandidateUser(user) => return change_link(step, at, Link::CandidateUser(user), false),
+        TaskEdit::AddCandidateGroup(group) => return change_link(step, at, Link::CandidateGroup(group), true),
+        TaskEdit::DeleteCandidateGroup(group) => return change_link(step, at, Link::CandidateGroup(group), false),
+        TaskEdit::Owner(owner) => {
+            step.task_of(at).owner = owner;
+            "owner"
+        }
+        TaskEdit::Name(name) => {
+            step.task_of(at).name = name;
+            "name"
+        }
+        TaskEdit::Description(description) => {
+            step.task_of(at).description = description;
+            "description"
+        }
+        TaskEdit::Priority(priority) => {
+            step.task_of(at).priority = priority;
+            "priority"
+        }
+        TaskEdit::Due(due) => {
+            step.task_of(at).due = due;
+            "due date"
+        }
+        TaskEdit::FollowUp(follow_up) => {
+            step.task_of(at).follow_up = follow_up;
+            "follow-up date"
+        }
+    };
+    step.task_changed(at, what, None);
 }
 
 fn assign(step: &mut Step, at: At, user: Option<String>) {

@@ -110,6 +110,10 @@ impl<'c, 'a> Evaluator<'c, 'a> {
                 self.changes.set(method::key(name)?, value.clone());
                 Ok(Value::Null)
             }
+            (Function::Edit(kind), [value]) => {
+                self.changes.edit(kind, value)?;
+                Ok(Value::Null)
+            }
             (function, arguments) => {
                 unreachable!("the parser counts: {function:?} with {}", arguments.len())
             }

@@ -4,8 +4,11 @@
 //! paths are lists, so their length is bounded by the length of the text only.
 
 use super::lexer::{Lexer, Token};
-use super::tree::{Access, EXECUTION_FACTS, Expr, FUNCTIONS, METHODS, Operator, SCOPE_METHODS, TASK_FACTS};
+use super::tree::{
+    Access, EXECUTION_FACTS, EXTERNAL_TASK, Expr, FUNCTIONS, Function, METHODS, Operator, SCOPE_METHODS, TASK_FACTS,
+};
 use crate::base::limits::EXPRESSION_DEPTH_MAX;
+use crate::script::edit::EDITS;
 use crate::script::{CompileError, Fact};
 use serde_json::Value;
 
@@ -158,10 +161,7 @@ impl Parser<'_> {
             "execution" => self.execution(at),
             "task" if self.token == Token::Sign(".") => self.task(),
             "authenticatedUserId" => Ok(Expr::Fact(Fact::User)),
-            "externalTask" => Err(CompileError::new(
-                "externalTask is not known here: read the variables that the worker has set",
-                Some(at),
-            )),
+            "externalTask" => self.external_task(at),
             "instanceof" => Err(CompileError::new("instanceof is not known here", Some(at))),
             _ => Ok(Expr::Variable(name)),
         }
@@ -224,6 +224,10 @@ impl Parser<'_> {
         if let Some(expr) = scope_method(at, &name, &arguments)? {
             return Ok(expr);
         }
+        if let Some((_, _, kind)) = EDITS.iter().find(|edit| edit.0 == name) {
+            count(at, &name, 1, 1, arguments.len())?;
+            return Ok(Expr::Call(Function::Edit(*kind), arguments));
+        }
         if let Some(fact) = getter(&TASK_FACTS, &name) {
             count(at, &name, 0, 0, arguments.len())?;
             return Ok(Expr::TaskFact(Some(fact), property_of(&name)));
@@ -236,10 +240,31 @@ impl Parser<'_> {
             }
             None => {
                 let known = SCOPE_METHODS.iter().map(|m| m.0);
-                let known = known.chain(["getId", "getName", "getAssignee"]);
+                let known = known.chain(["getId", "getName", "getAssignee"]).chain(EDITS.iter().map(|edit| edit.0));
                 Err(refused(at, "method of task", &name, known))
             }
         }
+    }
+
+    /// `externalTask.…`: a property, or the getter of one.
+    fn external_task(&mut self, begin: usize) -> Result<Expr, CompileError> {
+        if !self.take(".")? {
+            let words = "externalTask is no value by itself: write externalTask.errorMessage, externalTask.retries, …";
+            return Err(CompileError::new(words, Some(begin)));
+        }
+        let at = self.at;
+        let name = self.name("a name after the dot")?;
+        let property = if self.token == Token::Sign("(") {
+            let arguments = self.arguments()?;
+            count(at, &name, 0, 0, arguments.len())?;
+            property_of(&name)
+        } else {
+            name
+        };
+        if !EXTERNAL_TASK.contains(&property.as_str()) {
+            return Err(refused(at, "property of externalTask", &property, EXTERNAL_TASK.into_iter()));
+        }
+        Ok(Expr::Path(Box::new(Expr::Variable("externalTask".into())), vec![Access::Property(property)]))
     }
 
     /// `( … )` with the opening bracket looked at.

@@ -377,7 +377,9 @@ fn what_is_not_known_is_refused_with_its_place() {
     refused("${execution.zzz}", 12, "there is no property of execution \"zzz\"");
     refused("${execution.getEngineServices()}", 12, "there is no method of execution");
     refused("${execution}", 2, "execution is no value by itself");
-    refused("${externalTask.id}", 2, "externalTask is not known here");
+    refused("${externalTask}", 2, "externalTask is no value by itself");
+    refused("${externalTask.colour}", 15, "there is no property of externalTask");
+    refused("${task.setColour(1)}", 7, "there is no method of task");
     refused("${x = 3}", 4, "write == to compare");
     refused("${x +}", 5, "the end of the expression stands where a value is expected");
     refused("${x y}", 4, "\"y\" stands where an operator or } is expected");

@@ -2,6 +2,7 @@
 //! meet an unknown one.
 
 use crate::script::Fact;
+use crate::script::edit::EditKind;
 use serde_json::Value;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +79,8 @@ pub(crate) enum Function {
     GetVariable,
     SetVariable,
     HasVariable,
+    /// `task.setAssignee(…)` and its kin.
+    Edit(EditKind),
 }
 
 /// Functions by name, with how many arguments they take.
@@ -98,7 +101,7 @@ pub(crate) const SCOPE_METHODS: [(&str, usize, Function); 3] = [
 ];
 
 /// Properties of `execution`; `getX()` is the same as `x`.
-pub(crate) const EXECUTION_FACTS: [(&str, Fact); 9] = [
+pub(crate) const EXECUTION_FACTS: [(&str, Fact); 11] = [
     ("id", Fact::ExecutionId),
     ("processInstanceId", Fact::InstanceId),
     ("processBusinessKey", Fact::BusinessKey),
@@ -108,10 +111,12 @@ pub(crate) const EXECUTION_FACTS: [(&str, Fact); 9] = [
     ("currentActivityName", Fact::ActivityName),
     ("activityInstanceId", Fact::ExecutionId),
     ("tenantId", Fact::TenantId),
+    ("eventName", Fact::EventName),
+    ("currentTransitionId", Fact::TransitionId),
 ];
 
 /// Properties of `task`.
-pub(crate) const TASK_FACTS: [(&str, Fact); 8] = [
+pub(crate) const TASK_FACTS: [(&str, Fact); 9] = [
     ("id", Fact::TaskId),
     ("name", Fact::ActivityName),
     ("assignee", Fact::Assignee),
@@ -120,6 +125,23 @@ pub(crate) const TASK_FACTS: [(&str, Fact); 8] = [
     ("processInstanceId", Fact::InstanceId),
     ("processDefinitionId", Fact::DefinitionId),
     ("tenantId", Fact::TenantId),
+    ("eventName", Fact::EventName),
+];
+
+/// Properties of `externalTask`, known where a report of it is looked at (`camunda:errorEventDefinition`).
+pub(crate) const EXTERNAL_TASK: [&str; 12] = [
+    "id",
+    "activityId",
+    "errorMessage",
+    "errorDetails",
+    "executionId",
+    "priority",
+    "processDefinitionId",
+    "processInstanceId",
+    "retries",
+    "tenantId",
+    "topicName",
+    "workerId",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 
 use crate::base::time::Timestamp;
 use crate::script::dynamic::{self, NotJson, Writer};
+use crate::script::edit::{EDITS, EditKind};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, INT, ImmutableString, NativeCallContext, Position};
 use serde_json::Value;
 use std::cell::RefCell;
@@ -29,11 +30,21 @@ thread_local! {
 struct Run {
     variables: BTreeMap<String, Value>,
     written: BTreeMap<String, Value>,
+    edits: Vec<(EditKind, Value)>,
     writer: Writer,
     now: Timestamp,
     deadline: Option<Instant>,
     /// What natives may still do; Rhai counts a call of one as one operation, however long it works.
     work_left: usize,
+}
+
+impl Run {
+    fn written_value(&mut self, value: &Dynamic) -> Answer<Value> {
+        self.writer.write(value).map_err(|error| match error {
+            NotJson::TooLarge => too_large("value of a variable"),
+            NotJson::Kind(what) => what.into(),
+        })
+    }
 }
 
 /// The time between the begin and the end of a run; ends it also when the run is left by a panic.
@@ -46,14 +57,15 @@ impl Running {
         deadline: Option<Instant>,
         work: usize,
     ) -> Self {
-        let run = Run { variables, written: BTreeMap::new(), writer: Writer::new(), now, deadline, work_left: work };
+        let (written, edits, writer) = (BTreeMap::new(), Vec::new(), Writer::new());
+        let run = Run { variables, written, edits, writer, now, deadline, work_left: work };
         RUN.with(|current| *current.borrow_mut() = Some(run));
         Self(())
     }
 
-    /// What `set_variable` has written.
-    pub(super) fn end(self) -> BTreeMap<String, Value> {
-        RUN.with(|current| current.borrow_mut().take()).map(|run| run.written).unwrap_or_default()
+    /// What `set_variable` has written, and what was changed of the task.
+    pub(super) fn end(self) -> (BTreeMap<String, Value>, Vec<(EditKind, Value)>) {
+        RUN.with(|current| current.borrow_mut().take()).map(|run| (run.written, run.edits)).unwrap_or_default()
     }
 }
 
@@ -92,6 +104,7 @@ pub(super) fn spend(work: usize) -> Answer<()> {
 
 pub(super) fn register(engine: &mut Engine) {
     variables(engine);
+    task(engine);
     errors(engine);
     texts(engine);
     parts_of_texts(engine);
@@ -112,10 +125,7 @@ fn variables(engine: &mut Engine) {
     });
     engine.register_fn("set_variable", |name: &str, value: Dynamic| -> Answer<()> {
         in_run(|run| {
-            let value = run.writer.write(&value).map_err(|error| match error {
-                NotJson::TooLarge => too_large("value of a variable"),
-                NotJson::Kind(what) => what.into(),
-            })?;
+            let value = run.written_value(&value)?;
             run.written.insert(name.to_owned(), value);
             if run.written.len() > WRITTEN_MAX {
                 return Err(too_large("number of variables"));
@@ -130,6 +140,22 @@ fn variables(engine: &mut Engine) {
             Err(error) => Err(error.to_string().into()),
         })
     });
+}
+
+/// Changes of the user task that the script stands in.
+fn task(engine: &mut Engine) {
+    for (_, name, kind) in EDITS {
+        engine.register_fn(name, move |value: Dynamic| -> Answer<()> {
+            in_run(|run| {
+                let value = run.written_value(&value)?;
+                run.edits.push((kind, value));
+                if run.edits.len() > WRITTEN_MAX {
+                    return Err(too_large("number of changes"));
+                }
+                Ok(())
+            })
+        });
+    }
 }
 
 fn errors(engine: &mut Engine) {

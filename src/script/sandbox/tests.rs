@@ -132,9 +132,10 @@ fn what_scripts_can_call_is_a_known_list() {
 
 /// No clock, no sleep, no files, no `eval`; of what takes long, see above.
 const CALLABLE: &str = "
-    E/0 PI/0 abs/1 acos/1 acosh/1 all/2 append/2 asin/1 asinh/1 atan/1 atan/2 atanh/1 bits/1
+    E/0 PI/0 abs/1 acos/1 acosh/1 add_candidate_group/1 add_candidate_user/1 all/2 append/2 asin/1 asinh/1 atan/1 atan/2 atanh/1 bits/1
     bits/2 bits/3 bpmn_error/1 bpmn_error/2 ceiling/1 chars/1 chars/2 chars/3 chop/2 clear/1
-    contains/2 cos/1 cosh/1 debug/0 debug/1 dedup/1 dedup/2 drain/2 drain/3 end/1 ends_with/2
+    contains/2 cos/1 cosh/1 debug/0 debug/1 dedup/1 dedup/2 delete_candidate_group/1
+    delete_candidate_user/1 drain/2 drain/3 end/1 ends_with/2
     exp/1 extract/2 extract/3 fill_with/2 filter/2 find/2 find/3 find_map/2 find_map/3 floor/1
     for_each/2 fraction/1 get$bits/1 get$ceiling/1 get$chars/1 get$code/1 get$end/1 get$floor/1
     get$fraction/1 get$int/1 get$is_empty/1 get$is_even/1 get$is_exclusive/1 get$is_finite/1
@@ -144,7 +145,8 @@ const CALLABLE: &str = "
     is_infinite/1 is_nan/1 is_odd/1 is_zero/1 join/2 keys/1 len/1 ln/1 log/1 log/2 map/2 max/2
     min/2 mixin/2 now/0 order/1 order/2 order_by/2 order_desc/1 pad/3 parse_float/1 parse_int/1
     parse_int/2 pop/1 print/0 print/1 push/2 range/2 range/3 reduce/2 reduce/3 reduce_rev/2
-    reduce_rev/3 remove/2 replace/3 retain/2 retain/3 reverse/1 round/1 set/3 set_variable/2
+    reduce_rev/3 remove/2 replace/3 retain/2 retain/3 reverse/1 round/1 set/3 set_assignee/1 set_description/1
+    set_due_date/1 set_follow_up_date/1 set_name/1 set_owner/1 set_priority/1 set_variable/2
     shift/1 sign/1 sin/1 sinh/1 some/2 sort/1 sort/2 sort_by/2 sort_desc/1 splice/3 splice/4
     split/2 sqrt/1 start/1 starts_with/2 sub_string/2 sub_string/3 tan/1 tanh/1 to_binary/1
     to_debug/1 to_degrees/1 to_float/1 to_hex/1 to_int/1 to_json/1 to_lower/1 to_octal/1

@@ -4,6 +4,7 @@
 mod bad_input;
 mod decisions;
 mod dialect;
+mod forms;
 mod lists;
 mod models;
 mod product;
