@@ -60,7 +60,7 @@ pub(super) fn begin(
     set_results(step, at, variables, local);
     let next = match listener::start(step, at) {
         Ok(()) => process.node(node).element.enter(step, at),
-        Err(next) => next,
+        Err(trouble) => trouble.into(),
     };
     lifecycle::apply(step, at, next, Vec::new());
     at

@@ -14,7 +14,7 @@ use crate::engine::event::JobEnd;
 use crate::engine::incident::{BpmnError, Fault, IncidentKind};
 use crate::engine::instance::{InstanceState, OF_SCOPE, ScopeKind, Stage, Wait};
 use crate::engine::job::JobKind;
-use crate::engine::listener::{self, Moment};
+use crate::engine::listener::{self, Moment, Trouble};
 use crate::engine::step::{At, Step, new_job};
 use crate::engine::{
     cancel, compensation, condition, gather, multi_instance, standard_loop, subscription, throw, variables,
@@ -159,7 +159,7 @@ fn enter(step: &mut Step, token: TokenId, admitted: bool) {
         Ok(armed) => {
             let next = match listener::start(step, at) {
                 Ok(()) => node.element.enter(step, at),
-                Err(next) => next,
+                Err(trouble) => trouble.into(),
             };
             apply(step, at, next, armed);
         }
@@ -183,14 +183,14 @@ pub(super) fn apply(step: &mut Step, at: At, next: Next, armed: Vec<crate::engin
             let is_task = matches!(wait, Wait::UserTask(_));
             step.set_wait(at, wait);
             armed.into_iter().for_each(|subscription| _ = step.arm(at.scope, subscription));
-            if is_task && let Err(next) = listener::created(step, at) {
-                not_created(step, at, next);
+            if is_task && let Err(trouble) = listener::created(step, at) {
+                not_created(step, at, trouble.into());
             }
         }
         Next::Leave(outgoing) => step.agenda.push(Work::Leave { token: at.token, outgoing, admitted: false }),
         Next::Begin(flows) => match listener::take(step, at, &flows) {
             Ok(()) => gather::begin(step, at, flows),
-            Err(next) => apply(step, at, next, Vec::new()),
+            Err(trouble) => apply(step, at, trouble.into(), Vec::new()),
         },
         Next::Throw(error) => throw::throw(step, at, error),
         Next::Fault(fault) => step.raise(at, fault),
@@ -230,10 +230,7 @@ fn not_created(step: &mut Step, at: At, next: Next) {
 
 /// Listeners of an end event that ends what is around it, and of the process if that is it.
 fn ends(step: &mut Step, at: At) -> Result<(), Fault> {
-    listener::end(step, at).map_err(|next| match next {
-        Next::Fault(fault) => fault,
-        other => Fault::expression(format!("a listener cannot throw where the process ends: {other:?}")),
-    })?;
+    listener::end(step, at).map_err(Trouble::within_its_end)?;
     let whole = step.scope(at.scope).kind == ScopeKind::Process;
     if whole { listener::of_process(step, Some(at), Moment::End) } else { Ok(()) }
 }
@@ -249,9 +246,9 @@ pub(super) fn tell(step: &mut Step, at: At, what: Next) {
 
 fn compensate(step: &mut Step, at: At, activity: Option<NodeIx>, waits: bool) {
     let onward = if waits { Ok(Vec::new()) } else { chosen(step, at, Outgoing::All) };
-    let onward = onward.map_err(Next::Fault).and_then(|flows| listener::take(step, at, &flows).map(|()| flows));
+    let onward = onward.map_err(Trouble::Fault).and_then(|flows| listener::take(step, at, &flows).map(|()| flows));
     match onward {
-        Err(next) => apply(step, at, next, Vec::new()),
+        Err(trouble) => apply(step, at, trouble.into(), Vec::new()),
         Ok(_) if compensation::throw(step, at, activity).is_none() => thrown(step, at),
         Ok(flows) if !waits => gather::give(step, at, flows),
         Ok(_) => {}
@@ -276,8 +273,8 @@ fn leave(step: &mut Step, token: TokenId, outgoing: Outgoing, admitted: bool) {
             step.set_stage(at, Stage::Leaving);
             // Mappings of a multi-instance activity belong to each instance, not to its body.
             let body = node.looping.is_some() && !inner;
-            if !body && let Err(next) = listener::end(step, at) {
-                return apply(step, at, next, Vec::new());
+            if !body && let Err(trouble) = listener::end(step, at) {
+                return apply(step, at, trouble.into(), Vec::new());
             }
             if !body && let Err(fault) = variables::map_output(step, at) {
                 return step.raise(at, fault);
@@ -299,11 +296,11 @@ fn leave(step: &mut Step, token: TokenId, outgoing: Outgoing, admitted: bool) {
     let is_last =
         flows.is_empty() && link.is_none() && at.scope == ROOT_SCOPE && step.scope(ROOT_SCOPE).tokens.len() == 1;
     let heard = listener::take(step, at, &flows).and_then(|()| match is_last {
-        true => listener::of_process(step, Some(at), Moment::End).map_err(Next::Fault),
+        true => listener::of_process(step, Some(at), Moment::End).map_err(Trouble::Fault),
         false => Ok(()),
     });
-    if let Err(next) = heard {
-        return apply(step, at, next, Vec::new());
+    if let Err(trouble) = heard {
+        return apply(step, at, trouble.into(), Vec::new());
     }
     if node.kind == "endEvent" && at.scope == ROOT_SCOPE {
         step.instance.head.end_element = Some(node.id.clone());

@@ -98,23 +98,53 @@ pub(crate) struct Heard {
     pub(crate) flow: Option<FlowIx>,
 }
 
-/// The error is what to do instead of going on.
-pub(super) type Outcome = Result<(), Next>;
+/// Why a listener does not let its element go on.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Fault(Fault),
+    /// A script threw it.
+    Error(BpmnError),
+}
+
+impl Trouble {
+    /// Nothing is around it that could catch an error.
+    pub(super) fn within_its_end(self) -> Fault {
+        match self {
+            Self::Fault(fault) => fault,
+            Self::Error(error) => {
+                let words =
+                    format!("a listener throws {} where what is around it ends: nothing can catch it", error.code);
+                Fault::new(IncidentKind::UncaughtError, words)
+            }
+        }
+    }
+}
+
+impl From<Trouble> for Next {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Fault(fault) => Self::Fault(fault),
+            Trouble::Error(error) => Self::Throw(error),
+        }
+    }
+}
+
+pub(super) type Outcome = Result<(), Trouble>;
 
 fn run(step: &mut Step, scope: ScopeId, at: Option<At>, code: &Code, heard: Heard) -> Outcome {
     let words = |what: String| format!("the {} listener failed: {what}", heard.moment.name());
     match code {
         Code::Expression(expression) => match step.heard_value(scope, at, expression, heard) {
             Ok(_) => Ok(()),
-            Err(fault) => Err(Next::Fault(Fault { message: words(fault.message), ..fault })),
+            Err(fault) => Err(Trouble::Fault(Fault { message: words(fault.message), ..fault })),
         },
         Code::Script(script) => match step.heard_script(scope, at, script, heard) {
             Ok(_) => Ok(()),
             Err(ScriptError::Bpmn { code, message }) => {
-                Err(Next::Throw(BpmnError { code, message, variables: Default::default() }))
+                Err(Trouble::Error(BpmnError { code, message, variables: Default::default() }))
             }
             Err(error @ (ScriptError::OverBudget | ScriptError::Failed(_))) => {
-                Err(Next::Fault(Fault::expression(words(error.to_string()))))
+                Err(Trouble::Fault(Fault::expression(words(error.to_string()))))
             }
         },
     }
@@ -161,21 +191,13 @@ pub(super) fn take(step: &mut Step, at: At, flows: &[FlowIx]) -> Outcome {
 /// The process begins, or is about to end at a token.
 pub(super) fn of_process(step: &mut Step, at: Option<At>, moment: Moment) -> Result<(), Fault> {
     let process = Arc::clone(&step.process);
-    run_all(step, ROOT_SCOPE, at, &process.listeners, moment).map_err(|next| match next {
-        Next::Throw(error) => {
-            let words =
-                format!("the {} listener of the process throws {}: nothing is around it", moment.name(), error.code);
-            Fault::new(IncidentKind::UncaughtError, words)
-        }
-        Next::Fault(fault) => fault,
-        other => unreachable!("a listener throws or fails, not {other:?}"),
-    })
+    run_all(step, ROOT_SCOPE, at, &process.listeners, moment).map_err(Trouble::within_its_end)
 }
 
 /// The process is ended from outside, or by an error.
 pub(super) fn process_is_ended(step: &mut Step) {
     if let Err(fault) = of_process(step, None, Moment::End) {
-        record(step, None, Moment::End, Next::Fault(fault));
+        record(step, None, Moment::End, Trouble::Fault(fault));
     }
 }
 
@@ -183,25 +205,24 @@ pub(super) fn process_is_ended(step: &mut Step) {
 pub(super) fn cancelled(step: &mut Step, at: At) {
     let token = step.token(at);
     let had_begun = token.stage == Stage::Active || (token.stage == Stage::Leaving && token.wait == Wait::Nothing);
-    if had_begun && let Err(next) = end(step, at) {
-        record(step, Some(at), Moment::End, next);
+    if had_begun && let Err(trouble) = end(step, at) {
+        record(step, Some(at), Moment::End, trouble);
     }
 }
 
 /// A user task ends without being completed; it is still there.
 pub(super) fn deleted(step: &mut Step, at: At) {
     if matches!(step.token(at).wait, Wait::UserTask(_))
-        && let Err(next) = of_task(step, at, [Moment::Delete].into())
+        && let Err(trouble) = of_task(step, at, [Moment::Delete].into())
     {
-        record(step, Some(at), Moment::Delete, next);
+        record(step, Some(at), Moment::Delete, trouble);
     }
 }
 
-fn record(step: &mut Step, at: Option<At>, moment: Moment, next: Next) {
-    let message = match next {
-        Next::Throw(error) => format!("the {} listener threw the BPMN error {}", moment.name(), error.code),
-        Next::Fault(fault) => fault.message,
-        other => unreachable!("a listener throws or fails, not {other:?}"),
+fn record(step: &mut Step, at: Option<At>, moment: Moment, trouble: Trouble) {
+    let message = match trouble {
+        Trouble::Error(error) => format!("the {} listener threw the BPMN error {}", moment.name(), error.code),
+        Trouble::Fault(fault) => fault.message,
     };
     let element = at.map(|at| step.element_id(at.node));
     step.events.push(Event::ListenerFailed { at: element, message });
@@ -225,7 +246,7 @@ fn of_task(step: &mut Step, at: At, mut moments: VecDeque<Moment>) -> Outcome {
         if rounds > LISTENER_ROUNDS_MAX {
             let words =
                 format!("listeners have assigned the task {LISTENER_ROUNDS_MAX} times: they call one another for ever");
-            return Err(Next::Fault(Fault::new(IncidentKind::Limit, words)));
+            return Err(Trouble::Fault(Fault::new(IncidentKind::Limit, words)));
         }
         let before = step.task(at).assignee.clone();
         run_all(step, scope, Some(at), listeners, moment)?;
@@ -266,12 +287,11 @@ pub(super) fn completed(step: &mut Step, at: At) -> Result<bool, Rejection> {
 fn by_person(step: &mut Step, at: At, outcome: Outcome) -> Result<(), Rejection> {
     match outcome {
         Ok(()) => Ok(()),
-        Err(Next::Throw(error)) => {
+        Err(Trouble::Error(error)) => {
             throw::throw(step, at, error);
             Ok(())
         }
-        Err(Next::Fault(fault)) => Err(Rejection::ListenerFailed(fault.message)),
-        Err(other) => unreachable!("a listener throws or fails, not {other:?}"),
+        Err(Trouble::Fault(fault)) => Err(Rejection::ListenerFailed(fault.message)),
     }
 }
 
@@ -291,9 +311,8 @@ pub(super) fn timed_out(step: &mut Step, at: At, part: usize) {
     });
     match outcome {
         Ok(()) => {}
-        Err(Next::Throw(error)) => throw::throw(step, at, error),
-        Err(Next::Fault(fault)) => step.raise(at, fault),
-        Err(other) => unreachable!("a listener throws or fails, not {other:?}"),
+        Err(Trouble::Error(error)) => throw::throw(step, at, error),
+        Err(Trouble::Fault(fault)) => step.raise(at, fault),
     }
 }
 

@@ -292,10 +292,10 @@ pub(crate) fn place_fired(
     let at = step.place(scope, node, via);
     variables::set_results(step, at, variables, local);
     let flow: Vec<FlowIx> = via.into_iter().collect();
-    if let Err(next) = listener::take(step, at, &flow).and_then(|()| listener::start(step, at)) {
+    if let Err(trouble) = listener::take(step, at, &flow).and_then(|()| listener::start(step, at)) {
         // The event has happened: what is mended goes on behind it.
         step.set_stage(at, Stage::Leaving);
-        lifecycle::apply(step, at, next, Vec::new());
+        lifecycle::apply(step, at, trouble.into(), Vec::new());
         return at;
     }
     // Of an event behind a gateway the save point would lie before its waiting, which is over.
