@@ -60,13 +60,14 @@ CREATE UNIQUE INDEX definition_version ON definition (tenant, kind, key, version
 CREATE TABLE start_event (
     definition BIGINT NOT NULL,
     element TEXT NOT NULL,
+    part BIGINT NOT NULL,
     process TEXT NOT NULL,
     tenant TEXT NOT NULL,
     message TEXT,
     signal TEXT,
     due BIGINT,
     cycle TEXT,
-    PRIMARY KEY (definition, element)
+    PRIMARY KEY (definition, element, part)
 ) /*sqlite: WITHOUT ROWID */;
 
 -- State --------------------------------------------------------------------------------------------------------------

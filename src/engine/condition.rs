@@ -59,7 +59,11 @@ pub fn starts(definition: &ProcessDefinition, variables: &Variables, now: Timest
     let process = &definition.process;
     let mut begun = Vec::new();
     for start in process.start_triggers.iter().filter(|start| matches!(start.kind, StartKind::Condition)) {
-        let Some(TriggerSource::Condition(condition)) = process.node(start.node).element.trigger() else { continue };
+        let source = process.node(start.node).element.trigger();
+        let part = usize::try_from(start.part).unwrap_or_default();
+        let Some(TriggerSource::Condition(condition)) = source.and_then(|source| source.parts().get(part)) else {
+            continue;
+        };
         let mut plain = Plain { variables, definition: Some(definition), now, token: None };
         match condition.expression.condition(&mut plain) {
             Ok(true) => begun.push(start.element.clone()),

@@ -66,6 +66,8 @@ pub struct Process {
 pub struct StartTrigger {
     pub node: NodeIx,
     pub element: ElementId,
+    /// Which of its triggers: any of them starts the process.
+    pub part: u32,
     pub kind: StartKind,
 }
 

@@ -339,8 +339,9 @@ fn start_nodes(step: &Step, create: &Create) -> Result<Vec<NodeIx>, Rejection> {
     if !starts.is_empty() {
         return Ok(starts);
     }
-    match process.start_triggers.as_slice() {
-        [only] => Ok(vec![only.node]),
+    let triggered: BTreeSet<NodeIx> = process.start_triggers.iter().map(|start| start.node).collect();
+    match triggered.into_iter().collect::<Vec<_>>().as_slice() {
+        [only] => Ok(vec![*only]),
         [] => {
             Err(Rejection::InvalidInput(format!("the process {} has no element at which it could start", process.id)))
         }

@@ -11,10 +11,10 @@ use super::effect::FollowUp;
 use super::machine::{Item, Job, Partition, Refusal};
 use super::plan::Needs;
 use super::report::Report;
-use super::transaction::{AnswerRow, Record, StartRow, Transaction};
+use super::transaction::{AnswerRow, Record, StartKey, StartRow, Transaction};
 use super::write::{self, Written};
 use super::{Due, Notice, Reply, Request, RequestId, Which, Work};
-use crate::base::id::{DefinitionId, ElementId, InstanceId, TokenId};
+use crate::base::id::{DefinitionId, InstanceId, TokenId};
 use crate::base::limits::{BATCH_BYTES_MAX, BATCH_COMMANDS_MAX};
 use crate::base::planted;
 use crate::base::time::Timestamp;
@@ -410,16 +410,14 @@ impl Batch<'_> {
     }
 
     pub(super) fn put_start(&mut self, start: StartRow) {
-        self.tx
-            .starts_gone
-            .retain(|(definition, element)| (*definition, element) != (start.definition, &start.element));
-        self.tx.starts.retain(|row| (row.definition, &row.element) != (start.definition, &start.element));
+        self.tx.starts_gone.retain(|gone| *gone != start.key);
+        self.tx.starts.retain(|row| row.key != start.key);
         self.tx.starts.push(start);
     }
 
-    pub(super) fn drop_start(&mut self, definition: DefinitionId, element: ElementId) {
-        self.tx.starts.retain(|row| (row.definition, &row.element) != (definition, &element));
-        self.tx.starts_gone.push((definition, element));
+    pub(super) fn drop_start(&mut self, key: StartKey) {
+        self.tx.starts.retain(|row| row.key != key);
+        self.tx.starts_gone.push(key);
     }
 }
 

@@ -2,9 +2,9 @@
 //! as small as the models are few.
 
 use super::Which;
-use super::transaction::{DefinitionKind, DefinitionRow, StartRow};
+use super::transaction::{DefinitionKind, DefinitionRow, StartKey, StartRow};
 use crate::base::access::NO_TENANT;
-use crate::base::id::{DefinitionId, DeploymentId, ElementId};
+use crate::base::id::{DefinitionId, DeploymentId};
 use crate::base::time::Timestamp;
 use crate::engine::command::Rejection;
 use crate::engine::compile::{self, Resources};
@@ -21,7 +21,7 @@ pub(super) struct Catalog {
     rows: BTreeMap<DefinitionId, DefinitionRow>,
     processes: Versions,
     decisions: Versions,
-    starts: BTreeMap<(DefinitionId, ElementId), StartRow>,
+    starts: BTreeMap<StartKey, StartRow>,
 }
 
 impl Catalog {
@@ -127,28 +127,25 @@ impl Catalog {
     }
 
     pub(super) fn arm(&mut self, start: StartRow) {
-        self.starts.insert((start.definition, start.element.clone()), start);
+        self.starts.insert(start.key.clone(), start);
     }
 
-    pub(super) fn disarm(&mut self, definition: DefinitionId, element: &ElementId) {
-        self.starts.remove(&(definition, element.clone()));
+    pub(super) fn disarm(&mut self, key: &StartKey) {
+        self.starts.remove(key);
     }
 
-    pub(super) fn start(&self, definition: DefinitionId, element: &ElementId) -> Option<&StartRow> {
-        self.starts.get(&(definition, element.clone()))
+    pub(super) fn start(&self, key: &StartKey) -> Option<&StartRow> {
+        self.starts.get(key)
     }
 
-    pub(super) fn starts_of(&self, definition: DefinitionId) -> Vec<ElementId> {
-        self.starts.keys().filter(|(id, _)| *id == definition).map(|(_, element)| element.clone()).collect()
+    pub(super) fn starts_of(&self, definition: DefinitionId) -> Vec<StartKey> {
+        self.starts.keys().filter(|key| key.definition == definition).cloned().collect()
     }
 
     /// The start timers that may fire.
-    pub(super) fn start_timers(&self) -> impl Iterator<Item = (Timestamp, DefinitionId, ElementId)> {
-        let active = |start: &&StartRow| self.rows.get(&start.definition).is_some_and(|row| !row.suspended);
-        self.starts
-            .values()
-            .filter(active)
-            .filter_map(|start| start.due.map(|due| (due, start.definition, start.element.clone())))
+    pub(super) fn start_timers(&self) -> impl Iterator<Item = (Timestamp, StartKey)> {
+        let active = |start: &&StartRow| self.rows.get(&start.key.definition).is_some_and(|row| !row.suspended);
+        self.starts.values().filter(active).filter_map(|start| start.due.map(|due| (due, start.key.clone())))
     }
 
     fn versions(&self, kind: DefinitionKind, tenant: &str, key: &str) -> Option<&BTreeMap<u32, DefinitionId>> {

@@ -1,7 +1,7 @@
 //! Deployments: numbers and versions are given here, all or nothing; the newest version's start events replace older ones.
 
 use super::batch::{Abandon, Batch};
-use super::transaction::{DefinitionKind, DefinitionRow, DeploymentRow, ResourceRow, StartRow};
+use super::transaction::{DefinitionKind, DefinitionRow, DeploymentRow, ResourceRow, StartKey, StartRow};
 use super::{Bundle, Notice, Reply};
 use crate::base::id::{DefinitionId, DeploymentId, ElementId};
 use crate::base::time::{Cycle, Timestamp, first_due, next_due};
@@ -110,17 +110,16 @@ impl Batch<'_> {
     }
 
     fn disarm_starts(&mut self, definition: DefinitionId) {
-        for element in self.catalog().starts_of(definition) {
-            self.catalog().disarm(definition, &element);
-            self.drop_start(definition, element);
+        for key in self.catalog().starts_of(definition) {
+            self.catalog().disarm(&key);
+            self.drop_start(key);
         }
     }
 
     fn arm_starts(&mut self, row: &DefinitionRow, starts: Vec<Start>) {
         for start in starts {
             let start = StartRow {
-                definition: row.id,
-                element: start.element,
+                key: StartKey { definition: row.id, element: start.element, part: start.part },
                 process: row.key.clone(),
                 tenant: row.tenant.clone(),
                 message: start.message,
@@ -173,8 +172,8 @@ impl Batch<'_> {
                 self.put_start(start);
             }
             None => {
-                self.catalog().disarm(start.definition, &start.element);
-                self.drop_start(start.definition, start.element);
+                self.catalog().disarm(&start.key);
+                self.drop_start(start.key);
             }
         }
     }
@@ -184,6 +183,7 @@ impl Batch<'_> {
 #[derive(Debug)]
 struct Start {
     element: ElementId,
+    part: u32,
     message: Option<String>,
     signal: Option<String>,
     due: Option<Timestamp>,
@@ -200,28 +200,28 @@ fn starts_of(process: &Process, now: Timestamp) -> Result<Vec<Start>, Rejection>
 }
 
 fn evaluate(trigger: &StartTrigger, now: Timestamp) -> Result<Start, Rejection> {
-    let element = trigger.element.clone();
+    let (element, part) = (trigger.element.clone(), trigger.part);
     let wrong = |why: String| Rejection::InvalidInput(format!("start event {element}: {why}"));
     let mut plain = Plain { variables: &Variables::new(), definition: None, now, token: None };
     match &trigger.kind {
         StartKind::Message(name) => {
             let name = name.evaluate(&mut plain).map_err(|error| wrong(error.to_string()))?;
             let message = as_text(name).ok_or_else(|| wrong("the message's name is null".into()))?;
-            Ok(Start { element, message: Some(message), signal: None, due: None, cycle: None })
+            Ok(Start { element, part, message: Some(message), signal: None, due: None, cycle: None })
         }
         StartKind::Signal(name) => {
             let name = name.evaluate(&mut plain).map_err(|error| wrong(error.to_string()))?;
             let signal = as_text(name).ok_or_else(|| wrong("the signal's name is null".into()))?;
-            Ok(Start { element, message: None, signal: Some(signal), due: None, cycle: None })
+            Ok(Start { element, part, message: None, signal: Some(signal), due: None, cycle: None })
         }
         // Its row names nothing: it is asked when data is told.
-        StartKind::Condition => Ok(Start { element, message: None, signal: None, due: None, cycle: None }),
+        StartKind::Condition => Ok(Start { element, part, message: None, signal: None, due: None, cycle: None }),
         StartKind::Timer { kind, text } => {
             let text = text.evaluate(&mut plain).map_err(|error| wrong(error.to_string()))?;
             let text = as_text(text).unwrap_or_default();
             let (due, cycle) =
                 first_due(*kind, &text, now).map_err(|error| wrong(format!("timer {text:?}: {error}")))?;
-            Ok(Start { element, message: None, signal: None, due: Some(due), cycle: cycle.as_ref().map(to_json) })
+            Ok(Start { element, part, message: None, signal: None, due: Some(due), cycle: cycle.as_ref().map(to_json) })
         }
     }
 }

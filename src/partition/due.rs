@@ -51,11 +51,11 @@ impl Batch<'_> {
                 self.grants.push(grant.clone());
                 self.lease_granted(*instance, *token, grant)?;
             }
-            DueWhat::Start(definition, element) => {
-                let start = self.p.catalog.start(*definition, element).cloned();
-                let create = Create { at: vec![element.clone()], ..Create::default() };
+            DueWhat::Start(key) => {
+                let start = self.p.catalog.start(key).cloned();
+                let create = Create { at: vec![key.element.clone()], ..Create::default() };
                 // A process that cannot start now is not started later either; the history tells of the others.
-                let _ = self.start(&Which::Id(*definition), create, None)?;
+                let _ = self.start(&Which::Id(key.definition), create, None)?;
                 if let Some(start) = start {
                     self.rearm_start(start);
                 }

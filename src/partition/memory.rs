@@ -6,13 +6,14 @@ use super::transaction::{
     StartRow, StoredInstance, Transaction,
 };
 use super::{CommitError, Due, Input, LeaseOutcome, Output, Partition, compiled, due_of, lease_outcome};
-use crate::base::id::{DefinitionId, DeploymentId, ElementId, InstanceId, PartitionId, ScopeId, TokenId};
+use crate::base::id::{DefinitionId, DeploymentId, InstanceId, PartitionId, ScopeId, TokenId};
 use crate::base::limits::SCHEDULE_WINDOW_MAX;
 use crate::base::planted;
 use crate::base::time::Timestamp;
 use crate::engine::definition::ProcessDefinition;
 use crate::engine::history::{PastKey, PastRow};
 use crate::engine::index::{Common, IndexKey, IndexRow};
+use crate::partition::transaction::StartKey;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ pub struct Memory {
     pub deployments: BTreeMap<DeploymentId, DeploymentRow>,
     pub resources: BTreeMap<(DeploymentId, String), ResourceRow>,
     pub definitions: BTreeMap<DefinitionId, DefinitionRow>,
-    pub starts: BTreeMap<(DefinitionId, ElementId), StartRow>,
+    pub starts: BTreeMap<StartKey, StartRow>,
 }
 
 impl Memory {
@@ -104,7 +105,7 @@ impl Memory {
             self.starts.remove(&key);
         }
         for row in tx.starts {
-            self.starts.insert((row.definition, row.element.clone()), row);
+            self.starts.insert(row.key.clone(), row);
         }
         for deployment in tx.deployments_gone {
             self.drop_deployment(deployment);

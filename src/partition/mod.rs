@@ -32,7 +32,8 @@ pub use report::lease_outcome;
 pub use schedule::due_of;
 pub use script_job::run_script;
 
-use crate::base::id::{DefinitionId, DeploymentId, ElementId, InstanceId, LocalId, PartitionId, TokenId};
+use self::transaction::StartKey;
+use crate::base::id::{DefinitionId, DeploymentId, InstanceId, LocalId, PartitionId, TokenId};
 use crate::base::time::Timestamp;
 use crate::base::variable::Variables;
 use crate::engine::command::{Answer, Command, Create, Rejection};
@@ -194,7 +195,7 @@ pub enum DueWhat {
     LeaseEnd(InstanceId, TokenId, i64),
     /// A job without a lease, by topic: after a pause, or never leased.
     JobReady(InstanceId, TokenId, JobKind, String),
-    Start(DefinitionId, ElementId),
+    Start(StartKey),
 }
 
 /// What the history says of a lease.

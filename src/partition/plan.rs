@@ -146,7 +146,7 @@ impl Partition {
     fn due_ready(&self, due: &Due, needs: &mut Needs) -> bool {
         match (&due.what, due.instance()) {
             (_, Some(instance)) => self.instance_ready(instance, due.wanted_topic().is_none(), needs),
-            (DueWhat::Start(definition, _), None) => self.definition_ready(*definition, needs),
+            (DueWhat::Start(key), None) => self.definition_ready(key.definition, needs),
             (DueWhat::Timer(..) | DueWhat::LeaseEnd(..) | DueWhat::JobReady(..), None) => true,
         }
     }

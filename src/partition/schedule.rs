@@ -4,8 +4,9 @@
 //! comes near. Memory does not grow with waiting instances. Jobs that wait for a worker may be very many, so they are kept
 //! only for topics on offer; for others it is enough to tell once that there is work.
 
+use super::transaction::StartKey;
 use super::{Due, DueWhat, Notice, Output};
-use crate::base::id::{DefinitionId, ElementId, InstanceId, TokenId};
+use crate::base::id::{InstanceId, TokenId};
 use crate::base::limits::SCHEDULE_WINDOW_MAX;
 use crate::base::planted;
 use crate::base::time::Timestamp;
@@ -26,7 +27,7 @@ pub(super) struct Schedule {
     /// A window is being read: what is committed meanwhile must not be missed.
     asked: Option<Asked>,
     ready: BTreeMap<String, Ready>,
-    starts: BTreeSet<(Timestamp, DefinitionId, ElementId)>,
+    starts: BTreeSet<(Timestamp, StartKey)>,
     wake: Option<Timestamp>,
 }
 
@@ -119,8 +120,8 @@ impl Schedule {
         {
             ready.jobs.remove(&(due.at, *instance, *token, *kind));
         }
-        if let DueWhat::Start(definition, element) = &due.what {
-            self.starts.remove(&(due.at, *definition, element.clone()));
+        if let DueWhat::Start(key) = &due.what {
+            self.starts.remove(&(due.at, key.clone()));
         }
     }
 
@@ -163,7 +164,7 @@ impl Schedule {
     }
 
     /// The start timers of the catalog, all of them: they are as few as models.
-    pub(super) fn set_starts(&mut self, starts: impl Iterator<Item = (Timestamp, DefinitionId, ElementId)>) {
+    pub(super) fn set_starts(&mut self, starts: impl Iterator<Item = (Timestamp, StartKey)>) {
         self.starts = starts.collect();
     }
 
@@ -202,7 +203,7 @@ impl Schedule {
             .starts
             .iter()
             .take_while(move |(at, ..)| *at <= now)
-            .map(|(at, definition, element)| Due { at: *at, what: DueWhat::Start(*definition, element.clone()) });
+            .map(|(at, key)| Due { at: *at, what: DueWhat::Start(key.clone()) });
         starts.chain(self.window.iter().take_while(move |due| due.at <= now).cloned())
     }
 

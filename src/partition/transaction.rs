@@ -32,7 +32,7 @@ pub struct Transaction {
     pub definitions: Vec<DefinitionRow>,
     pub starts: Vec<StartRow>,
     /// Start events that a newer version of their process replaces, or whose timer will not fire again.
-    pub starts_gone: Vec<(DefinitionId, ElementId)>,
+    pub starts_gone: Vec<StartKey>,
     pub deployments_gone: Vec<DeploymentId>,
 }
 
@@ -152,11 +152,18 @@ pub enum DefinitionKind {
     Decision,
 }
 
+/// One trigger of a start event: it may have several.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StartKey {
+    pub definition: DefinitionId,
+    pub element: ElementId,
+    pub part: u32,
+}
+
 /// A start event that waits for a message, a signal or a time; for a condition, if for none of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartRow {
-    pub definition: DefinitionId,
-    pub element: ElementId,
+    pub key: StartKey,
     pub process: String,
     pub tenant: String,
     pub message: Option<String>,

@@ -123,7 +123,7 @@ impl Node {
         for start in self.store().signal_starts(name).await? {
             if of_tenant(&start.tenant) {
                 let payload = Payload { variables: variables.clone(), ..Payload::default() };
-                self.start_at(start.definition, start.element, business_key.clone(), &payload).await?;
+                self.start_at(start.key.definition, start.key.element, business_key.clone(), &payload).await?;
             }
         }
         Ok(())
@@ -138,16 +138,16 @@ impl Node {
         let mut begun = Vec::new();
         for start in self.store().condition_starts().await? {
             let of = selector.tenant.as_ref().is_none_or(|tenant| *tenant == start.tenant)
-                && selector.definition.is_none_or(|definition| definition == start.definition);
+                && selector.definition.is_none_or(|definition| definition == start.key.definition);
             if !of {
                 continue;
             }
-            let Some(definition) = self.definition(start.definition).await? else { continue };
+            let Some(definition) = self.definition(start.key.definition).await? else { continue };
             let holds = condition::starts(&definition, &payload.variables, self.clock().now());
             let holds = holds.map_err(|fault| CorrelateError::Condition(fault.message))?;
-            if holds.contains(&start.element) {
+            if holds.contains(&start.key.element) {
                 let key = selector.business_key.clone();
-                begun.extend(self.start_at(start.definition, start.element, key, payload).await?);
+                begun.extend(self.start_at(start.key.definition, start.key.element, key, payload).await?);
             }
         }
         Ok(begun)
@@ -186,7 +186,7 @@ impl Node {
         let starts = self.store().message_starts(&selector.name).await?;
         let wanted = |start: &crate::partition::transaction::StartRow| {
             selector.tenant.as_ref().is_none_or(|tenant| *tenant == start.tenant)
-                && selector.definition.is_none_or(|definition| definition == start.definition)
+                && selector.definition.is_none_or(|definition| definition == start.key.definition)
         };
         let starts: Vec<_> = starts.into_iter().filter(wanted).collect();
         if starts.len() > 1 && !selector.all {
@@ -195,8 +195,8 @@ impl Node {
         let mut started = Vec::new();
         for start in starts {
             let instance =
-                self.start_at(start.definition, start.element, selector.business_key.clone(), payload).await?;
-            started.extend(instance.map(|instance| Receiver::Started { instance, definition: start.definition }));
+                self.start_at(start.key.definition, start.key.element, selector.business_key.clone(), payload).await?;
+            started.extend(instance.map(|instance| Receiver::Started { instance, definition: start.key.definition }));
         }
         Ok(started)
     }

@@ -113,18 +113,18 @@ impl Host {
     /// The start event that a message of this name begins a process at.
     pub fn message_start(&self, name: &str) -> Option<(DefinitionId, ElementId)> {
         let waits = self.starts.iter().find(|start| start.message.as_deref() == Some(name));
-        waits.map(|start| (start.definition, start.element.clone()))
+        waits.map(|start| (start.key.definition, start.key.element.clone()))
     }
 
     /// The start events that wait for this signal.
     pub fn signal_starts(&self, name: &str) -> Vec<(DefinitionId, ElementId)> {
         let waits = self.starts.iter().filter(|start| start.signal.as_deref() == Some(name));
-        waits.map(|start| (start.definition, start.element.clone())).collect()
+        waits.map(|start| (start.key.definition, start.key.element.clone())).collect()
     }
 
     /// The definition whose start event with a trigger has this id.
     pub fn start_event(&self, element: &str) -> Option<DefinitionId> {
-        self.starts.iter().find(|start| start.element.as_str() == element).map(|start| start.definition)
+        self.starts.iter().find(|start| start.key.element.as_str() == element).map(|start| start.key.definition)
     }
 
     fn definition(&mut self, id: DefinitionId) -> Result<Arc<ProcessDefinition>, String> {
@@ -169,10 +169,10 @@ impl Host {
             self.owners.insert(row.head.id, row.head.definition);
         }
         for gone in &transaction.starts_gone {
-            self.starts.retain(|start| (start.definition, &start.element) != (gone.0, &gone.1));
+            self.starts.retain(|start| start.key != *gone);
         }
         for start in &transaction.starts {
-            self.starts.retain(|other| (other.definition, &other.element) != (start.definition, &start.element));
+            self.starts.retain(|other| other.key != start.key);
             self.starts.push(start.clone());
         }
         for row in &transaction.definitions {

@@ -258,7 +258,7 @@ pub(super) const DEFINITION: Table = Table {
 };
 pub(super) const START_EVENT: Table = Table {
     name: "start_event",
-    key: &["definition", "element"],
+    key: &["definition", "element", "part"],
     rest: &["process", "tenant", "message", "signal", "due", "cycle"],
 };
 

@@ -195,22 +195,29 @@ fn mappings(source: &Source<'_, '_>, found: &mut Findings) -> Mappings {
 }
 
 fn start_triggers(graph: &Graph<FlowNode, crate::engine::definition::SequenceFlow>) -> Vec<StartTrigger> {
-    let of = |node: NodeIx| {
-        let flow_node = &graph[node];
-        let kind = match instantiating(graph, node).filter(|_| flow_node.parent.is_none())? {
-            TriggerSource::Message { name } => StartKind::Message(name.clone()),
-            TriggerSource::Signal { name } => StartKind::Signal(name.clone()),
-            TriggerSource::Condition(_) => StartKind::Condition,
-            TriggerSource::Timer { kind, text } => StartKind::Timer { kind: *kind, text: text.clone() },
-            TriggerSource::Error { .. }
-            | TriggerSource::Escalation { .. }
-            | TriggerSource::Cancel
-            | TriggerSource::Multiple { .. }
-            | TriggerSource::Compensation => return None,
-        };
-        Some(StartTrigger { node, element: flow_node.id.clone(), kind })
-    };
-    graph.node_indices().filter_map(of).collect()
+    let mut found = Vec::new();
+    for node in graph.node_indices().filter(|node| graph[*node].parent.is_none()) {
+        let parts = instantiating(graph, node).map(TriggerSource::parts).unwrap_or_default();
+        for (part, source) in (0..).zip(parts) {
+            let element = graph[node].id.clone();
+            found.extend(start_kind(source).map(|kind| StartTrigger { node, element, part, kind }));
+        }
+    }
+    found
+}
+
+fn start_kind(source: &TriggerSource) -> Option<StartKind> {
+    match source {
+        TriggerSource::Message { name } => Some(StartKind::Message(name.clone())),
+        TriggerSource::Signal { name } => Some(StartKind::Signal(name.clone())),
+        TriggerSource::Condition(_) => Some(StartKind::Condition),
+        TriggerSource::Timer { kind, text } => Some(StartKind::Timer { kind: *kind, text: text.clone() }),
+        TriggerSource::Error { .. }
+        | TriggerSource::Escalation { .. }
+        | TriggerSource::Cancel
+        | TriggerSource::Multiple { .. }
+        | TriggerSource::Compensation => None,
+    }
 }
 
 /// What starts a process at a node: a start event, a receive task, or an event behind a gateway that instantiates.

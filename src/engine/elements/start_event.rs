@@ -4,7 +4,7 @@
 //! occurs creates a token on its outgoing Sequence Flows". None, message, signal and timer starts of a process; a sub-process
 //! starts at a none start event, an event sub-process at one with a trigger.
 //!
-//! Gaps: several triggers at one start event of a process; draw one event for each.
+//! Gaps: a start event of a process that waits for all of its triggers (`parallelMultiple`).
 
 use super::prelude::*;
 
@@ -29,8 +29,9 @@ impl StartEvent {
             }
             false => source.trigger(&["message", "timer", "signal", "conditional"], found),
         };
-        if matches!(trigger, Some(TriggerSource::Multiple { .. })) && !of_event {
-            let words = "this start event has several triggers: draw one start event for each";
+        if trigger.as_ref().is_some_and(TriggerSource::is_parallel) && !of_event {
+            let words = "this start event waits for all of its triggers, and nothing tells which belong together before \
+                         the process is there: wait for the first, then draw catching events for the rest";
             found.error(source.position(), source.id_opt(), "several-triggers", words);
         }
         if matches!(trigger, Some(TriggerSource::Compensation)) && !source.in_nested_event_sub_process() {

@@ -197,7 +197,7 @@ record! {
 
 record! {
     /// A start event that waits for a message or a time.
-    StartRecord from "start_event t JOIN definition d ON d.id = t.definition", tenant "t.tenant", id ["t.definition", "t.element"] {
+    StartRecord from "start_event t JOIN definition d ON d.id = t.definition", tenant "t.tenant", id ["t.definition", "t.element", "t.part"] {
         definition: i64 = "t.definition", element: String = "t.element", process: String = "t.process",
         version: i64 = "d.version", tenant: String = "t.tenant", message: Option<String> = "t.message", due: Option<i64> = "t.due",
     }

@@ -1,11 +1,11 @@
 //! Rows to parameters, column by column in the order of their table.
 
 use super::super::{Arguments, Rows};
-use crate::base::id::{DefinitionId, ElementId, InstanceId, ScopeId};
+use crate::base::id::{ElementId, InstanceId, ScopeId};
 use crate::partition::transaction::{
     AnswerRow, CommandKey, Common, DefinitionRow, DeploymentRow, IncidentRow, IndexKey, InstanceRow, JobRow,
-    PastActivity, PastIncident, PastKey, PastTask, PastVariable, ResourceRow, ScopeRow, StartRow, SubscriptionRow,
-    TimerRow, UserTaskRow, VariableRow,
+    PastActivity, PastIncident, PastKey, PastTask, PastVariable, ResourceRow, ScopeRow, StartKey, StartRow,
+    SubscriptionRow, TimerRow, UserTaskRow, VariableRow,
 };
 use crate::store::code;
 use crate::store::table::Table;
@@ -301,13 +301,14 @@ pub(super) fn definition(b: &mut Binder, row: &DefinitionRow) {
     b.text_or(row.documentation.as_deref());
 }
 
-pub(super) fn start_key(b: &mut Binder, definition: DefinitionId, element: &ElementId) {
-    b.int(definition.0);
-    b.text(element);
+pub(super) fn start_key(b: &mut Binder, key: &StartKey) {
+    b.int(key.definition.0);
+    b.text(&key.element);
+    b.int(i64::from(key.part));
 }
 
 pub(super) fn start(b: &mut Binder, row: &StartRow) {
-    start_key(b, row.definition, &row.element);
+    start_key(b, &row.key);
     b.text(&row.process);
     b.text(&row.tenant);
     b.text_or(row.message.as_deref());

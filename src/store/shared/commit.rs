@@ -146,9 +146,7 @@ fn plan(transaction: &Transaction) -> Plan<'_> {
     plan.add(Mode::Upsert, &table::DEPLOYMENT, &transaction.deployments, bind::deployment);
     plan.add(Mode::Upsert, &table::RESOURCE, &transaction.resources, bind::resource);
     plan.add(Mode::Upsert, &table::DEFINITION, &transaction.definitions, bind::definition);
-    plan.add(Mode::Delete, &table::START_EVENT, &transaction.starts_gone, |b, (definition, element)| {
-        bind::start_key(b, *definition, element);
-    });
+    plan.add(Mode::Delete, &table::START_EVENT, &transaction.starts_gone, bind::start_key);
     plan.add(Mode::Upsert, &table::START_EVENT, &transaction.starts, bind::start);
     plan.add(Mode::Upsert, &table::INSTANCE, &transaction.instances, bind::instance);
     plan.add(Mode::Delete, &table::SCOPE, &transaction.scopes_gone, |b, key| bind::scope_key(b, *key));

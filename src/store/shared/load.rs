@@ -5,7 +5,7 @@ use super::tx::Tx;
 use super::{Bind, Database, Owned, arguments};
 use crate::base::id::{DefinitionId, DeploymentId, ElementId, InstanceId, PartitionId, ScopeId};
 use crate::base::time::Timestamp;
-use crate::partition::transaction::{AnswerRow, CommandKey, DefinitionRow, StartRow, StoredInstance};
+use crate::partition::transaction::{AnswerRow, CommandKey, DefinitionRow, StartKey, StartRow, StoredInstance};
 use crate::store::error::StoreError;
 use crate::store::table::size_for;
 use crate::store::{Begin, code};
@@ -16,7 +16,7 @@ type Rows<T> = Result<Vec<T>, StoreError>;
 
 pub(super) type DefinitionColumns =
     (i64, i16, i64, String, String, i64, Option<String>, Option<String>, String, i16, i16, Option<i64>, Option<String>);
-type StartColumns = (i64, String, String, String, Option<String>, Option<String>, Option<i64>, Option<String>);
+type StartColumns = (i64, String, i64, String, String, Option<String>, Option<String>, Option<i64>, Option<String>);
 
 pub(super) const DEFINITION_COLUMNS: &str = "SELECT id, kind, deployment, tenant, key, version, version_tag, name, resource, \
                                              suspended, startable, history_ttl_days, documentation FROM definition";
@@ -98,12 +98,14 @@ impl Database {
     }
 
     pub(in crate::store) async fn starts(&self) -> Rows<StartRow> {
-        let text =
-            "SELECT definition, element, process, tenant, message, signal, due, cycle FROM start_event ORDER BY 1, 2";
+        let text = "SELECT definition, element, part, process, tenant, message, signal, due, cycle FROM start_event ORDER BY 1, 2, 3";
         let rows: Vec<StartColumns> = self.fetch(text.into(), vec![]).await?;
-        let row = |(definition, element, process, tenant, message, signal, due, cycle): StartColumns| StartRow {
-            definition: DefinitionId(definition),
-            element: ElementId::from(element.as_str()),
+        let row = |(definition, element, part, process, tenant, message, signal, due, cycle): StartColumns| StartRow {
+            key: StartKey {
+                definition: DefinitionId(definition),
+                element: ElementId::from(element.as_str()),
+                part: u32::try_from(part).unwrap_or_default(),
+            },
             process,
             tenant,
             message,

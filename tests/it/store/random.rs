@@ -10,7 +10,7 @@ use transhume::partition::transaction::{
     AnswerRow, Caller, CommandKey, Common, DefinitionKind, DefinitionRow, Delegation, DeploymentRow, Event, Fence,
     Head, IncidentKind, IncidentRow, IndexKey, IndexRow, IndexWrite, InstanceRow, InstanceState, JobEnd, JobKind,
     JobRow, PastActivity, PastIncident, PastKey, PastRow, PastTask, PastVariable, PastWrite, Record, ResourceRow,
-    ScopeRow, StartRow, SubscriptionRow, TimerRow, Transaction, UserTask, UserTaskRow, VariableRow,
+    ScopeRow, StartKey, StartRow, SubscriptionRow, TimerRow, Transaction, UserTask, UserTaskRow, VariableRow,
 };
 
 /// Jobs that never rested are due at this moment at the latest, often at it; schedules are asked from about it on.
@@ -349,8 +349,7 @@ impl Random {
             });
         }
         tx.starts.push(StartRow {
-            definition: DefinitionId(number * 10),
-            element: self.element(),
+            key: StartKey { definition: DefinitionId(number * 10), element: self.element(), part: 0 },
             process: "order".to_owned(),
             tenant,
             message: self.maybe(Self::text),
@@ -359,7 +358,8 @@ impl Random {
             cycle: self.maybe(Self::text),
         });
         for element in ["start", "task", "gäte"] {
-            tx.starts_gone.push((DefinitionId((number - 2) * 10), ElementId::from(element)));
+            let (definition, element) = (DefinitionId((number - 2) * 10), ElementId::from(element));
+            tx.starts_gone.push(StartKey { definition, element, part: 0 });
         }
         if number % 3 == 0 {
             tx.deployments_gone.push(DeploymentId(number - 2));
