@@ -70,6 +70,15 @@ CREATE TABLE start_event (
     PRIMARY KEY (definition, element, part)
 ) /*sqlite: WITHOUT ROWID */;
 
+-- What processes say to others, until it is delivered.
+CREATE TABLE letter (
+    partition BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (partition, id)
+) /*sqlite: WITHOUT ROWID */;
+
 -- State --------------------------------------------------------------------------------------------------------------
 
 -- Also the historic row after the end, then with an empty body.

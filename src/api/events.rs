@@ -98,11 +98,7 @@ impl Hub {
                 }
             }
             Notice::Deployed { deployment } => self.publish("deployment", "created", &deployment.to_string(), None),
-            Notice::Run { .. }
-            | Notice::JobOpen { .. }
-            | Notice::Abort { .. }
-            | Notice::Message { .. }
-            | Notice::Signal { .. } => {}
+            Notice::Run { .. } | Notice::JobOpen { .. } | Notice::Abort { .. } | Notice::Letter { .. } => {}
         }
     }
 

@@ -11,9 +11,9 @@ use super::effect::FollowUp;
 use super::machine::{Item, Job, Partition, Refusal};
 use super::plan::Needs;
 use super::report::Report;
-use super::transaction::{AnswerRow, Record, StartKey, StartRow, Transaction};
+use super::transaction::{AnswerRow, LetterRow, Record, StartKey, StartRow, Transaction};
 use super::write::{self, Written};
-use super::{Due, Notice, Reply, Request, RequestId, Which, Work};
+use super::{Due, LetterId, Notice, Reply, Request, RequestId, Which, Work};
 use crate::base::id::{DefinitionId, InstanceId, TokenId};
 use crate::base::limits::{BATCH_BYTES_MAX, BATCH_COMMANDS_MAX};
 use crate::base::planted;
@@ -64,6 +64,8 @@ pub(super) struct Outcome {
     /// New or changed ones; a failed batch forgets them.
     pub(super) definitions: Vec<DefinitionId>,
     pub(super) catalog_before: Option<Catalog>,
+    pub(super) letters: Vec<LetterRow>,
+    pub(super) letters_gone: Vec<LetterId>,
     pub(super) written: Written,
 }
 
@@ -140,6 +142,8 @@ impl<'p> Batch<'p> {
             grants: self.grants,
             spent: self.spent,
             definitions: Vec::new(),
+            letters: Vec::new(),
+            letters_gone: Vec::new(),
             catalog_before: self.catalog_before,
             written,
         }
@@ -220,6 +224,7 @@ impl<'p> Batch<'p> {
             }
             Work::Start { definition, create } => self.start(definition, create.clone(), user)?.map(Reply::Started),
             Work::Lease { candidates, holder, until, max } => Ok(self.lease_some(candidates, holder, *until, *max)?),
+            Work::Deliver { letter, to, rest } => self.deliver(*letter, to, rest)?,
             Work::Deploy(bundle) => self.deploy(bundle),
             Work::DeleteDeployment { deployment } => self.delete_deployment(*deployment)?,
             Work::SuspendDefinition { definition, suspended, instances } => {

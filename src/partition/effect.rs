@@ -1,9 +1,9 @@
 //! What a command sets in motion: called processes, their returns, leases for jobs on offer, and words for outside.
 
-use super::Notice;
 use super::batch::{Abandon, Batch};
 use super::dispatch::Grant;
 use super::view::job_view;
+use super::{Letter, Notice};
 use crate::base::id::{InstanceId, TokenId};
 use crate::base::limits::{FOLLOW_UPS_MAX, NESTING_DEPTH_MAX};
 use crate::engine::command::{Answer, Call, CallResult, Command, Effect, Rejection};
@@ -41,10 +41,10 @@ impl Batch<'_> {
                 self.follow.push_back(FollowUp::Command { to: called, command });
             }
             Effect::BroadcastSignal { name, business_key, variables } => {
-                self.notices.push(Notice::Signal { name, business_key, variables, from: id });
+                self.post(Letter::Signal { name, business_key, variables, from: id, to: None });
             }
             Effect::PublishMessage { name, business_key, variables } => {
-                self.notices.push(Notice::Message { name, business_key, variables, from: id });
+                self.post(Letter::Message { name, business_key, variables, from: id });
             }
         }
     }

@@ -8,6 +8,7 @@ use super::cache::Cache;
 use super::catalog::Catalog;
 use super::dispatch::Dispatch;
 use super::keys::Keys;
+use super::letter::{self, Letter, LetterId};
 use super::plan::Needs;
 use super::schedule::Schedule;
 use super::transaction::{CommandKey, Fence};
@@ -37,6 +38,8 @@ pub struct Partition {
     pub(super) doubtful: Vec<Request>,
     /// What a batch turned out to lack; none runs before it is here.
     pub(super) lacking: Needs,
+    /// What is stored and not delivered.
+    pub(super) letters: BTreeMap<LetterId, Letter>,
     pub(super) in_flight: Option<InFlight>,
     batches: i64,
     pub(super) out: VecDeque<Output>,
@@ -111,6 +114,7 @@ impl Partition {
             spoilt: BTreeMap::new(),
             doubtful: Vec::new(),
             lacking: Needs::default(),
+            letters: BTreeMap::new(),
             in_flight: None,
             batches: 0,
             out: VecDeque::new(),
@@ -120,12 +124,16 @@ impl Partition {
     pub fn handle(&mut self, input: Input, now: Timestamp) {
         self.clock = self.clock.max(now);
         match input {
-            Input::Opened { epoch, position, next_id, clock, definitions, starts } => {
+            Input::Opened { epoch, position, next_id, clock, definitions, starts, letters } => {
                 self.clock = self.clock.max(clock);
                 let partition = self.fence.partition;
                 self.fence = Fence { partition, epoch, batch: 0, position, next_id: next_id.max(1), clock };
                 self.catalog = Catalog::new(definitions, starts);
                 self.schedule.set_starts(self.catalog.start_timers());
+                if !planted::is("letter-lost") {
+                    self.out.extend(letter::notices(&letters).map(Output::Effect));
+                }
+                self.letters = letters.into_iter().map(|row| (row.id, row.letter)).collect();
                 self.life = Life::Open;
             }
             Input::Submit(request) => {
@@ -259,6 +267,8 @@ impl Partition {
         tx.fence.batch = (tx.fence.epoch << 32) | self.batches;
         let fence = tx.fence.clone();
         outcome.definitions = tx.definitions.iter().map(|row| row.id).collect();
+        outcome.letters.clone_from(&tx.letters);
+        outcome.letters_gone.clone_from(&tx.letters_gone);
         if planted::is("effect-before-commit") {
             self.out.extend(outcome.notices.drain(..).map(Output::Effect));
         }
@@ -301,6 +311,11 @@ impl Partition {
         if outcome.catalog_before.is_some() {
             self.schedule.set_starts(self.catalog.start_timers());
         }
+        for gone in &outcome.letters_gone {
+            self.letters.remove(gone);
+        }
+        self.out.extend(letter::notices(&outcome.letters).map(Output::Effect));
+        self.letters.extend(outcome.letters.into_iter().map(|row| (row.id, row.letter)));
         self.cache.committed(&outcome.touched);
         self.keys.commit();
         for grant in &outcome.grants {

@@ -13,7 +13,8 @@ use crate::base::time::Timestamp;
 use crate::engine::definition::ProcessDefinition;
 use crate::engine::history::{PastKey, PastRow};
 use crate::engine::index::{Common, IndexKey, IndexRow};
-use crate::partition::transaction::StartKey;
+use crate::partition::letter::LetterId;
+use crate::partition::transaction::{LetterRow, StartKey};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub struct Memory {
     pub resources: BTreeMap<(DeploymentId, String), ResourceRow>,
     pub definitions: BTreeMap<DefinitionId, DefinitionRow>,
     pub starts: BTreeMap<StartKey, StartRow>,
+    pub letters: BTreeMap<LetterId, LetterRow>,
 }
 
 impl Memory {
@@ -53,6 +55,7 @@ impl Memory {
             clock,
             definitions: self.definitions.values().cloned().collect(),
             starts: self.starts.values().cloned().collect(),
+            letters: self.letters.values().cloned().collect(),
         }
     }
 
@@ -106,6 +109,12 @@ impl Memory {
         }
         for row in tx.starts {
             self.starts.insert(row.key.clone(), row);
+        }
+        for id in tx.letters_gone {
+            self.letters.remove(&id);
+        }
+        for row in tx.letters {
+            self.letters.insert(row.id, row);
         }
         for deployment in tx.deployments_gone {
             self.drop_deployment(deployment);

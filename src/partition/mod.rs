@@ -4,7 +4,7 @@
 //! after `Committed`; memory is a cache that any failure drops. The tokio driver and the simulator interpret the same
 //! words. Reading order: the words (this file), `machine` (what each input does), `plan` (what the next batch is), `batch`
 //! (commands to changes), `effect` and `due` (what follows of itself), `write` (changes to rows), `cache`, `schedule`,
-//! `dispatch` (offers meet jobs), `script_job`, `keys` and `report` (repeats), `catalog` and `deploy`, [`memory`] (a database of maps).
+//! `dispatch` (offers meet jobs), `letter`, `script_job`, `keys` and `report` (repeats), `catalog` and `deploy`, [`memory`] (a database of maps).
 
 mod batch;
 mod cache;
@@ -14,6 +14,7 @@ mod dispatch;
 mod due;
 mod effect;
 mod keys;
+mod letter;
 mod machine;
 pub mod memory;
 mod plan;
@@ -27,6 +28,7 @@ pub mod view;
 mod write;
 
 pub use catalog::{compiled, deployed};
+pub use letter::{Letter, LetterId, Target};
 pub use machine::Partition;
 pub use report::lease_outcome;
 pub use schedule::due_of;
@@ -35,13 +37,14 @@ pub use script_job::run_script;
 use self::transaction::StartKey;
 use crate::base::id::{DefinitionId, DeploymentId, InstanceId, LocalId, PartitionId, TokenId};
 use crate::base::time::Timestamp;
-use crate::base::variable::Variables;
 use crate::engine::command::{Answer, Command, Create, Rejection};
 use crate::engine::definition::{Process, ProcessDefinition};
 use crate::engine::event::JobEnd;
 use crate::engine::job::{Binding, JobKind};
 use std::sync::Arc;
-use transaction::{AnswerRow, CommandKey, DefinitionRow, DeploymentRow, StartRow, StoredInstance, Transaction};
+use transaction::{
+    AnswerRow, CommandKey, DefinitionRow, DeploymentRow, LetterRow, StartRow, StoredInstance, Transaction,
+};
 
 /// The caller's own number of a request; comes back with the reply.
 pub type RequestId = u64;
@@ -72,6 +75,12 @@ pub enum Work {
         holder: String,
         until: Timestamp,
         max: usize,
+    },
+    /// Ends a letter with its delivery to these; a letter for the `rest` takes its place.
+    Deliver {
+        letter: LetterId,
+        to: Vec<Target>,
+        rest: Vec<Target>,
     },
     Deploy(Box<Bundle>),
     DeleteDeployment {
@@ -144,6 +153,8 @@ pub enum Input {
         clock: Timestamp,
         definitions: Vec<DefinitionRow>,
         starts: Vec<StartRow>,
+        /// Not delivered yet.
+        letters: Vec<LetterRow>,
     },
     Submit(Request),
     /// Replaces the earlier offer of this holder and topic.
@@ -268,19 +279,10 @@ pub enum Notice {
         token: TokenId,
         lease_no: i64,
     },
-    /// A message thrown by a process: deliver it to whoever waits.
-    Message {
-        name: String,
-        business_key: Option<String>,
-        variables: Variables,
-        from: InstanceId,
-    },
-    /// A signal thrown by a process: deliver it to everybody else who waits, and start processes.
-    Signal {
-        name: String,
-        business_key: Option<String>,
-        variables: Variables,
-        from: InstanceId,
+    /// Look up who gets it, and deliver it to them (`Work::Deliver`).
+    Letter {
+        id: LetterId,
+        letter: Letter,
     },
     /// Something changed that a screen may show.
     Changed {

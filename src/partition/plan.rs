@@ -3,7 +3,7 @@
 use super::keys::Look;
 use super::machine::{Item, Job, Partition};
 use super::transaction::CommandKey;
-use super::{Due, DueWhat, Request, Work};
+use super::{Due, DueWhat, Request, Target, Work};
 use crate::base::id::{DefinitionId, InstanceId};
 use crate::base::limits::{BATCH_COMMANDS_MAX, DUE_PER_BATCH_MAX};
 use crate::base::planted;
@@ -86,9 +86,17 @@ impl Partition {
             },
             Work::Lease { candidates, .. } => self.all_ready(candidates.iter().map(|(instance, _)| *instance), needs),
             Work::SuspendDefinition { instances, .. } => self.all_ready(instances.iter().copied(), needs),
+            Work::Deliver { to, .. } => to.iter().fold(true, |ready, target| ready & self.target_ready(target, needs)),
             Work::Deploy(_) | Work::DeleteDeployment { .. } => true,
         };
         known && request.key.as_ref().is_none_or(|(key, digest)| self.keys.look(key, digest) != Look::Unknown)
+    }
+
+    fn target_ready(&self, target: &Target, needs: &mut Needs) -> bool {
+        match target {
+            Target::Waiting { instance, .. } => self.instance_ready(*instance, true, needs),
+            Target::Start { definition, .. } => self.definition_ready(*definition, needs),
+        }
     }
 
     fn all_ready(&self, instances: impl Iterator<Item = InstanceId>, needs: &mut Needs) -> bool {

@@ -114,6 +114,7 @@ fn report_of(request: &Request) -> Option<Report<'_>> {
         Work::Instance { command, .. } => Report::of(command),
         Work::Start { .. }
         | Work::Lease { .. }
+        | Work::Deliver { .. }
         | Work::Deploy(_)
         | Work::DeleteDeployment { .. }
         | Work::SuspendDefinition { .. } => None,

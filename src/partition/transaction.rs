@@ -13,6 +13,7 @@ pub use crate::engine::index::{
 pub use crate::engine::instance::{Caller, Delegation, Head, InstanceState, UserTask};
 pub use crate::engine::job::Binding;
 pub use crate::engine::job::JobKind;
+use crate::partition::letter::{Letter, LetterId};
 use std::sync::Arc;
 
 /// All that one batch changes. Applied wholly or not at all.
@@ -33,6 +34,8 @@ pub struct Transaction {
     pub starts: Vec<StartRow>,
     /// Start events that a newer version of their process replaces, or whose timer will not fire again.
     pub starts_gone: Vec<StartKey>,
+    pub letters: Vec<LetterRow>,
+    pub letters_gone: Vec<LetterId>,
     pub deployments_gone: Vec<DeploymentId>,
 }
 
@@ -171,6 +174,14 @@ pub struct StartRow {
     pub due: Option<Timestamp>,
     /// The cycle's state as JSON.
     pub cycle: Option<String>,
+}
+
+/// What a process says to others, until it is delivered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LetterRow {
+    pub id: LetterId,
+    pub at: Timestamp,
+    pub letter: Letter,
 }
 
 /// What the store gives back of one instance.

@@ -9,7 +9,7 @@ use crate::engine::command::{Command, Create, Rejection};
 use crate::engine::condition;
 use crate::engine::instance::{Instance, OF_SCOPE};
 use crate::partition::transaction::CommandKey;
-use crate::partition::{Notice, Reply, Which, Work};
+use crate::partition::{Reply, Which, Work};
 use crate::runtime::node::{Node, SubmitError};
 use crate::store::StoreError;
 use serde_json::Value;
@@ -229,33 +229,4 @@ fn local_fits(selector: &Selector, instance: &Instance, subscription: LocalId) -
     selector.local_variables.iter().all(|(name, value)| {
         own.is_some_and(|scope| scope.variables.get(name).is_some_and(|variable| variable.value == *value))
     })
-}
-
-/// A message thrown by a process: to the first that waits under its business key, else to the first of its name, else it
-/// starts a process; nobody there: it is lost, as the standard's throw event has it.
-pub(super) async fn deliver_thrown(node: &Node, notice: Notice) {
-    let Notice::Message { name, business_key, variables, .. } = notice else { return };
-    let payload = Payload { variables, ..Payload::default() };
-    for key in [business_key.clone(), None] {
-        let rows = match node.store().message_waiters(&name, key.as_deref()).await {
-            Ok(rows) => rows,
-            Err(error) => return tracing::warn!("the message {name:?} was not delivered: {error}"),
-        };
-        for row in rows {
-            let command = Command::DeliverMessage {
-                subscription: row.subscription,
-                name: name.clone(),
-                variables: payload.variables.clone(),
-                local: Variables::new(),
-            };
-            if node.command(row.instance, command).await.is_ok() {
-                return;
-            }
-        }
-    }
-    let selector = Selector { name: name.clone(), business_key, start_only: true, ..Selector::default() };
-    match node.correlate(&selector, payload).await {
-        Ok(_) | Err(CorrelateError::Nobody(_)) => {}
-        Err(error) => tracing::warn!("the message {name:?} was not delivered: {error}"),
-    }
 }

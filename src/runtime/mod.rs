@@ -1,7 +1,7 @@
 //! Floor 6: where time passes. tokio tasks interpret what the sans-IO floors below say.
 //!
 //! [`clock`] says what time it is; [`node`] is what everything above talks to; `driver` runs the partition on the store;
-//! `executor` does the jobs that this process takes; [`correlate`] finds who waits for a message; [`waiters`] are parked
+//! `executor` does the jobs that this process takes; [`correlate`] finds who waits for a message; `postman` delivers what processes say; [`waiters`] are parked
 //! requests for jobs; [`show`] is what only some installations have to show.
 
 pub mod clock;
@@ -11,6 +11,7 @@ mod driver;
 mod executor;
 mod internal;
 pub mod node;
+mod postman;
 pub mod show;
 pub mod waiters;
 

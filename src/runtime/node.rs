@@ -15,7 +15,6 @@ use crate::partition::transaction::CommandKey;
 use crate::partition::view::job_view;
 use crate::partition::{Notice, Offer, Reply, Work};
 use crate::runtime::clock::{Clock, Guard};
-use crate::runtime::correlate::Signal;
 use crate::runtime::driver::{Driver, Message, PARTITION, Submission};
 use crate::runtime::executor::Executor;
 use crate::runtime::waiters::Waiters;
@@ -245,27 +244,11 @@ impl Node {
             Notice::Run { .. } => return self.0.executor.start(self.clone(), notice, guard),
             Notice::Abort { instance, token, lease_no } => self.0.executor.abort(*instance, *token, *lease_no),
             Notice::JobOpen { topic, .. } => self.0.waiters.wake(topic),
-            Notice::Message { .. } => {
-                let node = self.clone();
-                let thrown = notice.clone();
+            Notice::Letter { id, letter } => {
+                let (node, id, letter) = (self.clone(), *id, letter.clone());
                 tokio::spawn(async move {
                     let _held = guard;
-                    crate::runtime::correlate::deliver_thrown(&node, thrown).await;
-                });
-            }
-            Notice::Signal { name, business_key, variables, from } => {
-                let (node, name, from) = (self.clone(), name.clone(), Some(*from));
-                let signal = Signal {
-                    variables: variables.clone(),
-                    business_key: business_key.clone(),
-                    from,
-                    ..Signal::default()
-                };
-                tokio::spawn(async move {
-                    let _held = guard;
-                    if let Err(error) = node.broadcast(&name, &signal).await {
-                        tracing::warn!("the signal {name:?} was not delivered to everybody: {error}");
-                    }
+                    crate::runtime::postman::deliver(&node, id, &letter).await;
                 });
             }
             Notice::Changed { .. } | Notice::Deployed { .. } => {}

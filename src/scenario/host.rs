@@ -8,7 +8,9 @@ use crate::engine::definition::{Process, ProcessDefinition};
 use crate::engine::document;
 use crate::engine::instance::Instance;
 use crate::partition::transaction::StartRow;
-use crate::partition::{Input, Notice, Output, Partition, Reply, Request, RequestId, Work, deployed, first_partition};
+use crate::partition::{
+    Input, Letter, LetterId, Notice, Output, Partition, Reply, Request, RequestId, Work, deployed, first_partition,
+};
 use crate::scenario::database::Database;
 use crate::scenario::observe::Observed;
 use std::collections::{BTreeMap, VecDeque};
@@ -22,7 +24,7 @@ pub struct Host {
     /// The next moment at which the partition wants to be woken.
     pub wake_at: Option<Timestamp>,
     /// Messages thrown by processes, not delivered yet.
-    pub thrown: VecDeque<Notice>,
+    pub thrown: VecDeque<(LetterId, Letter)>,
     replies: BTreeMap<RequestId, Result<Reply, Rejection>>,
     definitions: BTreeMap<DefinitionId, Arc<ProcessDefinition>>,
     owners: BTreeMap<InstanceId, DefinitionId>,
@@ -67,6 +69,7 @@ impl Host {
     pub fn restart(&mut self) -> Result<(), String> {
         self.partition = Partition::new(first_partition());
         self.wake_at = None;
+        self.thrown.clear();
         let opened = self.database.open()?;
         if let Input::Opened { starts, .. } = &opened {
             self.starts.clone_from(starts);
@@ -145,9 +148,7 @@ impl Host {
                 Output::Reply { request, result } => {
                     self.replies.insert(request, result);
                 }
-                Output::Effect(notice @ (Notice::Message { .. } | Notice::Signal { .. })) => {
-                    self.thrown.push_back(notice)
-                }
+                Output::Effect(Notice::Letter { id, letter }) => self.thrown.push_back((id, letter)),
                 Output::Effect(_) => {}
                 Output::WakeAt(at) => self.wake_at = Some(at),
                 Output::StepDown => return Err("another owner took the partition".into()),

@@ -9,6 +9,7 @@ mod deploy;
 pub mod expect;
 pub mod file;
 pub mod host;
+mod letter;
 mod look;
 pub mod observe;
 pub mod report;

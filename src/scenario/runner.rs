@@ -7,7 +7,7 @@ use crate::decision::DecisionModel;
 use crate::engine::command::{Command, Create, Failure};
 use crate::engine::instance::{Instance, InstanceState, Subscription, Trigger, Wait};
 use crate::engine::job::{Binding, JobKind};
-use crate::partition::{Notice, Reply, Which, Work};
+use crate::partition::{Reply, Which, Work};
 use crate::scenario::database::{self, Database};
 use crate::scenario::expect::{Names, Seen};
 use crate::scenario::file::{Case, Expect, State, Step, Suite, Verb};
@@ -175,7 +175,7 @@ impl Play {
             Verb::Escalate(element) => self.escalate(element, step),
             Verb::Signal(name) => {
                 let variables = from_json(Value::Object(step.variables.clone()));
-                self.signal(name, &variables, (None, step.on, None))
+                self.signal(name, &variables, step.on)
             }
         }
     }
@@ -343,15 +343,8 @@ impl Play {
     /// Drives the engine until nothing more can move without time passing or an outside word.
     fn settle(&mut self) -> Result<(), String> {
         for _ in 0..SETTLE_ROUNDS_MAX {
-            let thrown = self.host.thrown.pop_front();
-            if let Some(Notice::Signal { name, business_key, variables, from }) = thrown {
-                let _nobody = self.signal(&name, &variables, (business_key, None, Some(from)))?;
-            } else if let Some(Notice::Message { name, business_key, variables, .. }) = thrown {
-                // A message that nobody waits for is lost, as the standard's throw event has it.
-                let delivered = self.message(&name, business_key.as_deref(), &Map::new(), variables.clone(), None)?;
-                if delivered.is_err() && business_key.is_some() {
-                    let _lost = self.message(&name, None, &Map::new(), variables, None)?;
-                }
+            if let Some((id, letter)) = self.host.thrown.pop_front() {
+                self.deliver(id, &letter)?;
             } else if self.host.wake_at.is_some_and(|at| at <= self.host.now) {
                 self.host.wake()?;
             } else if !answer::one(self)? {

@@ -88,16 +88,11 @@ impl Play {
         }
     }
 
-    /// Everybody who waits for it gets it, but who threw it; and it starts processes.
-    pub(super) fn signal(
-        &mut self,
-        name: &str,
-        variables: &Variables,
-        (business_key, on, from): (Option<String>, Option<usize>, Option<InstanceId>),
-    ) -> Result<Outcome, String> {
+    /// Everybody who waits for it gets it; and it starts processes.
+    pub(super) fn signal(&mut self, name: &str, variables: &Variables, on: Option<usize>) -> Result<Outcome, String> {
         let waits = |trigger: &Trigger| matches!(trigger, Trigger::Signal { name: armed } if armed == name);
         let mut reached = Vec::new();
-        for instance in self.of_roots(on)?.iter().filter(|instance| Some(instance.id()) != from) {
+        for instance in &self.of_roots(on)? {
             let all = instance.scopes.values().flat_map(|scope| scope.subscriptions.iter());
             reached.extend(all.filter(|(_, armed)| waits(&armed.trigger)).map(|(id, _)| (instance.id(), *id)));
         }
@@ -109,8 +104,7 @@ impl Play {
             let _ended = self.execute(instance, command)?;
         }
         for (definition, element) in starts {
-            let business_key = business_key.clone();
-            let create = Create { variables: variables.clone(), business_key, at: vec![element], ..Create::default() };
+            let create = Create { variables: variables.clone(), at: vec![element], ..Create::default() };
             let reply = self.host.submit(Work::Start { definition: Which::Id(definition), create })?;
             if let Err(rejection) = reply {
                 return Ok(Err(rejection.to_string()));

@@ -123,7 +123,8 @@ impl Store {
             on!(self, database => database.take(partition, owner, until).await)?;
         let definitions = on!(self, database => database.definitions(None).await)?;
         let starts = on!(self, database => database.starts().await)?;
-        Ok(Input::Opened { epoch, position, next_id, clock, definitions, starts })
+        let letters = on!(self, database => database.letters(partition).await)?;
+        Ok(Input::Opened { epoch, position, next_id, clock, definitions, starts, letters })
     }
 
     /// The database's word about an output, or none if it is not for a database. An error leaves everything as it was: ask

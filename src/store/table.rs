@@ -261,9 +261,10 @@ pub(super) const START_EVENT: Table = Table {
     key: &["definition", "element", "part"],
     rest: &["process", "tenant", "message", "signal", "due", "cycle"],
 };
+pub(super) const LETTER: Table = Table { name: "letter", key: &["partition", "id"], rest: &["at", "body"] };
 
 /// Every table of the engine that transactions write.
-pub(super) const ALL: [&Table; 19] = [
+pub(super) const ALL: [&Table; 20] = [
     &INSTANCE,
     &SCOPE,
     &JOB,
@@ -283,6 +284,7 @@ pub(super) const ALL: [&Table; 19] = [
     &RESOURCE,
     &DEFINITION,
     &START_EVENT,
+    &LETTER,
 ];
 
 impl Marks {

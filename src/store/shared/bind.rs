@@ -2,9 +2,10 @@
 
 use super::super::{Arguments, Rows};
 use crate::base::id::{ElementId, InstanceId, ScopeId};
+use crate::partition::LetterId;
 use crate::partition::transaction::{
-    AnswerRow, CommandKey, Common, DefinitionRow, DeploymentRow, IncidentRow, IndexKey, InstanceRow, JobRow,
-    PastActivity, PastIncident, PastKey, PastTask, PastVariable, ResourceRow, ScopeRow, StartKey, StartRow,
+    AnswerRow, CommandKey, Common, DefinitionRow, DeploymentRow, Fence, IncidentRow, IndexKey, InstanceRow, JobRow,
+    LetterRow, PastActivity, PastIncident, PastKey, PastTask, PastVariable, ResourceRow, ScopeRow, StartKey, StartRow,
     SubscriptionRow, TimerRow, UserTaskRow, VariableRow,
 };
 use crate::store::code;
@@ -299,6 +300,17 @@ pub(super) fn definition(b: &mut Binder, row: &DefinitionRow) {
     b.flag(row.startable);
     b.int_or(row.history_ttl_days.map(i64::from));
     b.text_or(row.documentation.as_deref());
+}
+
+pub(super) fn letter_key(b: &mut Binder, fence: &Fence, id: LetterId) {
+    b.int(fence.partition.0);
+    b.int(id);
+}
+
+pub(super) fn letter(b: &mut Binder, fence: &Fence, row: &LetterRow) {
+    letter_key(b, fence, row.id);
+    b.int(row.at.0);
+    b.text(&serde_json::to_string(&row.letter).expect("a letter is plain data"));
 }
 
 pub(super) fn start_key(b: &mut Binder, key: &StartKey) {

@@ -148,6 +148,10 @@ fn plan(transaction: &Transaction) -> Plan<'_> {
     plan.add(Mode::Upsert, &table::DEFINITION, &transaction.definitions, bind::definition);
     plan.add(Mode::Delete, &table::START_EVENT, &transaction.starts_gone, bind::start_key);
     plan.add(Mode::Upsert, &table::START_EVENT, &transaction.starts, bind::start);
+    plan.add(Mode::Delete, &table::LETTER, &transaction.letters_gone, |b, id| {
+        bind::letter_key(b, &transaction.fence, *id);
+    });
+    plan.add(Mode::Insert, &table::LETTER, &transaction.letters, |b, row| bind::letter(b, &transaction.fence, row));
     plan.add(Mode::Upsert, &table::INSTANCE, &transaction.instances, bind::instance);
     plan.add(Mode::Delete, &table::SCOPE, &transaction.scopes_gone, |b, key| bind::scope_key(b, *key));
     plan.add(Mode::Upsert, &table::SCOPE, &transaction.scopes, bind::scope);

@@ -5,7 +5,9 @@ use super::tx::Tx;
 use super::{Bind, Database, Owned, arguments};
 use crate::base::id::{DefinitionId, DeploymentId, ElementId, InstanceId, PartitionId, ScopeId};
 use crate::base::time::Timestamp;
-use crate::partition::transaction::{AnswerRow, CommandKey, DefinitionRow, StartKey, StartRow, StoredInstance};
+use crate::partition::transaction::{
+    AnswerRow, CommandKey, DefinitionRow, LetterRow, StartKey, StartRow, StoredInstance,
+};
 use crate::store::error::StoreError;
 use crate::store::table::size_for;
 use crate::store::{Begin, code};
@@ -114,6 +116,18 @@ impl Database {
             cycle,
         };
         Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// What is not delivered yet, oldest first.
+    pub(in crate::store) async fn letters(&self, partition: PartitionId) -> Rows<LetterRow> {
+        let text = "SELECT id, at, body FROM letter WHERE partition = $1 ORDER BY id";
+        let rows: Vec<(i64, i64, String)> = self.fetch(text.into(), vec![Bind::Int(partition.0)]).await?;
+        let row = |(id, at, body): (i64, i64, String)| {
+            let letter = serde_json::from_str(&body)
+                .map_err(|error| StoreError::Unreadable(format!("the letter {id}: {error}")))?;
+            Ok(LetterRow { id, at: Timestamp(at), letter })
+        };
+        rows.into_iter().map(row).collect()
     }
 
     /// Name and bytes of each file of a deployment.

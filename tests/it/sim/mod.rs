@@ -8,6 +8,7 @@ mod judge;
 mod model;
 mod planted;
 mod players;
+mod post;
 mod rng;
 mod telling;
 mod undoing;

@@ -17,6 +17,8 @@ const BUGS: &[&str] = &[
     "compensation-forward",
     "inclusive-join-ignores-loop",
     "signal-lost",
+    "letter-lost",
+    "letter-never-ends",
 ];
 const SEEDS_MAX: u64 = 400;
 

@@ -111,6 +111,11 @@ impl Players {
         Request { id: self.requests, key, user: None, work }
     }
 
+    /// A request whose answer nobody needs.
+    pub(super) fn other(&mut self, work: Work) -> Request {
+        self.request(What::Other, None, None, work)
+    }
+
     /// The next requests; what is already under way is not sent again, unless the caller is impatient.
     pub(super) fn act(
         &mut self,

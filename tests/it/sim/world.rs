@@ -7,6 +7,7 @@
 use super::judge::{Judge, definition};
 use super::model::{self, Model};
 use super::players::{Players, is_leased};
+use super::post::{self, Post};
 use super::rng::Rng;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -47,6 +48,7 @@ struct World {
     /// A commit on its way.
     commit: Option<Transaction>,
     players: Players,
+    post: Post,
     judge: Judge,
     processes: Vec<Arc<Process>>,
     now: Timestamp,
@@ -140,6 +142,7 @@ impl World {
             answers: Vec::new(),
             commit: None,
             players: Players::new(starts),
+            post: Post::default(),
             judge: Judge::new(processes.clone()),
             processes,
             now,
@@ -157,6 +160,7 @@ impl World {
     fn is_done(&self) -> bool {
         self.players.all_started()
             && self.commit.is_none()
+            && self.memory.letters.is_empty()
             && self.memory.instances.values().all(|row| row.head.state.is_ended())
     }
 
@@ -167,7 +171,9 @@ impl World {
     }
 
     fn round(&mut self) -> Result<(), Violation> {
-        let requests = self.players.act(&mut self.rng, &self.memory, &self.model, &self.deploy, self.now);
+        let mut requests = self.players.act(&mut self.rng, &self.memory, &self.model, &self.deploy, self.now);
+        let deliveries = self.post.deliveries(&mut self.rng, self.calm);
+        requests.extend(deliveries.into_iter().map(|work| self.players.other(work)));
         let mut idle = requests.is_empty() && self.answers.is_empty() && self.commit.is_none();
         for request in requests {
             self.handle(Input::Submit(request));
@@ -228,6 +234,9 @@ impl World {
                     let stored = is_leased(&self.memory, instance, token, lease_no, &holder);
                     stored.map_err(|what| self.violation("I10", what))?;
                     self.players.leased(&self.memory, instance, token, lease_no, holder);
+                }
+                Output::Effect(Notice::Letter { id, .. }) => {
+                    self.post.told(&self.memory, id).map_err(|what| self.violation("I10", what))?;
                 }
                 Output::Effect(_) => {}
                 Output::WakeAt(at) => self.wake = Some(at),
@@ -306,6 +315,7 @@ impl World {
         self.commit = None;
         self.wake = None;
         self.players.cut_off();
+        self.post.cut_off();
         self.counts.crashes += 1;
         let mut node = Partition::new(first_partition());
         node.handle(self.memory.open(), self.now);
@@ -366,6 +376,7 @@ impl World {
     /// The end: every instance took its path, and every answer was true.
     fn finish(&mut self) -> Result<(), Violation> {
         self.judge.look(&self.memory)?;
+        post::all_delivered(&self.memory).map_err(|what| self.violation("I8", what))?;
         let mut marks: BTreeMap<String, usize> = BTreeMap::new();
         let mut left: BTreeMap<_, BTreeMap<String, usize>> = BTreeMap::new();
         for record in &self.memory.records {

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use transhume::base::id::{DefinitionId, DeploymentId, ElementId, InstanceId, LocalId, ScopeId, TokenId};
 use transhume::base::time::Timestamp;
-use transhume::base::variable::{Tag, Variable};
+use transhume::base::variable::{Tag, Variable, Variables};
+use transhume::partition::Letter;
 use transhume::partition::transaction::{
     AnswerRow, Caller, CommandKey, Common, DefinitionKind, DefinitionRow, Delegation, DeploymentRow, Event, Fence,
     Head, IncidentKind, IncidentRow, IndexKey, IndexRow, IndexWrite, InstanceRow, InstanceState, JobEnd, JobKind,
-    JobRow, PastActivity, PastIncident, PastKey, PastRow, PastTask, PastVariable, PastWrite, Record, ResourceRow,
-    ScopeRow, StartKey, StartRow, SubscriptionRow, TimerRow, Transaction, UserTask, UserTaskRow, VariableRow,
+    JobRow, LetterRow, PastActivity, PastIncident, PastKey, PastRow, PastTask, PastVariable, PastWrite, Record,
+    ResourceRow, ScopeRow, StartKey, StartRow, SubscriptionRow, TimerRow, Transaction, UserTask, UserTaskRow,
+    VariableRow,
 };
 
 /// Jobs that never rested are due at this moment at the latest, often at it; schedules are asked from about it on.
@@ -357,6 +359,10 @@ impl Random {
             due: self.maybe(Self::at),
             cycle: self.maybe(Self::text),
         });
+        let (name, business_key, from) = (self.text(), self.maybe(Self::text), InstanceId(number));
+        let letter = Letter::Message { name, business_key, variables: Variables::new(), from };
+        tx.letters.push(LetterRow { id: number, at: self.at(), letter });
+        tx.letters_gone.push(number - 2);
         for element in ["start", "task", "gäte"] {
             let (definition, element) = (DefinitionId((number - 2) * 10), ElementId::from(element));
             tx.starts_gone.push(StartKey { definition, element, part: 0 });
