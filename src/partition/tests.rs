@@ -3,6 +3,7 @@
 use super::memory::Memory;
 use super::transaction::CommandKey;
 use super::*;
+use crate::base::variable::Variables;
 use crate::engine::command::{CallResult, Failure};
 use crate::engine::compile::{compile, no_resources};
 use crate::engine::incident::IncidentKind;
