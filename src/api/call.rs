@@ -113,7 +113,7 @@ impl Call {
     ) -> Result<Answer, ApiError> {
         match self.submit(Work::Instance { instance, command }, words).await? {
             Reply::Done(answer) => Ok(answer),
-            Reply::Started(_) | Reply::Leased(..) | Reply::Deployed { .. } | Reply::Repeated(_) => {
+            Reply::Started(_) | Reply::Said(_) | Reply::Leased(..) | Reply::Deployed { .. } | Reply::Repeated(_) => {
                 Err(ApiError::failed("The engine answered something else."))
             }
         }

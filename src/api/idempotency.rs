@@ -95,7 +95,7 @@ async fn again(state: &ApiState, caller: &Option<Caller>, first: &AnswerRow) -> 
     };
     let call = super::call::Call { state: state.clone(), caller, key: None };
     match reply(&first.answer)? {
-        Reply::Done(_) | Reply::Repeated(_) => no_content(),
+        Reply::Done(_) | Reply::Said(_) | Reply::Repeated(_) => no_content(),
         Reply::Started(instance) => json(rest::instance::started(&call, instance).await?),
         Reply::Leased(jobs) => json(rest::fetch::items(&call, &jobs, &rest::fetch::Wish::default()).await?),
         Reply::Deployed { deployment, .. } => json(rest::deployment::deployed(&call, deployment.id).await?),
@@ -120,6 +120,9 @@ pub(crate) fn reply(first: &str) -> Result<Reply, ApiError> {
     }
     if let Some(jobs) = kept.get("leased").and_then(Value::as_array) {
         return leased(jobs).map(Reply::Leased);
+    }
+    if let Some(letter) = kept.get("said").and_then(id) {
+        return Ok(Reply::Said(letter));
     }
     if kept.get("done").is_some() { Ok(Reply::Done(Done::default())) } else { Err(unreadable()) }
 }

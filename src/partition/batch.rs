@@ -225,6 +225,7 @@ impl<'p> Batch<'p> {
             Work::Start { definition, create } => self.start(definition, create.clone(), user)?.map(Reply::Started),
             Work::Lease { candidates, holder, until, max } => Ok(self.lease_some(candidates, holder, *until, *max)?),
             Work::Deliver { letter, to, rest } => self.deliver(*letter, to, rest)?,
+            Work::Say(letter) => Ok(self.say(letter)),
             Work::Deploy(bundle) => self.deploy(bundle),
             Work::DeleteDeployment { deployment } => self.delete_deployment(*deployment)?,
             Work::SuspendDefinition { definition, suspended, instances } => {

@@ -123,6 +123,7 @@ impl Reply {
                 let definitions: Vec<_> = definitions.iter().map(|row| row.id.to_string()).collect();
                 json!({"deployed": deployment.id.to_string(), "definitions": definitions})
             }
+            Self::Said(letter) => json!({"said": letter.to_string()}),
             Self::Repeated(first) => return first.clone(),
         };
         value.to_string()

@@ -1,4 +1,5 @@
-//! Letters: what a process says to others (a message, a signal), stored with the step that says it and delivered once.
+//! Letters: what a process says to others (a message, a signal), stored with the step that says it and delivered once; and
+//! what is said to all from outside.
 //!
 //! The step's transaction stores the letter, so what was said is not lost with the node that would have delivered it. Who
 //! gets it is looked up outside, in the index rows; the delivery is one transaction with the letter's end, so it happens
@@ -26,7 +27,12 @@ pub enum Letter {
         name: String,
         business_key: Option<String>,
         variables: Variables,
-        from: InstanceId,
+        /// The instance that threw it, which has heard it already.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<InstanceId>,
+        /// Only this tenant's hear it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tenant: Option<String>,
         /// Who is still to hear it, once that was looked up.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<Vec<Target>>,
@@ -75,8 +81,8 @@ impl Letter {
     /// What is left of a signal when some have heard it.
     fn rest(self, rest: Vec<Target>) -> Self {
         match self {
-            Self::Signal { name, business_key, variables, from, .. } => {
-                Self::Signal { name, business_key, variables, from, to: Some(rest) }
+            Self::Signal { name, business_key, variables, from, tenant, .. } => {
+                Self::Signal { name, business_key, variables, from, tenant, to: Some(rest) }
             }
             message @ Self::Message { .. } => message,
         }
@@ -85,9 +91,17 @@ impl Letter {
 
 impl Batch<'_> {
     /// Keeps a letter with this batch; whoever delivers it hears of it after the commit.
-    pub(super) fn post(&mut self, letter: Letter) {
+    pub(super) fn post(&mut self, letter: Letter) -> LetterId {
         let id = self.new_id().0;
         self.tx.letters.push(LetterRow { id, at: self.now, letter });
+        id
+    }
+
+    /// Keeps what somebody outside says.
+    pub(super) fn say(&mut self, letter: &Letter) -> Reply {
+        let id = self.post(letter.clone());
+        self.record_plain("say");
+        Reply::Said(id)
     }
 
     /// Delivers a letter to these, and ends it. A message is refused if its one receiver has gone on: it stays, for another.

@@ -110,16 +110,18 @@ impl Memory {
         for row in tx.starts {
             self.starts.insert(row.key.clone(), row);
         }
-        for id in tx.letters_gone {
-            self.letters.remove(&id);
-        }
-        for row in tx.letters {
-            self.letters.insert(row.id, row);
-        }
+        self.post(tx.letters, &tx.letters_gone);
         for deployment in tx.deployments_gone {
             self.drop_deployment(deployment);
         }
         Ok(())
+    }
+
+    fn post(&mut self, letters: Vec<LetterRow>, gone: &[LetterId]) {
+        for id in gone {
+            self.letters.remove(id);
+        }
+        self.letters.extend(letters.into_iter().map(|row| (row.id, row)));
     }
 
     fn drop_deployment(&mut self, deployment: DeploymentId) {

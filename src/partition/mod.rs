@@ -82,6 +82,8 @@ pub enum Work {
         to: Vec<Target>,
         rest: Vec<Target>,
     },
+    /// Keeps a letter, to be delivered.
+    Say(Letter),
     Deploy(Box<Bundle>),
     DeleteDeployment {
         deployment: DeploymentId,
@@ -123,6 +125,7 @@ pub struct DecisionEntry {
 pub enum Reply {
     Done(Answer),
     Started(InstanceId),
+    Said(LetterId),
     /// In the order of the candidates: (instance, token, lease number).
     Leased(Vec<(InstanceId, TokenId, i64)>),
     Deployed {

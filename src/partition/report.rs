@@ -115,6 +115,7 @@ fn report_of(request: &Request) -> Option<Report<'_>> {
         Work::Start { .. }
         | Work::Lease { .. }
         | Work::Deliver { .. }
+        | Work::Say(_)
         | Work::Deploy(_)
         | Work::DeleteDeployment { .. }
         | Work::SuspendDefinition { .. } => None,

@@ -9,8 +9,9 @@ use crate::engine::command::{Command, Create, Rejection};
 use crate::engine::condition;
 use crate::engine::instance::{Instance, OF_SCOPE};
 use crate::partition::transaction::CommandKey;
-use crate::partition::{Reply, Which, Work};
+use crate::partition::{Letter, Reply, Which, Work};
 use crate::runtime::node::{Node, SubmitError};
+use crate::runtime::postman;
 use crate::store::StoreError;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -65,18 +66,6 @@ pub struct Payload {
     pub key: Option<(CommandKey, String)>,
 }
 
-/// A signal beside its name.
-#[derive(Clone, Debug, Default)]
-pub struct Signal {
-    pub variables: Variables,
-    /// Of processes that it starts.
-    pub business_key: Option<String>,
-    /// Only this tenant's hear it.
-    pub tenant: Option<String>,
-    /// The instance that has thrown it.
-    pub from: Option<InstanceId>,
-}
-
 impl Node {
     pub async fn correlate(&self, selector: &Selector, payload: Payload) -> Result<Vec<Receiver>, CorrelateError> {
         let waiting = if selector.start_only { Vec::new() } else { self.waiting_for(selector).await? };
@@ -104,27 +93,19 @@ impl Node {
         if received.is_empty() { Err(CorrelateError::Nobody(selector.name.clone())) } else { Ok(received) }
     }
 
-    /// A signal reaches everybody who waits for it, but its thrower's instance, which has heard it already; and it starts
-    /// processes.
-    pub async fn broadcast(&self, name: &str, signal: &Signal) -> Result<(), CorrelateError> {
-        let Signal { variables, business_key, tenant, from } = signal;
-        let of_tenant = |of: &str| tenant.as_ref().is_none_or(|tenant| tenant == of);
-        for row in self.store().signal_waiters(name).await? {
-            if Some(row.instance) == *from || !of_tenant(&row.tenant) {
-                continue;
-            }
-            let (subscription, name, variables) = (row.subscription, name.to_owned(), variables.clone());
-            match self.command(row.instance, Command::DeliverSignal { subscription, name, variables }).await {
-                // It went on between the look and the command.
-                Ok(_) | Err(SubmitError::Rejected(Rejection::NotArmed(_) | Rejection::WrongState(_))) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        for start in self.store().signal_starts(name).await? {
-            if of_tenant(&start.tenant) {
-                let payload = Payload { variables: variables.clone(), ..Payload::default() };
-                self.start_at(start.key.definition, start.key.element, business_key.clone(), &payload).await?;
-            }
+    /// A signal reaches everybody who waits for it, with `tenant` only those of this one, and it starts processes. It is kept
+    /// before anybody hears it: all of them do, or none.
+    pub async fn broadcast(
+        &self,
+        name: &str,
+        variables: Variables,
+        tenant: Option<String>,
+    ) -> Result<(), CorrelateError> {
+        let letter =
+            Letter::Signal { name: name.to_owned(), business_key: None, variables, from: None, tenant, to: None };
+        if let Reply::Said(id) = self.submit(Work::Say(letter.clone()), None, None).await? {
+            // Others are told of it too: it is delivered once, and this waits until then.
+            postman::deliver(self, id, &letter).await;
         }
         Ok(())
     }
@@ -215,7 +196,9 @@ impl Node {
         let work = Work::Start { definition: Which::Id(definition), create };
         match self.submit(work, payload.key.clone(), payload.user.clone()).await? {
             Reply::Started(instance) => Ok(Some(instance)),
-            Reply::Done(_) | Reply::Leased(_) | Reply::Deployed { .. } | Reply::Repeated(_) => Ok(None),
+            Reply::Done(_) | Reply::Said(_) | Reply::Leased(_) | Reply::Deployed { .. } | Reply::Repeated(_) => {
+                Ok(None)
+            }
         }
     }
 }

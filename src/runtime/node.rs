@@ -183,7 +183,9 @@ impl Node {
     pub async fn command(&self, instance: InstanceId, command: Command) -> Result<Answer, SubmitError> {
         match self.submit(Work::Instance { instance, command }, None, None).await? {
             Reply::Done(answer) => Ok(answer),
-            Reply::Started(_) | Reply::Leased(_) | Reply::Deployed { .. } | Reply::Repeated(_) => Ok(Answer::default()),
+            Reply::Started(_) | Reply::Said(_) | Reply::Leased(_) | Reply::Deployed { .. } | Reply::Repeated(_) => {
+                Ok(Answer::default())
+            }
         }
     }
 

@@ -41,10 +41,10 @@ pub(super) async fn deliver(node: &Node, id: LetterId, letter: &Letter) {
 async fn attempt(node: &Node, id: LetterId, letter: &Letter) -> Result<(), Undelivered> {
     match letter {
         Letter::Message { name, business_key, .. } => message(node, id, name, business_key.as_deref()).await,
-        Letter::Signal { name, from, to, .. } => {
+        Letter::Signal { name, from, tenant, to, .. } => {
             let mut to = match to {
                 Some(rest) => rest.clone(),
-                None => hearers(node, name, *from).await?,
+                None => hearers(node, name, *from, tenant.as_deref()).await?,
             };
             let rest = to.split_off(to.len().min(SHARE_MAX));
             hand_over(node, id, to, rest).await
@@ -86,10 +86,17 @@ async fn message(node: &Node, id: LetterId, name: &str, business_key: Option<&st
 }
 
 /// Everybody who waits for a signal, but its thrower, who has heard it; and the processes that it starts.
-async fn hearers(node: &Node, name: &str, from: InstanceId) -> Result<Vec<Target>, StoreError> {
-    let waiters = node.store().signal_waiters(name).await?.into_iter().filter(|row| row.instance != from);
+async fn hearers(
+    node: &Node,
+    name: &str,
+    from: Option<InstanceId>,
+    tenant: Option<&str>,
+) -> Result<Vec<Target>, StoreError> {
+    let of_tenant = |of: &str| tenant.is_none_or(|tenant| tenant == of);
+    let waiters = node.store().signal_waiters(name).await?.into_iter();
+    let waiters = waiters.filter(|row| Some(row.instance) != from && of_tenant(&row.tenant));
     let mut all: Vec<Target> = waiters.map(|row| waiting(row.instance, row.subscription)).collect();
-    let starts = node.store().signal_starts(name).await?.into_iter();
+    let starts = node.store().signal_starts(name).await?.into_iter().filter(|start| of_tenant(&start.tenant));
     all.extend(starts.map(|start| Target::Start { definition: start.key.definition, element: start.key.element }));
     Ok(all)
 }

@@ -32,9 +32,9 @@ impl Play {
         Ok(found.or_else(start).into_iter().collect())
     }
 
-    fn hearers(&mut self, name: &str, from: InstanceId) -> Result<Vec<Target>, String> {
+    fn hearers(&mut self, name: &str, from: Option<InstanceId>) -> Result<Vec<Target>, String> {
         let live = self.of_roots(None)?;
-        let others = live.iter().filter(|instance| instance.id() != from);
+        let others = live.iter().filter(|instance| Some(instance.id()) != from);
         let mut all: Vec<Target> = others
             .flat_map(|instance| {
                 waiting(instance, |trigger| matches!(trigger, Trigger::Signal { name: armed } if armed == name))

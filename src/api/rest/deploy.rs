@@ -51,7 +51,7 @@ pub(super) async fn create(call: Call, mut form: Multipart) -> Answer {
     let words = Words { kind: "InvalidRequestException", attempt: "Cannot deploy" };
     match call.submit(Work::Deploy(Box::new(bundle)), words).await? {
         Reply::Deployed { deployment, .. } => json(deployed(&call, deployment.id).await?),
-        Reply::Done(_) | Reply::Started(_) | Reply::Leased(..) | Reply::Repeated(_) => {
+        Reply::Done(_) | Reply::Started(_) | Reply::Said(_) | Reply::Leased(..) | Reply::Repeated(_) => {
             Err(ApiError::failed("The engine answered something else."))
         }
     }

@@ -10,7 +10,7 @@ use crate::api::wire::Execution;
 use crate::base::variable::Variables;
 use crate::engine::command::Command;
 use crate::engine::instance::{Instance, OF_SCOPE, Subscription, Trigger};
-use crate::runtime::correlate::{CorrelateError, Signal as Thrown};
+use crate::runtime::correlate::CorrelateError;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -32,8 +32,7 @@ pub(super) async fn signal(call: Call, Json(signal): Json<Signal>) -> Answer {
         return to_one(&call, &name, id, variables).await;
     }
     for tenant in tenants(&call, signal.tenant_id.as_ref(), signal.without_tenant_id) {
-        let thrown = Thrown { variables: variables.clone(), tenant, ..Thrown::default() };
-        call.state.node().broadcast(&name, &thrown).await.map_err(failed)?;
+        call.state.node().broadcast(&name, variables.clone(), tenant).await.map_err(failed)?;
     }
     no_content()
 }
