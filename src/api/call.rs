@@ -113,9 +113,11 @@ impl Call {
     ) -> Result<Answer, ApiError> {
         match self.submit(Work::Instance { instance, command }, words).await? {
             Reply::Done(answer) => Ok(answer),
-            Reply::Started(_) | Reply::Leased(..) | Reply::Deployed { .. } | Reply::Repeated(_) => {
-                Err(ApiError::failed("The engine answered something else."))
-            }
+            Reply::Started(_)
+            | Reply::Leased(..)
+            | Reply::Deployed { .. }
+            | Reply::Evaluated(_)
+            | Reply::Repeated(_) => Err(ApiError::failed("The engine answered something else.")),
         }
     }
 }

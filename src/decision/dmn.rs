@@ -1,11 +1,12 @@
 //! DMN files: read from the strict tree, checked, and written again in the one form that dsntk reads.
 //!
 //! Files of DMN 1.1 to 1.6 are read alike; what the evaluator has no use for (diagram, extensions, labels) is left out.
-//! Refused: other languages than FEEL, functions in Java or PMML, imports of other files, requirements in a circle.
+//! Refused: other languages than FEEL, functions in Java or PMML, requirements in a circle.
 
 use super::table::{Policy, Rule, Source};
 use super::value::Kind;
 use crate::base::diagnostic::{Findings, Position};
+use crate::base::time::days_to_live;
 use crate::xml::{Document, ElementRef};
 use petgraph::graph::DiGraph;
 use std::collections::BTreeMap;
@@ -39,6 +40,9 @@ const BOXED: [&str; 10] = [
 ];
 
 pub(super) struct Model {
+    /// The id of the whole, else its name; and its name.
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
     pub(super) decisions: Vec<Decision>,
     pub(super) services: Vec<Service>,
     /// Every text and name of the file: a variable that is not among them need not be handed over.
@@ -52,6 +56,7 @@ pub(super) struct Decision {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) version_tag: Option<String>,
+    pub(super) history_ttl_days: Option<u32>,
     pub(super) variable: Named,
     pub(super) decisions: Vec<String>,
     pub(super) inputs: Vec<String>,
@@ -132,10 +137,10 @@ pub(super) fn read(document: &Document, imported: &[Document], found: &mut Findi
     if is_wrong {
         return None;
     }
-    languages(root, imported, found);
+    languages(root, found);
     circles(root, found);
     for other in imported.iter().map(Document::root) {
-        languages(other, &[], found);
+        languages(other, found);
         circles(other, found);
         if children(other, "decisionService").next().is_some() {
             let message = "an imported file may have no decision services: put them into the file that imports";
@@ -147,7 +152,8 @@ pub(super) fn read(document: &Document, imported: &[Document], found: &mut Findi
     let decisions = children(root, "decision").filter_map(|element| decision(element, found));
     let decisions = decisions.collect();
     let services = children(root, "decisionService").filter_map(service).collect();
-    let model = Model { decisions, services, inputs, mentions: mentions(root) };
+    let name = root.attribute("name").map(str::to_owned);
+    let model = Model { id: id(root), name, decisions, services, inputs, mentions: mentions(root) };
     check(&model, root.position(), found);
     Some(model)
 }
@@ -228,10 +234,16 @@ fn decision(element: ElementRef<'_>, found: &mut Findings) -> Option<Decision> {
         let requirements = children(element, "informationRequirement");
         requirements.filter_map(move |requirement| target(child(requirement, name)?)).collect()
     };
-    let tag = element.attributes().find(|attribute| attribute.local == "versionTag");
+    // The vocabulary has several namespaces; the names say enough.
+    let extension = |name| element.attributes().find(|attribute| attribute.local == name);
+    let tag = extension("versionTag");
+    let days = extension("historyTimeToLive").map(|text| days_to_live(text.value));
+    let days = days
+        .and_then(|days| days.map_err(|words| found.error(element.position(), Some(&id), "history-ttl", words)).ok());
     Some(Decision {
         name: element.attribute("name").unwrap_or(&id).to_owned(),
         version_tag: tag.map(|tag| tag.value.to_owned()),
+        history_ttl_days: days,
         variable: variable(element),
         decisions: required("requiredDecision"),
         inputs: required("requiredInput"),
@@ -357,17 +369,8 @@ fn text(element: ElementRef<'_>) -> Cell {
     }
 }
 
-/// Whether a file imports another.
-pub(super) fn imports(document: &Document, other: &Document) -> bool {
-    children(document.root(), "import").any(|import| is_of(import, other))
-}
-
-fn is_of(import: ElementRef<'_>, other: &Document) -> bool {
-    import.attribute("namespace").is_some_and(|namespace| other.root().attribute("namespace") == Some(namespace))
-}
-
-/// Refuses what is not FEEL, and what is not in the file or imported.
-fn languages(root: ElementRef<'_>, imported: &[Document], found: &mut Findings) {
+/// Refuses what is not FEEL.
+fn languages(root: ElementRef<'_>, found: &mut Findings) {
     for element in root.descendants().filter(|element| is_dmn(*element)) {
         let owner = element.ancestors().find(|ancestor| ancestor.name() == "decision").and_then(id);
         if let Some(language) = element.attribute("expressionLanguage")
@@ -379,12 +382,6 @@ fn languages(root: ElementRef<'_>, imported: &[Document], found: &mut Findings) 
         if let Some(kind @ ("Java" | "PMML")) = element.attribute("kind") {
             let message = format!("functions in {kind} do not run here: write them in FEEL, or use a handler");
             found.error(element.attribute_position("kind"), owner.as_deref(), "dmn-function", message);
-        }
-        let is_import =
-            element.name() == "import" && element.parent().is_some_and(|parent| parent.index() == root.index());
-        if is_import && !imported.iter().any(|other| is_of(element, other)) {
-            let message = "decisions of other files cannot be imported: put them into this file";
-            found.error(element.position(), None, "dmn-import", message);
         }
     }
 }

@@ -171,7 +171,16 @@ impl Standard {
             }
             None => (vec![], vec![]),
         };
-        Evaluated { decision: id.into(), name: entry.name.clone(), inputs, rules, value: trace::told(&value) }
+        Evaluated {
+            decision: id.into(),
+            name: entry.name.clone(),
+            inputs,
+            rules,
+            is_table: entry.table.is_some(),
+            variable: entry.variable.clone(),
+            collected: entry.table.as_ref().is_some_and(trace::is_collected),
+            value: trace::told(&value),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! their outputs, and its value.
 
 use super::dmn::Output;
-use super::table::Source;
+use super::table::{Aggregation, Policy, Source};
 use super::value;
 use dsntk_feel::values::Value as Feel;
 use serde::Serialize;
@@ -17,6 +17,12 @@ pub struct Evaluated {
     pub inputs: Vec<InputValue>,
     /// The rules of a table that made the result, in its order.
     pub rules: Vec<RuleHit>,
+    /// A table; else an expression, which has neither inputs nor rules.
+    pub is_table: bool,
+    /// What the result is called in other decisions.
+    pub variable: String,
+    /// The result is one value over all rules: COLLECT with SUM, MIN, MAX or COUNT.
+    pub collected: bool,
     /// The result as other decisions see it; where COLLECT aggregates, the aggregate.
     pub value: Value,
 }
@@ -45,6 +51,10 @@ pub struct OutputValue {
     pub label: String,
     pub name: String,
     pub value: Value,
+}
+
+pub(super) fn is_collected(source: &Source) -> bool {
+    matches!(source.policy, Policy::Collect(kind) if kind != Aggregation::List)
 }
 
 /// Values as they are told; what is no value, such as a function, as its text.
@@ -190,6 +200,7 @@ mod tests {
                 let [only] = result.evaluated.as_slice() else { panic!("{told}: {result:#?}") };
                 assert_eq!(only.rules.iter().map(|rule| rule.number).collect::<Vec<_>>(), rules, "{told}");
                 assert_eq!(only.value, value, "{told}");
+                assert_eq!(only.collected, policy.contains("aggregation"), "{told}");
             }
         }
     }
@@ -211,6 +222,7 @@ mod tests {
                     {"number": 1, "id": "r1", "outputs": [output("level", json!("low")), output("rate", json!(1))]},
                     {"number": 2, "id": "r2", "outputs": [output("level", json!("high")), output("rate", json!(2.5))]},
                 ],
+                "is_table": true, "variable": "level of it", "collected": false,
                 "value": [{"level": "low", "rate": 1}, {"level": "high", "rate": 2.5}],
             }]);
             assert_eq!(told, wanted, "knowledge: {knowledge}");

@@ -319,12 +319,7 @@ async fn deploy(node: &Node) -> anyhow::Result<()> {
             processes.extend(compiled.processes.into_iter().map(|process| ((*name).to_owned(), process)));
         } else if name.ends_with(".dmn") {
             let model = DecisionModel::parse(bytes).map_err(|found| words(name, found))?;
-            decisions.extend(model.decisions().into_iter().map(|info| DecisionEntry {
-                resource: (*name).to_owned(),
-                key: info.id,
-                name: Some(info.name),
-                version_tag: info.version_tag,
-            }));
+            decisions.extend(DecisionEntry::all(name, &model));
         }
     }
     let files = FILES.iter().map(|(name, bytes)| ((*name).to_owned(), Arc::new(bytes.to_vec()))).collect();

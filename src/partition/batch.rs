@@ -226,6 +226,7 @@ impl<'p> Batch<'p> {
             Work::Lease { candidates, holder, until, max } => Ok(self.lease_some(candidates, holder, *until, *max)?),
             Work::Deliver { letter, to, rest } => self.deliver(*letter, to, rest)?,
             Work::Deploy(bundle) => self.deploy(bundle),
+            Work::KeepEvaluation(evaluation) => Ok(self.keep_evaluation(evaluation, user)),
             Work::DeleteDeployment { deployment } => self.delete_deployment(*deployment)?,
             Work::SuspendDefinition { definition, suspended, instances } => {
                 self.suspend_definition(*definition, *suspended, instances)?

@@ -123,6 +123,7 @@ impl Reply {
                 let definitions: Vec<_> = definitions.iter().map(|row| row.id.to_string()).collect();
                 json!({"deployed": deployment.id.to_string(), "definitions": definitions})
             }
+            Self::Evaluated(answer) => json!({"evaluated": answer}),
             Self::Repeated(first) => return first.clone(),
         };
         value.to_string()

@@ -116,6 +116,7 @@ fn report_of(request: &Request) -> Option<Report<'_>> {
         | Work::Lease { .. }
         | Work::Deliver { .. }
         | Work::Deploy(_)
+        | Work::KeepEvaluation(_)
         | Work::DeleteDeployment { .. }
         | Work::SuspendDefinition { .. } => None,
     }

@@ -215,7 +215,9 @@ impl Node {
         let work = Work::Start { definition: Which::Id(definition), create };
         match self.submit(work, payload.key.clone(), payload.user.clone()).await? {
             Reply::Started(instance) => Ok(Some(instance)),
-            Reply::Done(_) | Reply::Leased(_) | Reply::Deployed { .. } | Reply::Repeated(_) => Ok(None),
+            Reply::Done(_) | Reply::Leased(_) | Reply::Deployed { .. } | Reply::Evaluated(_) | Reply::Repeated(_) => {
+                Ok(None)
+            }
         }
     }
 }

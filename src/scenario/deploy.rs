@@ -1,7 +1,7 @@
 //! The files of a suite as one deployment.
 
 use crate::base::diagnostic::{Diagnostic, Severity};
-use crate::decision::DecisionModel;
+use crate::decision::{DecisionModel, is_dmn};
 use crate::engine::compile::compile;
 use crate::partition::{Bundle, DecisionEntry};
 use crate::scenario::expect::Names;
@@ -12,7 +12,8 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(super) struct Deployable {
     pub(super) bundle: Bundle,
-    pub(super) decisions: Arc<Vec<DecisionModel>>,
+    /// By the names of their files.
+    pub(super) decisions: Arc<Vec<(String, DecisionModel)>>,
 }
 
 /// Reads and compiles the files; all errors of all files at once.
@@ -36,16 +37,13 @@ pub(super) fn bundle(folder: &Path, files: &[String]) -> Result<Deployable, Stri
                 Ok(compiled) => processes.extend(compiled.processes.into_iter().map(|process| (file.clone(), process))),
                 Err(found) => errors.extend(lines(file, &found)),
             }
-        } else if file.ends_with(".dmn") {
-            match DecisionModel::parse(bytes) {
+        } else if is_dmn(file) {
+            let others = read.iter().filter(|(other, _)| other != file && is_dmn(other));
+            let others: Vec<&[u8]> = others.map(|(_, bytes)| bytes.as_slice()).collect();
+            match DecisionModel::parse_with(bytes, &others) {
                 Ok(model) => {
-                    entries.extend(model.decisions().into_iter().map(|decision| DecisionEntry {
-                        resource: file.clone(),
-                        key: decision.id,
-                        name: Some(decision.name),
-                        version_tag: decision.version_tag,
-                    }));
-                    decisions.push(model);
+                    entries.extend(DecisionEntry::all(file, &model));
+                    decisions.push((file.clone(), model));
                 }
                 Err(found) => errors.extend(lines(file, &found)),
             }

@@ -7,6 +7,7 @@ use crate::decision::DecisionModel;
 use crate::engine::command::{Command, Create, Failure};
 use crate::engine::instance::{Instance, InstanceState, Subscription, Trigger, Wait};
 use crate::engine::job::{Binding, JobKind};
+use crate::partition::transaction::DefinitionRow;
 use crate::partition::{Reply, Which, Work};
 use crate::scenario::database::{self, Database};
 use crate::scenario::expect::{Names, Seen};
@@ -98,7 +99,9 @@ pub(super) struct Play {
     pub(super) host: Host,
     pub(super) names: Names,
     pub(super) mocks: answer::Mocks,
-    pub(super) decisions: Arc<Vec<DecisionModel>>,
+    /// By the names of their files.
+    pub(super) decisions: Arc<Vec<(String, DecisionModel)>>,
+    pub(super) deployed: Vec<DefinitionRow>,
 }
 
 impl Play {
@@ -113,13 +116,14 @@ impl Play {
         let deploy::Deployable { bundle, decisions } = deployable.clone().map_err(Begin::Refused)?;
         let names = deploy::names(&bundle);
         let mut host = Host::new(database, now).map_err(Begin::Failed)?;
-        match host.submit(Work::Deploy(Box::new(bundle))) {
-            Ok(Ok(_)) => {}
+        let deployed = match host.submit(Work::Deploy(Box::new(bundle))) {
+            Ok(Ok(Reply::Deployed { definitions, .. })) => definitions,
+            Ok(Ok(_other)) => return Err(Begin::Failed("the engine answered something else".into())),
             Ok(Err(rejection)) => return Err(Begin::Refused(rejection.to_string())),
             Err(words) => return Err(Begin::Failed(words)),
-        }
+        };
         let mocks = answer::Mocks::new(case.mocks.clone());
-        Ok(Self { host, names, mocks, decisions })
+        Ok(Self { host, names, mocks, decisions, deployed })
     }
 
     fn steps(&mut self, case: &Case, options: &Options) -> Outcome {
@@ -210,7 +214,10 @@ impl Play {
                     Ok(claim) => claim,
                     Err(words) => return Ok(Err(words)),
                 };
-                self.execute(instance, Command::CompleteJob { token, claim, variables, local: Variables::new() })
+                self.execute(
+                    instance,
+                    Command::CompleteJob { token, claim, variables, local: Variables::new(), decisions: Vec::new() },
+                )
             }
             Wait::Nothing | Wait::Join | Wait::Scope(_) | Wait::Called(_) | Wait::Incident(_) => {
                 Ok(Err(format!("nothing that could be completed waits at {element}")))

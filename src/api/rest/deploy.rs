@@ -10,7 +10,7 @@ use crate::api::params::Page;
 use crate::base::access::NO_TENANT;
 use crate::base::diagnostic::{Diagnostic, Position, Severity};
 use crate::base::limits::DEPLOYMENT_BYTES_MAX;
-use crate::decision::DecisionModel;
+use crate::decision::{DecisionModel, is_dmn};
 use crate::engine::compile::compile;
 use crate::engine::definition::Process;
 use crate::partition::{Bundle, DecisionEntry, Reply, Work};
@@ -51,7 +51,7 @@ pub(super) async fn create(call: Call, mut form: Multipart) -> Answer {
     let words = Words { kind: "InvalidRequestException", attempt: "Cannot deploy" };
     match call.submit(Work::Deploy(Box::new(bundle)), words).await? {
         Reply::Deployed { deployment, .. } => json(deployed(&call, deployment.id).await?),
-        Reply::Done(_) | Reply::Started(_) | Reply::Leased(..) | Reply::Repeated(_) => {
+        Reply::Done(_) | Reply::Started(_) | Reply::Leased(..) | Reply::Evaluated(_) | Reply::Repeated(_) => {
             Err(ApiError::failed("The engine answered something else."))
         }
     }
@@ -131,6 +131,12 @@ impl Order {
         Ok(None)
     }
 
+    /// What a file of decisions may import.
+    fn other_decisions(&self, name: &str) -> Vec<&[u8]> {
+        let others = self.files.iter().filter(|(other, _)| *other != name && is_dmn(other));
+        others.map(|(_, bytes)| bytes.as_slice()).collect()
+    }
+
     /// All files, or all their findings.
     fn compile(self) -> Result<Bundle, ApiError> {
         let mut found: IndexMap<String, Vec<Diagnostic>> = IndexMap::new();
@@ -146,14 +152,9 @@ impl Order {
                     }
                     Err(list) => list,
                 },
-                Kind::Dmn => match DecisionModel::parse(bytes) {
+                Kind::Dmn => match DecisionModel::parse_with(bytes, &self.other_decisions(name)) {
                     Ok(model) => {
-                        decisions.extend(model.decisions().into_iter().map(|decision| DecisionEntry {
-                            resource: name.clone(),
-                            key: decision.id,
-                            name: Some(decision.name),
-                            version_tag: decision.version_tag,
-                        }));
+                        decisions.extend(DecisionEntry::all(name, &model));
                         Vec::new()
                     }
                     Err(list) => list,
@@ -189,7 +190,7 @@ impl Kind {
         let ends = |suffix: &str| name.to_ascii_lowercase().ends_with(suffix);
         match () {
             () if ends(".bpmn") || ends(".bpmn20.xml") => Self::Bpmn,
-            () if ends(".dmn") || ends(".dmn11.xml") => Self::Dmn,
+            () if is_dmn(name) => Self::Dmn,
             () if ends(".form") => Self::Form,
             () if ends(".rhai") => Self::Rhai,
             () => Self::Other,

@@ -276,7 +276,7 @@ async fn lease(call: &Call, work: Work) -> Result<Vec<Leased>, ApiError> {
         let mut taken = Taken::new(own.state.node().clone(), holder);
         match own.submit(work, words).await? {
             Reply::Leased(leased) => taken.add(leased),
-            Reply::Done(_) | Reply::Started(_) | Reply::Deployed { .. } | Reply::Repeated(_) => {}
+            Reply::Done(_) | Reply::Started(_) | Reply::Deployed { .. } | Reply::Evaluated(_) | Reply::Repeated(_) => {}
         }
         Ok::<_, ApiError>(taken)
     });
