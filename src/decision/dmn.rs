@@ -49,6 +49,10 @@ pub(super) struct Model {
     pub(super) mentions: String,
     /// Input data by id.
     pub(super) inputs: BTreeMap<String, Named>,
+    /// The namespaces of the files that it imports itself.
+    pub(super) imports: Vec<String>,
+    /// All files that it imports, directly or over others, by their namespaces; in these it is empty.
+    pub(super) imported: Vec<(String, Model)>,
 }
 
 #[derive(Clone, Debug)]
@@ -59,11 +63,20 @@ pub(super) struct Decision {
     pub(super) history_ttl_days: Option<u32>,
     pub(super) variable: Named,
     pub(super) decisions: Vec<String>,
+    /// Decisions of other files.
+    pub(super) imported: Vec<Imported>,
     pub(super) inputs: Vec<String>,
     pub(super) logic: Logic,
-    /// It uses business knowledge, so it cannot be evaluated by itself.
+    /// It uses business knowledge or another file, so it cannot be evaluated by itself.
     pub(super) needs_knowledge: bool,
     pub(super) at: Position,
+}
+
+/// A decision of another file.
+#[derive(Clone, Debug)]
+pub(super) struct Imported {
+    pub(super) namespace: String,
+    pub(super) id: String,
 }
 
 /// A decision service: decisions that are asked for by one name.
@@ -147,15 +160,30 @@ pub(super) fn read(document: &Document, imported: &[Document], found: &mut Findi
             found.error(other.position(), None, "dmn-import", message);
         }
     }
-    let inputs = children(root, "inputData").filter_map(|input| Some((id(input)?, variable(input))));
-    let inputs: BTreeMap<String, Named> = inputs.collect();
-    let decisions = children(root, "decision").filter_map(|element| decision(element, found));
-    let decisions = decisions.collect();
-    let services = children(root, "decisionService").filter_map(service).collect();
-    let name = root.attribute("name").map(str::to_owned);
-    let model = Model { id: id(root), name, decisions, services, inputs, mentions: mentions(root) };
-    check(&model, root.position(), found);
+    let mut model = model(root, found);
+    for other in imported.iter().map(Document::root) {
+        // What is wrong in it is said where it is read for itself.
+        let theirs = self::model(other, &mut Findings::default());
+        model.mentions.push_str(&theirs.mentions);
+        model.imported.push((other.attribute("namespace").unwrap_or_default().to_owned(), theirs));
+    }
+    check(&model, root, found);
     Some(model)
+}
+
+fn model(root: ElementRef<'_>, found: &mut Findings) -> Model {
+    let inputs = children(root, "inputData").filter_map(|input| Some((id(input)?, variable(input))));
+    let imports = children(root, "import").filter_map(|import| import.attribute("namespace"));
+    Model {
+        id: id(root),
+        name: root.attribute("name").map(str::to_owned),
+        decisions: children(root, "decision").filter_map(|element| decision(element, found)).collect(),
+        services: children(root, "decisionService").filter_map(service).collect(),
+        mentions: mentions(root),
+        inputs: inputs.collect(),
+        imports: imports.map(str::to_owned).collect(),
+        imported: Vec::new(),
+    }
 }
 
 fn mentions(root: ElementRef<'_>) -> String {
@@ -170,10 +198,11 @@ fn mentions(root: ElementRef<'_>) -> String {
 }
 
 /// Checks the decisions against each other.
-fn check(model: &Model, at: Position, found: &mut Findings) {
-    let decisions = &model.decisions;
-    if decisions.is_empty() {
-        found.error(at, None, "dmn-empty", "the file has no decision");
+fn check(model: &Model, root: ElementRef<'_>, found: &mut Findings) {
+    let (decisions, at) = (&model.decisions, root.position());
+    let is_library = ["businessKnowledgeModel", "itemDefinition"].iter().any(|name| child(root, name).is_some());
+    if decisions.is_empty() && !is_library {
+        found.error(at, None, "dmn-empty", "the file has no decision, and nothing that others could import");
     }
     if decisions.len() > DECISIONS_MAX {
         let message = format!("a file may have {DECISIONS_MAX} decisions, this one has {}", decisions.len());
@@ -184,11 +213,38 @@ fn check(model: &Model, at: Position, found: &mut Findings) {
             let message = format!("the id {} is used twice", decision.id);
             found.error(decision.at, Some(&decision.id), "dmn-id", message);
         }
-        let dangling = decision.decisions.iter().filter(|id| decisions.iter().all(|other| other.id != **id));
-        for id in dangling.chain(decision.inputs.iter().filter(|id| !model.inputs.contains_key(*id))) {
-            let message = format!("the decision requires {id}, which is not in this file");
-            found.error(decision.at, Some(&decision.id), "dangling-reference", message);
+        references(decision, model, found);
+    }
+}
+
+fn references(decision: &Decision, model: &Model, found: &mut Findings) {
+    let mut wrong = |code, message| found.error(decision.at, Some(&decision.id), code, message);
+    let dangling = decision.decisions.iter().filter(|id| model.decision(id).is_none());
+    for id in dangling.chain(decision.inputs.iter().filter(|id| !model.inputs.contains_key(*id))) {
+        let words = match id.contains('#') {
+            true => format!("the decision requires {id}: input data is drawn in the file that uses it"),
+            false => format!("the decision requires {id}, which is not in this file"),
+        };
+        wrong("dangling-reference", words);
+    }
+    for Imported { namespace, id } in &decision.imported {
+        if !model.imports.contains(namespace) {
+            let words = format!("the decision requires {id} of {namespace:?}: import this namespace");
+            wrong("dangling-reference", words);
+        } else if model.of_import(namespace).is_none_or(|other| other.decision(id).is_none()) {
+            let words = format!("the decision requires {id}, which is no decision of the imported file {namespace:?}");
+            wrong("dangling-reference", words);
         }
+    }
+}
+
+impl Model {
+    pub(super) fn decision(&self, id: &str) -> Option<&Decision> {
+        self.decisions.iter().find(|decision| decision.id == id)
+    }
+
+    pub(super) fn of_import(&self, namespace: &str) -> Option<&Model> {
+        self.imported.iter().find(|(of, _)| of == namespace).map(|(_, model)| model)
     }
 }
 
@@ -225,15 +281,26 @@ fn variable(element: ElementRef<'_>) -> Named {
     Named { name: name.unwrap_or_default().trim().to_owned(), type_ref: type_ref.unwrap_or("Any").to_owned() }
 }
 
+impl Imported {
+    /// `namespace#id`
+    fn of(target: &str) -> Option<Self> {
+        let (namespace, id) = target.rsplit_once('#')?;
+        Some(Self { namespace: namespace.to_owned(), id: id.to_owned() })
+    }
+}
+
 fn decision(element: ElementRef<'_>, found: &mut Findings) -> Option<Decision> {
     let Some(id) = id(element) else {
         found.error(element.position(), None, "dmn-id", "a decision needs an id");
         return None;
     };
-    let required = |name: &'static str| {
+    let required = |name: &'static str| -> Vec<String> {
         let requirements = children(element, "informationRequirement");
         requirements.filter_map(move |requirement| target(child(requirement, name)?)).collect()
     };
+    let (imported, decisions): (Vec<String>, Vec<String>) =
+        required("requiredDecision").into_iter().partition(|target| target.contains('#'));
+    let imported: Vec<Imported> = imported.iter().filter_map(|target| Imported::of(target)).collect();
     // The vocabulary has several namespaces; the names say enough.
     let extension = |name| element.attributes().find(|attribute| attribute.local == name);
     let tag = extension("versionTag");
@@ -245,10 +312,11 @@ fn decision(element: ElementRef<'_>, found: &mut Findings) -> Option<Decision> {
         version_tag: tag.map(|tag| tag.value.to_owned()),
         history_ttl_days: days,
         variable: variable(element),
-        decisions: required("requiredDecision"),
+        decisions,
         inputs: required("requiredInput"),
         logic: logic(element, &id, found),
-        needs_knowledge: child(element, "knowledgeRequirement").is_some(),
+        needs_knowledge: child(element, "knowledgeRequirement").is_some() || !imported.is_empty(),
+        imported,
         at: element.position(),
         id,
     })

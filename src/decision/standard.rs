@@ -4,7 +4,7 @@
 //! recursion, so those that could call themselves are refused by `knowledge`.
 
 use super::canonical::{self, Canonical};
-use super::dmn::{Decision, Logic, Model, Service};
+use super::dmn::{Decision, Imported, Logic, Model, Service};
 use super::shape::{self, Shape};
 use super::table::{Policy, Row, Source};
 use super::trace::{self, Evaluated, RuleHit};
@@ -52,7 +52,10 @@ impl Standard {
         let mut of_services = Findings::default();
         let found = if decisions.is_empty() { &mut of_services } else { found };
         knowledge::check(document, imported, model, found);
-        required(decisions, model).into_iter().for_each(|decision| check_inputs(decision, model, found));
+        for decision in required(decisions, model) {
+            check_inputs(decision, model, found);
+            check_imported(decision, model, found);
+        }
         if found.has_errors() {
             return None;
         }
@@ -91,8 +94,11 @@ impl Standard {
         });
         let entries = entries.chain(services);
         let variables = model.inputs.values().chain(model.decisions.iter().map(|decision| &decision.variable));
-        let times = variables.filter_map(|variable| {
-            Some((Name::from(variable.name.as_str()), shape::of(document, &variable.type_ref)?))
+        let own = variables.map(|variable| (document, variable));
+        let theirs = imported.iter().zip(&model.imported);
+        let theirs = theirs.flat_map(|(file, (_, other))| other.inputs.values().map(move |input| (file, input)));
+        let times = own.chain(theirs).filter_map(|(file, variable)| {
+            Some((Name::from(variable.name.as_str()), shape::of(file, &variable.type_ref)?))
         });
         Some(Standard { decisions: entries.collect(), times: times.collect(), evaluator, model: canonical })
     }
@@ -262,6 +268,30 @@ fn required<'m>(decisions: &[&'m Decision], model: &'m Model) -> Vec<&'m Decisio
         }
     }
     all
+}
+
+/// What a decision takes from other files is held to the same, where it is used.
+fn check_imported(decision: &Decision, model: &Model, found: &mut Findings) {
+    let mut open: Vec<Imported> = decision.imported.clone();
+    let mut seen: Vec<(String, String)> = Vec::new();
+    while let Some(Imported { namespace, id }) = open.pop() {
+        let Some((file, imported)) = model.of_import(&namespace).and_then(|file| Some((file, file.decision(&id)?)))
+        else {
+            continue;
+        };
+        if seen.contains(&(namespace.clone(), id.clone())) {
+            continue;
+        }
+        let mut theirs = Findings::default();
+        check_inputs(imported, file, &mut theirs);
+        for finding in theirs.errors() {
+            let message = format!("the imported decision \"{}\": {}", imported.name, finding.message);
+            found.error(decision.at, Some(&decision.id), "dmn-import", message);
+        }
+        let of_file = |id: &String| Imported { namespace: namespace.clone(), id: id.clone() };
+        open.extend(imported.decisions.iter().map(of_file).chain(imported.imported.iter().cloned()));
+        seen.push((namespace, id));
+    }
 }
 
 /// A table over an undeclared input would be evaluated over null.
