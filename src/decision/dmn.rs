@@ -51,8 +51,14 @@ pub(super) struct Model {
     pub(super) inputs: BTreeMap<String, Named>,
     /// The namespaces of the files that it imports itself.
     pub(super) imports: Vec<String>,
-    /// All files that it imports, directly or over others, by their namespaces; in these it is empty.
-    pub(super) imported: Vec<(String, Model)>,
+    /// All files that it imports, directly or over others; in these it is empty.
+    pub(super) imported: Vec<File>,
+}
+
+/// A file that is imported.
+pub(super) struct File {
+    pub(super) namespace: String,
+    pub(super) model: Model,
 }
 
 #[derive(Clone, Debug)]
@@ -137,10 +143,10 @@ pub(super) struct Output {
 }
 
 /// Reads the decisions of a file; what is wrong goes to `found`.
-pub(super) fn read(document: &Document, imported: &[Document], found: &mut Findings) -> Option<Model> {
+pub(super) fn read(document: &Document, imported: &[(usize, Document)], found: &mut Findings) -> Option<Model> {
     let root = document.root();
     let mut is_wrong = false;
-    for root in imported.iter().chain([document]).map(Document::root) {
+    for root in imported.iter().map(|(_, other)| other).chain([document]).map(Document::root) {
         if root.name() != "definitions" || !is_dmn(root) {
             let message = "this is no DMN file: its root must be definitions in a namespace of DMN 1.1 to 1.6";
             found.error(root.position(), None, "dmn-namespace", message);
@@ -152,7 +158,7 @@ pub(super) fn read(document: &Document, imported: &[Document], found: &mut Findi
     }
     languages(root, found);
     circles(root, found);
-    for other in imported.iter().map(Document::root) {
+    for other in imported.iter().map(|(_, other)| other.root()) {
         languages(other, found);
         circles(other, found);
         if children(other, "decisionService").next().is_some() {
@@ -161,11 +167,12 @@ pub(super) fn read(document: &Document, imported: &[Document], found: &mut Findi
         }
     }
     let mut model = model(root, found);
-    for other in imported.iter().map(Document::root) {
+    for (_, other) in imported {
         // What is wrong in it is said where it is read for itself.
-        let theirs = self::model(other, &mut Findings::default());
+        let theirs = self::model(other.root(), &mut Findings::default());
         model.mentions.push_str(&theirs.mentions);
-        model.imported.push((other.attribute("namespace").unwrap_or_default().to_owned(), theirs));
+        let namespace = other.root().attribute("namespace").unwrap_or_default().to_owned();
+        model.imported.push(File { namespace, model: theirs });
     }
     check(&model, root, found);
     Some(model)
@@ -244,7 +251,7 @@ impl Model {
     }
 
     pub(super) fn of_import(&self, namespace: &str) -> Option<&Model> {
-        self.imported.iter().find(|(of, _)| of == namespace).map(|(_, model)| model)
+        self.imported.iter().find(|file| file.namespace == namespace).map(|file| &file.model)
     }
 }
 

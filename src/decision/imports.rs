@@ -32,8 +32,13 @@ fn namespace(document: &Document) -> Option<&str> {
     document.root().attribute("namespace")
 }
 
-/// The files that `document` imports, each after those that it imports itself; what is wrong goes to `found`.
-pub(super) fn resolve(document: &Document, others: Vec<Document>, found: &mut Findings) -> Vec<Document> {
+/// The files that `document` imports, each after those that it imports itself, with their places; what is wrong goes to
+/// `found`.
+pub(super) fn resolve(
+    document: &Document,
+    others: Vec<(usize, Document)>,
+    found: &mut Findings,
+) -> Vec<(usize, Document)> {
     let mut order: Vec<usize> = Vec::new();
     let mut path: Vec<usize> = Vec::new();
     for import in imports(document) {
@@ -43,14 +48,14 @@ pub(super) fn resolve(document: &Document, others: Vec<Document>, found: &mut Fi
             found.error(at, None, "dmn-import", message);
         });
     }
-    let mut others: Vec<Option<Document>> = others.into_iter().map(Some).collect();
+    let mut others: Vec<Option<(usize, Document)>> = others.into_iter().map(Some).collect();
     order.into_iter().filter_map(|at| others[at].take()).collect()
 }
 
 /// Recursion is bounded: no file comes twice, and their number is that of a deployment.
 fn follow(
     import: &Import<'_>,
-    (document, others): (&Document, &[Document]),
+    (document, others): (&Document, &[(usize, Document)]),
     path: &mut Vec<usize>,
     order: &mut Vec<usize>,
     wrong: &mut dyn FnMut(String),
@@ -62,7 +67,7 @@ fn follow(
     if let Some(kind) = FOREIGN.iter().find(|kind| import.kind.contains(**kind)) {
         return wrong(format!("imports of {kind} do not run here: only DMN files can be imported"));
     }
-    let mut named = others.iter().enumerate().filter(|(_, other)| namespace(other) == Some(wanted)).map(|(at, _)| at);
+    let mut named = (0..others.len()).filter(|at| namespace(&others[*at].1) == Some(wanted));
     let (first, second) = (named.next(), named.next());
     if namespace(document) == Some(wanted) || first.is_some_and(|at| path.contains(&at)) {
         return wrong(format!("the import of {wanted:?} leads back to the file that imports: break the circle"));
@@ -81,7 +86,7 @@ fn follow(
         return;
     }
     path.push(at);
-    for inner in imports(&others[at]) {
+    for inner in imports(&others[at].1) {
         follow(&inner, (document, others), path, order, wrong);
     }
     path.pop();
@@ -91,7 +96,7 @@ fn follow(
 #[cfg(test)]
 mod tests {
     use crate::base::time::Timestamp;
-    use crate::decision::DecisionModel;
+    use crate::decision::{DecisionModel, DecisionResult, Evaluated};
     use serde_json::{Value, json};
     use std::collections::BTreeMap;
 
@@ -148,12 +153,23 @@ mod tests {
             [("celsius".into(), json!(5)), ("since".into(), json!("2026-11-22"))].into();
         let result = model.evaluate("d", &variables, NOW).unwrap();
         assert_eq!(result.value, json!(["winter", "winter 2026"]));
+        let told = |other, id: &str, rules: &[usize]| (other, id.to_owned(), rules.to_vec());
+        let evaluated = |result: &DecisionResult| -> Vec<_> {
+            let rules = |one: &Evaluated| one.rules.iter().map(|rule| rule.number).collect();
+            result.evaluated.iter().map(|one| (one.other, one.decision.clone(), rules(one))).collect()
+        };
+        let wanted = [told(Some(0), "season", &[1]), told(Some(0), "year", &[]), told(None, "d", &[])];
+        assert_eq!(evaluated(&result), wanted);
+        assert_eq!(result.evaluated[0].inputs[0].value, json!(5));
         // Over a third file, which is imported by the second only.
         let middle =
             named("urn:mid", &format!("{}{}", import("urn:w", "w"), over(&["urn:w#season"], "upper case(w.Season)")));
         let top = file(&format!("{}{}", import("urn:mid", "middle"), over(&["urn:mid#d"], "middle.Decision + \"!\"")));
         let model = DecisionModel::parse_with(top.as_bytes(), &[weather.as_bytes(), middle.as_bytes()]).unwrap();
-        assert_eq!(model.evaluate("d", &variables, NOW).unwrap().value, json!("WINTER!"));
+        let result = model.evaluate("d", &variables, NOW).unwrap();
+        assert_eq!(result.value, json!("WINTER!"));
+        let wanted = [told(Some(0), "season", &[1]), told(Some(1), "d", &[]), told(None, "d", &[])];
+        assert_eq!(evaluated(&result), wanted);
     }
 
     #[test]

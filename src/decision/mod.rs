@@ -148,7 +148,9 @@ impl DecisionModel {
         let document = read_xml(bytes)?;
         let others = match imports::has_some(&document) {
             // What is wrong with another file is said where that one is read.
-            true => others.iter().filter_map(|bytes| Document::parse(bytes).ok()).collect(),
+            true => {
+                others.iter().enumerate().filter_map(|(at, bytes)| Some((at, Document::parse(bytes).ok()?))).collect()
+            }
             false => Vec::new(),
         };
         let root = document.root().position();
@@ -236,7 +238,7 @@ impl fmt::Debug for DecisionModel {
     }
 }
 
-fn read(document: &Document, others: Vec<Document>) -> Result<DecisionModel, Vec<Diagnostic>> {
+fn read(document: &Document, others: Vec<(usize, Document)>) -> Result<DecisionModel, Vec<Diagnostic>> {
     let mut found = Findings::default();
     let imported = imports::resolve(document, others, &mut found);
     if found.has_errors() {

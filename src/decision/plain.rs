@@ -232,6 +232,7 @@ impl Prepared {
         Evaluated {
             decision: id.into(),
             name: self.name.clone(),
+            other: None,
             inputs,
             rules,
             is_table: self.table.is_some(),

@@ -13,6 +13,8 @@ use serde_json::Value;
 pub struct Evaluated {
     pub decision: String,
     pub name: String,
+    /// Of another file, which is imported: its place among those that the model was read with.
+    pub other: Option<usize>,
     /// Of a table one for each column, else none.
     pub inputs: Vec<InputValue>,
     /// The rules of a table that made the result, in its order.
@@ -216,7 +218,7 @@ mod tests {
             let told = json!(result.unwrap().evaluated);
             let output = |name: &str, value: Value| json!({"id": format!("o_{name}"), "label": name, "name": name, "value": value});
             let wanted = json!([{
-                "decision": "d", "name": "Level",
+                "decision": "d", "name": "Level", "other": null,
                 "inputs": [{"id": "i_n", "name": "Number", "value": 25}, {"id": "i_kind", "name": "kind", "value": "a"}],
                 "rules": [
                     {"number": 1, "id": "r1", "outputs": [output("level", json!("low")), output("rate", json!(1))]},

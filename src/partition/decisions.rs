@@ -1,52 +1,69 @@
-//! Decisions of deployed files: which version each is of, and the history of those that no task asked for.
+//! Deployed files of decisions: what each defines and evaluates, and the history of what no task asked for.
 
 use super::batch::Batch;
 use super::transaction::{DefinitionKind, DefinitionRow, PastKey, PastRow, PastWrite};
 use super::{DecisionEntry, Evaluation, Reply};
+use crate::base::diagnostic::Diagnostic;
 use crate::base::id::{DefinitionId, LocalId};
-use crate::decision::{DecisionModel, Evaluated};
+use crate::decision::{DecisionModel, Evaluated, is_dmn};
 use crate::engine::decided::{self, Asked, Decided};
 use crate::engine::index::Common;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The deployed versions of one file's decisions, by their keys.
-pub type Versions = BTreeMap<String, (DefinitionId, u32)>;
-
-pub fn versions<'r>(rows: impl IntoIterator<Item = &'r DefinitionRow>) -> Versions {
-    let decisions = rows.into_iter().filter(|row| row.kind == DefinitionKind::Decision);
-    decisions.map(|row| (row.key.clone(), (row.id, row.version))).collect()
+/// A file of decisions as it is deployed.
+#[derive(Clone, Debug)]
+pub struct DecisionFile {
+    pub resource: String,
+    pub model: DecisionModel,
+    /// The other files of decisions, in the order in which the model knows them.
+    others: Vec<String>,
 }
 
-/// What was evaluated, with the versions of its file. A decision whose deployment went meanwhile has none.
-pub fn decided(evaluated: Vec<Evaluated>, versions: &Versions) -> Vec<Decided> {
-    let of = |evaluated: Evaluated| {
-        let (definition, version) = *versions.get(&evaluated.decision)?;
-        Some(Decided { definition, version, evaluated })
-    };
-    evaluated.into_iter().filter_map(of).collect()
-}
+impl DecisionFile {
+    /// Reads the file of this name among all files of its deployment, some of which it may import.
+    pub fn read(resource: &str, bytes: &[u8], files: &[(&str, &[u8])]) -> Result<Self, Vec<Diagnostic>> {
+        let others = files.iter().filter(|(name, _)| *name != resource && is_dmn(name));
+        let (others, theirs): (Vec<String>, Vec<&[u8]>) =
+            others.map(|(name, bytes)| ((*name).to_owned(), *bytes)).unzip();
+        let model = DecisionModel::parse_with(bytes, &theirs)?;
+        Ok(Self { resource: resource.to_owned(), model, others })
+    }
 
-impl DecisionEntry {
-    /// What a file gives: its decisions, and what they make together.
-    pub fn all(resource: &str, model: &DecisionModel) -> Vec<Self> {
-        let decisions = model.decisions().into_iter().map(|decision| Self {
+    /// Its decisions, and what they make together.
+    pub fn entries(&self) -> Vec<DecisionEntry> {
+        let decisions = self.model.decisions().into_iter().map(|decision| DecisionEntry {
             kind: DefinitionKind::Decision,
-            resource: resource.to_owned(),
+            resource: self.resource.clone(),
             key: decision.id,
             name: Some(decision.name),
             version_tag: decision.version_tag,
             history_ttl_days: decision.history_ttl_days,
         });
-        let requirements = model.requirements().map(|(id, name)| Self {
+        let requirements = self.model.requirements().map(|(id, name)| DecisionEntry {
             kind: DefinitionKind::Requirements,
-            resource: resource.to_owned(),
+            resource: self.resource.clone(),
             key: id.to_owned(),
             name: name.map(str::to_owned),
             version_tag: None,
             history_ttl_days: None,
         });
         requirements.into_iter().chain(decisions).collect()
+    }
+
+    /// What it evaluated, with the versions that `rows` of its deployment name. A decision whose deployment went meanwhile
+    /// has none.
+    pub fn decided(&self, evaluated: Vec<Evaluated>, rows: &[DefinitionRow]) -> Vec<Decided> {
+        let of = |evaluated: Evaluated| {
+            let resource = match evaluated.other {
+                Some(place) => self.others.get(place)?,
+                None => &self.resource,
+            };
+            let row = rows.iter().find(|row| {
+                row.kind == DefinitionKind::Decision && row.resource == *resource && row.key == evaluated.decision
+            })?;
+            Some(Decided { definition: row.id, version: row.version, evaluated })
+        };
+        evaluated.into_iter().filter_map(of).collect()
     }
 }
 

@@ -29,7 +29,7 @@ pub mod view;
 mod write;
 
 pub use catalog::{compiled, deployed};
-pub use decisions::{Versions, decided, versions};
+pub use decisions::DecisionFile;
 pub use letter::{Letter, LetterId, Target};
 pub use machine::Partition;
 pub use report::lease_outcome;

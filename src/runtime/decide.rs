@@ -3,23 +3,24 @@
 use crate::base::id::TokenId;
 use crate::base::time::Timestamp;
 use crate::base::variable::{Variable, Variables};
-use crate::decision::{DecisionModel, DecisionResult, MapDecisionResult, is_dmn, map_result};
+use crate::decision::{DecisionResult, MapDecisionResult, map_result};
 use crate::engine::decided::Decided;
 use crate::engine::elements::{BusinessRuleTask, Element};
 use crate::engine::expression::{Plain, as_text};
 use crate::engine::job::{Binding, MapResult};
+use crate::partition::DecisionFile;
 use crate::partition::transaction::DefinitionRow;
 use crate::partition::view::JobView;
-use crate::partition::{Versions, decided, versions};
+
 use crate::runtime::node::Node;
 use crate::store::StoreError;
 use std::sync::Arc;
 
-/// A deployed file's decisions, and the version that each of them is.
+/// A deployed file's decisions, and all that its deployment defines.
 #[derive(Debug)]
 pub(super) struct Known {
-    model: DecisionModel,
-    versions: Versions,
+    file: DecisionFile,
+    rows: Vec<DefinitionRow>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -82,11 +83,11 @@ async fn evaluate(
     now: Timestamp,
 ) -> Result<(DecisionResult, Vec<Decided>), DecideError> {
     let known = known(node, row).await?;
-    let (file, key) = (Arc::clone(&known), row.key.clone());
-    let evaluated = tokio::task::spawn_blocking(move || file.model.evaluate_over(&key, &variables, now)).await;
+    let (model, key) = (known.file.model.clone(), row.key.clone());
+    let evaluated = tokio::task::spawn_blocking(move || model.evaluate_over(&key, &variables, now)).await;
     let result = evaluated.map_err(|_| DecideError::Failed("the decision's thread broke".into()))?;
     let mut result = result.map_err(|error| DecideError::Failed(error.to_string()))?;
-    let decided = decided(std::mem::take(&mut result.evaluated), &known.versions);
+    let decided = known.file.decided(std::mem::take(&mut result.evaluated), &known.rows);
     Ok((result, decided))
 }
 
@@ -95,17 +96,14 @@ async fn known(node: &Node, row: &DefinitionRow) -> Result<Arc<Known>, DecideErr
         return Ok(known);
     }
     let files = node.store().files(row.deployment).await?;
-    let bytes = files.iter().find(|(name, _)| *name == row.resource).map(|(_, bytes)| bytes);
+    let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let bytes = files.iter().find(|(name, _)| *name == row.resource).map(|(_, bytes)| *bytes);
     let bytes = bytes.ok_or_else(|| DecideError::Failed(format!("the file {} is gone", row.resource)))?;
-    let others = files.iter().filter(|(name, _)| is_dmn(name) && *name != row.resource);
-    let others: Vec<&[u8]> = others.map(|(_, bytes)| bytes.as_slice()).collect();
-    let model = DecisionModel::parse_with(bytes, &others).map_err(|found| {
+    let file = DecisionFile::read(&row.resource, bytes, &files).map_err(|found| {
         let words: Vec<String> = found.iter().map(ToString::to_string).collect();
         DecideError::Failed(words.join("; "))
     })?;
-    let rows = node.store().definitions_of(row.deployment).await?;
-    let versions = versions(rows.iter().filter(|other| other.resource == row.resource));
-    let known = Arc::new(Known { model, versions });
+    let known = Arc::new(Known { file, rows: node.store().definitions_of(row.deployment).await? });
     node.keep_decision(row.id, Arc::clone(&known));
     Ok(known)
 }

@@ -11,8 +11,8 @@ use crate::engine::elements::{BusinessRuleTask, Element};
 use crate::engine::expression::{Plain, as_text};
 use crate::engine::instance::{Instance, Wait};
 use crate::engine::job::{Claim, Job, JobKind, MapResult};
+use crate::partition::run_script;
 use crate::partition::view::{job_view, visible};
-use crate::partition::{decided, run_script, versions};
 use crate::scenario::file::{Mock, OneOrMany};
 use crate::scenario::look::element_of;
 use crate::scenario::runner::{Play, is_internal};
@@ -191,10 +191,10 @@ fn decide(play: &Play, instance: &Instance, token: TokenId) -> Result<(Variables
     let mut plain = Plain { variables: &variables, definition: Some(&instance.definition), now, token: Some(token) };
     let id = source.decision.evaluate(&mut plain).map_err(|e| failed(e.to_string()))?;
     let id = as_text(id).unwrap_or_default();
-    let file = play.decisions.iter().find(|(_, model)| model.decisions().iter().any(|decision| decision.id == id));
+    let file = play.decisions.iter().find(|file| file.model.decisions().iter().any(|decision| decision.id == id));
     let absent = || failed(format!("there is no decision {id:?}: add its file to `deploy`, or correct the reference"));
-    let (resource, model) = file.ok_or_else(absent)?;
-    let result = model.evaluate_over(&id, &variables, now).map_err(|e| failed(e.to_string()))?;
+    let file = file.ok_or_else(absent)?;
+    let result = file.model.evaluate_over(&id, &variables, now).map_err(|e| failed(e.to_string()))?;
     let how = match source.result {
         MapResult::SingleEntry => MapDecisionResult::SingleEntry,
         MapResult::SingleResult => MapDecisionResult::SingleResult,
@@ -202,9 +202,8 @@ fn decide(play: &Play, instance: &Instance, token: TokenId) -> Result<(Variables
         MapResult::ResultList => MapDecisionResult::ResultList,
     };
     let value = map_result(&result, how).map_err(|e| failed(e.to_string()))?;
-    let of_file = play.deployed.iter().filter(|row| row.resource == *resource);
     let variables = source.result_variable.iter().map(|name| (name.clone(), value.clone().into())).collect();
-    Ok((variables, decided(result.evaluated, &versions(of_file))))
+    Ok((variables, file.decided(result.evaluated, &play.deployed)))
 }
 
 /// A script beyond its inline budget, under the full one.

@@ -1,9 +1,9 @@
 //! The files of a suite as one deployment.
 
 use crate::base::diagnostic::{Diagnostic, Severity};
-use crate::decision::{DecisionModel, is_dmn};
+use crate::decision::is_dmn;
 use crate::engine::compile::compile;
-use crate::partition::{Bundle, DecisionEntry};
+use crate::partition::{Bundle, DecisionFile};
 use crate::scenario::expect::Names;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +12,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(super) struct Deployable {
     pub(super) bundle: Bundle,
-    /// By the names of their files.
-    pub(super) decisions: Arc<Vec<(String, DecisionModel)>>,
+    pub(super) decisions: Arc<Vec<DecisionFile>>,
 }
 
 /// Reads and compiles the files; all errors of all files at once.
@@ -30,6 +29,7 @@ pub(super) fn bundle(folder: &Path, files: &[String]) -> Result<Deployable, Stri
         let named = |file: &str| file == name || file.rsplit('/').next() == Some(name);
         read.iter().find(|(file, _)| named(file)).map(|(_, bytes)| bytes.to_vec())
     };
+    let all: Vec<(&str, &[u8])> = read.iter().map(|(file, bytes)| (file.as_str(), bytes.as_slice())).collect();
     let (mut processes, mut decisions, mut entries) = (Vec::new(), Vec::new(), Vec::new());
     for (file, bytes) in &read {
         if is_bpmn(file) {
@@ -38,12 +38,10 @@ pub(super) fn bundle(folder: &Path, files: &[String]) -> Result<Deployable, Stri
                 Err(found) => errors.extend(lines(file, &found)),
             }
         } else if is_dmn(file) {
-            let others = read.iter().filter(|(other, _)| other != file && is_dmn(other));
-            let others: Vec<&[u8]> = others.map(|(_, bytes)| bytes.as_slice()).collect();
-            match DecisionModel::parse_with(bytes, &others) {
-                Ok(model) => {
-                    entries.extend(DecisionEntry::all(file, &model));
-                    decisions.push((file.clone(), model));
+            match DecisionFile::read(file, bytes, &all) {
+                Ok(read) => {
+                    entries.extend(read.entries());
+                    decisions.push(read);
                 }
                 Err(found) => errors.extend(lines(file, &found)),
             }

@@ -3,19 +3,18 @@
 use crate::base::id::{ElementId, InstanceId, TokenId};
 use crate::base::time::{Timestamp, parse_span, span_ms};
 use crate::base::variable::{Variables, from_json};
-use crate::decision::DecisionModel;
 use crate::engine::command::{Command, Create, Failure};
 use crate::engine::instance::{Instance, InstanceState, Subscription, Trigger, Wait};
 use crate::engine::job::{Binding, JobKind};
 use crate::partition::transaction::DefinitionRow;
-use crate::partition::{Reply, Which, Work};
+use crate::partition::{DecisionFile, Reply, Which, Work};
 use crate::scenario::database::{self, Database};
 use crate::scenario::expect::{Names, Seen};
 use crate::scenario::file::{Case, Expect, State, Step, Suite, Verb};
 use crate::scenario::host::Host;
 use crate::scenario::look::{ad_hoc, armed, element_of, waits_for_a_choice};
 use crate::scenario::report::CaseResult;
-use crate::scenario::{Options, answer, deploy, expect};
+use crate::scenario::{Options, answer, decisions, deploy, expect};
 use serde_json::{Map, Value};
 use std::path::Path;
 use std::sync::Arc;
@@ -99,8 +98,7 @@ pub(super) struct Play {
     pub(super) host: Host,
     pub(super) names: Names,
     pub(super) mocks: answer::Mocks,
-    /// By the names of their files.
-    pub(super) decisions: Arc<Vec<(String, DecisionModel)>>,
+    pub(super) decisions: Arc<Vec<DecisionFile>>,
     pub(super) deployed: Vec<DefinitionRow>,
 }
 
@@ -405,7 +403,10 @@ impl Play {
             variables,
             now: self.host.now,
         };
-        let found = expect::differences(expect, &seen);
+        let mut found = expect::differences(expect, &seen);
+        if let (Some(wanted), Some(root)) = (&expect.decisions, root) {
+            found.extend(decisions::differences(wanted, &self.host.decided(root)?));
+        }
         if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
     }
 

@@ -10,10 +10,10 @@ use crate::api::params::Page;
 use crate::base::access::NO_TENANT;
 use crate::base::diagnostic::{Diagnostic, Position, Severity};
 use crate::base::limits::DEPLOYMENT_BYTES_MAX;
-use crate::decision::{DecisionModel, is_dmn};
+use crate::decision::is_dmn;
 use crate::engine::compile::compile;
 use crate::engine::definition::Process;
-use crate::partition::{Bundle, DecisionEntry, Reply, Work};
+use crate::partition::{Bundle, DecisionFile, Reply, Work};
 use crate::script::task::Script;
 use crate::store::queries::record::DeploymentRecord;
 use crate::store::queries::select::{Condition, column};
@@ -131,18 +131,14 @@ impl Order {
         Ok(None)
     }
 
-    /// What a file of decisions may import.
-    fn other_decisions(&self, name: &str) -> Vec<&[u8]> {
-        let others = self.files.iter().filter(|(other, _)| *other != name && is_dmn(other));
-        others.map(|(_, bytes)| bytes.as_slice()).collect()
-    }
-
     /// All files, or all their findings.
     fn compile(self) -> Result<Bundle, ApiError> {
         let mut found: IndexMap<String, Vec<Diagnostic>> = IndexMap::new();
         let mut processes = Vec::new();
         let mut decisions = Vec::new();
         let file = |name: &str| self.files.get(name).map(|bytes| bytes.as_ref().clone());
+        let all: Vec<(&str, &[u8])> =
+            self.files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
         for (name, bytes) in &self.files {
             let list = match Kind::of(name) {
                 Kind::Bpmn => match compile(bytes, &file) {
@@ -152,9 +148,9 @@ impl Order {
                     }
                     Err(list) => list,
                 },
-                Kind::Dmn => match DecisionModel::parse_with(bytes, &self.other_decisions(name)) {
-                    Ok(model) => {
-                        decisions.extend(DecisionEntry::all(name, &model));
+                Kind::Dmn => match DecisionFile::read(name, bytes, &all) {
+                    Ok(file) => {
+                        decisions.extend(file.entries());
                         Vec::new()
                     }
                     Err(list) => list,

@@ -50,12 +50,7 @@ impl Listing for PastDecisions {
         if let Some(ids) = filters.list("decisionInstanceIdIn")? {
             all.push(filter::any_of(ids, |id| filter::inner(id, column::NUMBER)));
         }
-        if let Some(id) = filters.text("rootDecisionInstanceId")? {
-            all.push(Condition::Any(vec![
-                filter::inner(&id, column::ASKED),
-                Condition::All(vec![filter::inner(&id, column::NUMBER), Condition::Empty(column::ASKED)]),
-            ]));
-        }
+        all.extend(filters.text("rootDecisionInstanceId")?.map(|id| of_root(&id)));
         if let Some(id) = filters.text("processInstanceId")? {
             // The number of an evaluation by itself is no instance's.
             all.push(filter::execution(&id, column::TOKEN));
@@ -75,6 +70,14 @@ impl Listing for PastDecisions {
     async fn shape(_call: &Call, rows: Vec<PastDecisionRecord>) -> Result<Vec<Value>, ApiError> {
         rows.iter().map(past_decision).collect()
     }
+}
+
+/// A decision that was asked for, and those on its way.
+fn of_root(id: &str) -> Condition {
+    Condition::Any(vec![
+        filter::inner(id, column::ASKED),
+        Condition::All(vec![filter::inner(id, column::NUMBER), Condition::Empty(column::ASKED)]),
+    ])
 }
 
 fn past_decision(row: &PastDecisionRecord) -> Result<Value, ApiError> {
@@ -194,4 +197,15 @@ pub(super) async fn get(call: Call, Path(id): Path<String>, query: Query) -> Ans
     let absent = || ApiError::absent(format!("Historic decision instance with id '{id}' does not exist"));
     let row = listing::one::<PastDecisions>(&call, vec![filter::inner(&id, column::NUMBER)], absent).await?;
     json(asked_for(&query, row))
+}
+
+/// How often each decision of a requirements graph was evaluated, or on the way of one evaluation.
+pub(super) async fn statistics(call: Call, Path(id): Path<String>, query: Query) -> Answer {
+    let graph = wire::parse_definition(&id).map_or(Condition::Never, |id| Condition::equal(column::REQUIREMENTS, id.0));
+    let root = query.get("decisionInstanceId").map(of_root);
+    let of: Vec<Condition> = [graph].into_iter().chain(root).collect();
+    let by = [column::KEY, column::KEY];
+    let counts = call.state.store().tally::<PastDecisionRecord>(&call.caller.access, by, &of).await?;
+    let item = |(key, _, count): &(String, String, i64)| shape!({ "decisionDefinitionKey": key, "evaluations": count });
+    json(counts.iter().map(item).collect::<Vec<_>>())
 }

@@ -204,5 +204,6 @@ fn history() -> Router<ApiState> {
         .route("/history/decision-instance", get(history_decision::list))
         .route("/history/decision-instance/count", get(listing::get_count::<PastDecisions>))
         .route("/history/decision-instance/{id}", get(history_decision::get))
+        .route("/history/decision-requirements-definition/{id}/statistics", get(history_decision::statistics))
         .route("/history/process-instance/{id}", get(history_instance::get).merge(delete(history_instance::delete)))
 }

@@ -285,9 +285,55 @@ async fn the_history_is_filtered_sorted_and_paged() {
             assert_eq!(count, json!({ "count": wanted }), "{query}");
         }
     }
+    let statistics = async |query: &str| {
+        let path = format!("/engine-rest/history/decision-requirements-definition/{graph}/statistics?{query}");
+        let mut items = server.get(&path).await.json().as_array().expect("a list").clone();
+        items.iter().for_each(|item| assert_members(item, "HistoricDecisionInstanceStatisticsDto"));
+        items.sort_by_key(|item| item["decisionDefinitionKey"].to_string());
+        items.iter().map(|item| item["evaluations"].as_i64()).collect::<Vec<_>>()
+    };
+    assert_eq!(statistics("").await, [Some(2), Some(2), Some(2)]);
+    let root = rows.iter().find(|row| row["rootDecisionInstanceId"].is_null()).expect("one was asked for");
+    assert_eq!(statistics(&format!("decisionInstanceId={}", text(root, "id"))).await, [Some(1), Some(1), Some(1)]);
     let sorted = list(&server, "sortBy=evaluationTime&sortOrder=desc").await;
     assert_eq!(sorted[0]["userId"], "demo", "the last comes first");
     assert_eq!(server.get(&format!("{HISTORY}?sortBy=name&sortOrder=asc")).await.error().0, 400);
+}
+
+const LIBRARY: &str = r##"<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" id="library" name="Library" namespace="urn:library">
+<inputData id="n" name="n"><variable name="n" typeRef="number"/></inputData>
+<businessKnowledgeModel id="half" name="half"><variable name="half"/><encapsulatedLogic><formalParameter name="x"/><literalExpression><text>x / 2</text></literalExpression></encapsulatedLogic></businessKnowledgeModel>
+<decision id="size" name="Size"><variable name="Size"/><informationRequirement><requiredInput href="#n"/></informationRequirement>
+<decisionTable><input><inputExpression><text>n</text></inputExpression></input><output name="Size"/>
+<rule id="few"><inputEntry><text>&lt; 10</text></inputEntry><outputEntry><text>1</text></outputEntry></rule>
+<rule id="many"><inputEntry><text>&gt;= 10</text></inputEntry><outputEntry><text>100</text></outputEntry></rule></decisionTable></decision></definitions>"##;
+
+const IMPORTER: &str = r##"<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" id="importer" name="Importer" namespace="urn:importer">
+<import name="lib" namespace="urn:library" importType="https://www.omg.org/spec/DMN/20191111/MODEL/"/>
+<decision id="sum" name="Sum"><variable name="Sum"/><informationRequirement><requiredDecision href="urn:library#size"/></informationRequirement>
+<knowledgeRequirement><requiredKnowledge href="urn:library#half"/></knowledgeRequirement>
+<literalExpression><text>lib.half(lib.Size)</text></literalExpression></decision></definitions>"##;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_is_found_in_the_same_deployment_only() {
+    let server = Server::start().await;
+    server.deploy("library.dmn", LIBRARY).await;
+    let alone = server.deploy_as("demo", &[], &[("importer.dmn", IMPORTER.as_bytes())]).await;
+    let (status, kind, words) = alone.error();
+    assert_eq!((status, kind.as_str()), (400, "ParseException"));
+    let wanted = "no other file of this deployment has the namespace \"urn:library\", which is imported: deploy the file with \
+                  this namespace together with this one";
+    assert!(words.contains(wanted) && words.contains("importer.dmn | line 2"), "{words}");
+    let both = [("importer.dmn", IMPORTER.as_bytes()), ("library.dmn", LIBRARY.as_bytes())];
+    assert_eq!(server.deploy_as("demo", &[], &both).await.status, 200);
+    let body = json!({ "variables": { "n": { "value": 12 } } });
+    let answer = server.call("POST", "/engine-rest/decision-definition/key/sum/evaluate", Some(body)).await;
+    assert_eq!(answer.json(), json!([{ "Sum": { "type": "Integer", "value": 50, "valueInfo": {} } }]));
+    let rows = list(&server, "includeOutputs=true&sortBy=evaluationTime&sortOrder=asc").await;
+    let size = rows.iter().find(|row| row["decisionDefinitionKey"] == "size").expect("the imported one is kept too");
+    assert_eq!((rows.len(), &size["outputs"][0]["ruleId"]), (2, &json!("many")));
+    let version = size["decisionDefinitionId"].as_str().expect("an id");
+    assert!(version.starts_with("size:2:"), "the version of the same deployment: {version}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
