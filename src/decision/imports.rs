@@ -24,8 +24,12 @@ fn imports(document: &Document) -> impl Iterator<Item = Import<'_>> {
     })
 }
 
-pub(super) fn has_some(document: &Document) -> bool {
-    imports(document).next().is_some()
+/// The files that could be imported, with their places. What is wrong with one is said where that one is read; a file that
+/// imports nothing needs none.
+pub(super) fn readable(document: &Document, others: &[&[u8]]) -> Vec<(usize, Document)> {
+    let wanted = if imports(document).next().is_some() { others } else { &[] };
+    let read = |(place, bytes): (usize, &&[u8])| Some((place, Document::parse(bytes).ok()?));
+    wanted.iter().enumerate().filter_map(read).collect()
 }
 
 fn namespace(document: &Document) -> Option<&str> {

@@ -48,6 +48,13 @@ pub fn is_dmn(name: &str) -> bool {
     name.ends_with(".dmn") || name.ends_with(".dmn11.xml")
 }
 
+/// The places of those files that a file imports, directly or over others; what is wrong with it is for `DecisionModel` to say.
+pub fn imported_by(bytes: &[u8], others: &[&[u8]]) -> Vec<usize> {
+    let Ok(document) = Document::parse(bytes) else { return Vec::new() };
+    let imported = imports::resolve(&document, imports::readable(&document, others), &mut Findings::default());
+    imported.into_iter().map(|(place, _)| place).collect()
+}
+
 /// A DMN file, read and checked; cheap to clone.
 #[derive(Clone)]
 pub struct DecisionModel {
@@ -146,13 +153,7 @@ impl DecisionModel {
     pub fn parse_with(bytes: &[u8], others: &[&[u8]]) -> Result<DecisionModel, Vec<Diagnostic>> {
         let read_xml = |bytes: &[u8]| Document::parse(bytes).map_err(|diagnostic| vec![diagnostic]);
         let document = read_xml(bytes)?;
-        let others = match imports::has_some(&document) {
-            // What is wrong with another file is said where that one is read.
-            true => {
-                others.iter().enumerate().filter_map(|(at, bytes)| Some((at, Document::parse(bytes).ok()?))).collect()
-            }
-            false => Vec::new(),
-        };
+        let others = imports::readable(&document, others);
         let root = document.root().position();
         thread::run(CHECK_DEADLINE, move || read(&document, others)).unwrap_or_else(|error| {
             let mut found = Findings::default();

@@ -10,7 +10,7 @@ use crate::api::params::Page;
 use crate::base::access::NO_TENANT;
 use crate::base::diagnostic::{Diagnostic, Position, Severity};
 use crate::base::limits::DEPLOYMENT_BYTES_MAX;
-use crate::decision::is_dmn;
+use crate::decision::{imported_by, is_dmn};
 use crate::engine::compile::compile;
 use crate::engine::definition::Process;
 use crate::partition::{Bundle, DecisionFile, Reply, Work};
@@ -20,7 +20,7 @@ use crate::store::queries::select::{Condition, column};
 use axum::extract::Multipart;
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json as shape};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const FILE_NAME_BYTES_MAX: usize = 255;
@@ -126,9 +126,22 @@ impl Order {
             return Ok(Some(unchanged(&last)));
         }
         if self.changed_only {
-            self.files.retain(|name, bytes| is_new(name, bytes));
+            let new: BTreeSet<String> =
+                self.files.iter().filter(|(name, bytes)| is_new(name, bytes)).map(|(name, _)| name.clone()).collect();
+            let imported = self.imported_by(&new);
+            self.files.retain(|name, _| new.contains(name) || imported.contains(name));
         }
         Ok(None)
+    }
+
+    /// What these files import comes along with them, changed or not: it is found in the same deployment only.
+    fn imported_by(&self, names: &BTreeSet<String>) -> BTreeSet<String> {
+        let decisions: Vec<(&String, &[u8])> =
+            self.files.iter().filter(|(name, _)| is_dmn(name)).map(|(name, bytes)| (name, bytes.as_slice())).collect();
+        let all: Vec<&[u8]> = decisions.iter().map(|(_, bytes)| *bytes).collect();
+        let importing = decisions.iter().filter(|(name, _)| names.contains(*name));
+        let places = importing.flat_map(|(_, bytes)| imported_by(bytes, &all));
+        places.map(|place| decisions[place].0.clone()).collect()
     }
 
     /// All files, or all their findings.

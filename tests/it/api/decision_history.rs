@@ -285,16 +285,6 @@ async fn the_history_is_filtered_sorted_and_paged() {
             assert_eq!(count, json!({ "count": wanted }), "{query}");
         }
     }
-    let statistics = async |query: &str| {
-        let path = format!("/engine-rest/history/decision-requirements-definition/{graph}/statistics?{query}");
-        let mut items = server.get(&path).await.json().as_array().expect("a list").clone();
-        items.iter().for_each(|item| assert_members(item, "HistoricDecisionInstanceStatisticsDto"));
-        items.sort_by_key(|item| item["decisionDefinitionKey"].to_string());
-        items.iter().map(|item| item["evaluations"].as_i64()).collect::<Vec<_>>()
-    };
-    assert_eq!(statistics("").await, [Some(2), Some(2), Some(2)]);
-    let root = rows.iter().find(|row| row["rootDecisionInstanceId"].is_null()).expect("one was asked for");
-    assert_eq!(statistics(&format!("decisionInstanceId={}", text(root, "id"))).await, [Some(1), Some(1), Some(1)]);
     let sorted = list(&server, "sortBy=evaluationTime&sortOrder=desc").await;
     assert_eq!(sorted[0]["userId"], "demo", "the last comes first");
     assert_eq!(server.get(&format!("{HISTORY}?sortBy=name&sortOrder=asc")).await.error().0, 400);
@@ -313,6 +303,27 @@ const IMPORTER: &str = r##"<definitions xmlns="https://www.omg.org/spec/DMN/2019
 <decision id="sum" name="Sum"><variable name="Sum"/><informationRequirement><requiredDecision href="urn:library#size"/></informationRequirement>
 <knowledgeRequirement><requiredKnowledge href="urn:library#half"/></knowledgeRequirement>
 <literalExpression><text>lib.half(lib.Size)</text></literalExpression></decision></definitions>"##;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evaluations_are_counted_by_decision() {
+    let server = Server::start().await;
+    deploy(&server).await;
+    for celsius in [5, 20] {
+        assert_eq!(server.call("POST", EVALUATE, Some(variables(celsius, "x"))).await.status, 200);
+    }
+    let rows = list(&server, "rootDecisionInstancesOnly=true").await;
+    let text = |name: &str| rows[0][name].as_str().expect("a text");
+    let (graph, root) = (text("decisionRequirementsDefinitionId"), text("id"));
+    let statistics = async |query: &str| {
+        let path = format!("/engine-rest/history/decision-requirements-definition/{graph}/statistics?{query}");
+        let mut items = server.get(&path).await.json().as_array().expect("a list").clone();
+        items.iter().for_each(|item| assert_members(item, "HistoricDecisionInstanceStatisticsDto"));
+        items.sort_by_key(|item| item["decisionDefinitionKey"].to_string());
+        items.iter().map(|item| item["evaluations"].as_i64()).collect::<Vec<_>>()
+    };
+    assert_eq!(statistics("").await, [Some(2), Some(2), Some(2)]);
+    assert_eq!(statistics(&format!("decisionInstanceId={root}")).await, [Some(1), Some(1), Some(1)]);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_is_found_in_the_same_deployment_only() {
@@ -334,6 +345,20 @@ async fn an_import_is_found_in_the_same_deployment_only() {
     assert_eq!((rows.len(), &size["outputs"][0]["ruleId"]), (2, &json!("many")));
     let version = size["decisionDefinitionId"].as_str().expect("an id");
     assert!(version.starts_with("size:2:"), "the version of the same deployment: {version}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_changed_file_imports_is_deployed_with_it() {
+    let server = Server::start().await;
+    for (text, deployed) in [("lib.Size)", 3), ("lib.Size + 2)", 2)] {
+        let importer = IMPORTER.replace("lib.Size)", text);
+        let files =
+            [("importer.dmn", importer.as_bytes()), ("library.dmn", LIBRARY.as_bytes()), ("lone.dmn", LONE.as_bytes())];
+        let answer = server.deploy_as("demo", &[("deploy-changed-only", "true")], &files).await;
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.bytes));
+        let decisions = answer.json()["deployedDecisionDefinitions"].as_object().expect("decisions").clone();
+        assert_eq!(decisions.len(), deployed, "{decisions:#?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
