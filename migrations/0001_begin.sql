@@ -54,6 +54,8 @@ CREATE TABLE definition (
     history_ttl_days BIGINT,
     documentation TEXT
 );
+-- what a deployment defines; the requirements graph of a decision
+CREATE INDEX definition_deployment ON definition (deployment);
 -- a version is given once
 CREATE UNIQUE INDEX definition_version ON definition (tenant, kind, key, version);
 
@@ -359,6 +361,28 @@ CREATE TABLE past_incident (
     raised_at BIGINT NOT NULL,
     resolved_at BIGINT,
     deleted SMALLINT NOT NULL,
+    PRIMARY KEY (instance, id)
+) /*sqlite: WITHOUT ROWID */;
+
+-- Of what was evaluated by itself, not for a task, `instance` is a number of its own and root, definition, process, token and
+-- element are absent. asked: the decision on whose way this one was, if another. body: inputs and outputs as JSON.
+CREATE TABLE past_decision (
+    instance BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    root BIGINT,
+    definition BIGINT,
+    process TEXT,
+    tenant TEXT NOT NULL,
+    token BIGINT,
+    element TEXT,
+    evaluator TEXT,
+    decision BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    asked BIGINT,
+    at BIGINT NOT NULL,
+    body TEXT NOT NULL,
     PRIMARY KEY (instance, id)
 ) /*sqlite: WITHOUT ROWID */;
 

@@ -153,7 +153,7 @@ async fn works_on_external_tasks(engine: &Engine, worker: usize, plan: &Plan) ->
         let page = if going { worker } else { 0 };
         let results = engine.fetch(page, FETCH).await?.into_iter().map(|(instance, token, claim)| {
             let (variables, local) = (Variables::new(), Variables::new());
-            engine.command(instance, Command::CompleteJob { token, claim, variables, local })
+            engine.command(instance, Command::CompleteJob { token, claim, variables, local, decisions: Vec::new() })
         });
         let answered = try_join_all(results).await?.len() as u64;
         commands += answered;

@@ -111,12 +111,8 @@ impl Call {
         command: Command,
         words: Words<'_>,
     ) -> Result<Answer, ApiError> {
-        match self.submit(Work::Instance { instance, command }, words).await? {
-            Reply::Done(answer) => Ok(answer),
-            Reply::Started(_) | Reply::Said(_) | Reply::Leased(..) | Reply::Deployed { .. } | Reply::Repeated(_) => {
-                Err(ApiError::failed("The engine answered something else."))
-            }
-        }
+        let reply = self.submit(Work::Instance { instance, command }, words).await?;
+        reply.done().ok_or_else(|| ApiError::failed("The engine answered something else."))
     }
 }
 

@@ -99,6 +99,7 @@ async fn again(state: &ApiState, caller: &Option<Caller>, first: &AnswerRow) -> 
         Reply::Started(instance) => json(rest::instance::started(&call, instance).await?),
         Reply::Leased(jobs) => json(rest::fetch::items(&call, &jobs, &rest::fetch::Wish::default()).await?),
         Reply::Deployed { deployment, .. } => json(rest::deployment::deployed(&call, deployment.id).await?),
+        Reply::Evaluated(answer) => json(rest::decision::answered(&answer)?),
     }
 }
 
@@ -117,6 +118,9 @@ pub(crate) fn reply(first: &str) -> Result<Reply, ApiError> {
             at: crate::base::time::Timestamp(0),
         };
         return Ok(Reply::Deployed { deployment, definitions: Vec::new() });
+    }
+    if let Some(answer) = kept.get("evaluated").and_then(Value::as_str) {
+        return Ok(Reply::Evaluated(answer.to_owned()));
     }
     if let Some(jobs) = kept.get("leased").and_then(Value::as_array) {
         return leased(jobs).map(Reply::Leased);

@@ -21,7 +21,7 @@ pub struct Parts {
     pub(crate) hub: Hub,
     pub(crate) programmes: Option<Arc<dyn ProgrammeView>>,
     pub(crate) demo: Option<Arc<dyn DemoControl>>,
-    pub(crate) facts: KnownFacts,
+    pub(crate) categories: Categories,
     /// Requests for external tasks that wait.
     pub(crate) parked: AtomicUsize,
     /// Origins of foreign pages that may call, with credentials (D19).
@@ -54,8 +54,8 @@ impl ApiState {
         let hub = Hub::follow(&node);
         let parked = AtomicUsize::new(0);
         let origins = origins.into_iter().collect();
-        let facts = KnownFacts::default();
-        Self(Arc::new(Parts { node, sign_in, hub, programmes, demo, facts, parked, origins }))
+        let categories = Categories::default();
+        Self(Arc::new(Parts { node, sign_in, hub, programmes, demo, categories, parked, origins }))
     }
 
     /// A token that signs this user in once, for an address that is printed.
@@ -104,29 +104,21 @@ impl std::ops::Deref for ApiState {
     }
 }
 
-/// What a deployed file says of a definition and no column holds.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Facts {
-    /// The target namespace.
-    pub(crate) category: Option<String>,
-    pub(crate) history_days: Option<i64>,
-}
-
-/// Facts by definition; files do not change.
+/// The namespaces of deployed files by definition; files do not change.
 #[derive(Debug, Default)]
-pub(crate) struct KnownFacts(Mutex<BTreeMap<DefinitionId, Facts>>);
+pub(crate) struct Categories(Mutex<BTreeMap<DefinitionId, Option<String>>>);
 
-const FACTS_MAX: usize = 10_000;
+const CATEGORIES_MAX: usize = 10_000;
 
-impl KnownFacts {
-    pub(crate) fn get(&self, id: DefinitionId) -> Option<Facts> {
+impl Categories {
+    pub(crate) fn get(&self, id: DefinitionId) -> Option<Option<String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
-    pub(crate) fn keep(&self, id: DefinitionId, facts: Facts) {
+    pub(crate) fn keep(&self, id: DefinitionId, category: Option<String>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(id, facts);
-        while known.len() > FACTS_MAX {
+        known.insert(id, category);
+        while known.len() > CATEGORIES_MAX {
             known.pop_first();
         }
     }

@@ -14,6 +14,9 @@ pub const DEPLOYMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Deeper JSON overflows recursive readers.
 pub const JSON_DEPTH_MAX: usize = 64;
 pub const VARIABLE_BYTES_MAX: usize = 1024 * 1024;
+/// A value of a decision as the history keeps it; what is longer is cut there, with a mark that says so. The instance itself
+/// goes on with the whole value.
+pub const DECISION_VALUE_BYTES_MAX: usize = 4 * 1024;
 pub const SCOPE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const INSTANCE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// One commit stays short, so that other instances get their turn.

@@ -123,6 +123,23 @@ pub fn add_span(at: Timestamp, iso: &Span, zone: &TimeZone) -> Result<Timestamp,
     later.map(|later| Timestamp::of(&later)).map_err(|_| TimeError::TooFar(iso.to_string()))
 }
 
+/// `historyTimeToLive`: days, or an ISO 8601 period of days, weeks, months or years.
+pub fn days_to_live(text: &str) -> Result<u32, String> {
+    let text = text.trim();
+    let number = |digits: &str, each: u32| digits.parse::<u32>().ok()?.checked_mul(each);
+    let days = match text.strip_prefix('P') {
+        None => number(text, 1),
+        Some(period) => match period.char_indices().last() {
+            Some((end, 'D')) => number(&period[..end], 1),
+            Some((end, 'W')) => number(&period[..end], 7),
+            Some((end, 'M')) => number(&period[..end], 30),
+            Some((end, 'Y')) => number(&period[..end], 365),
+            Some(_) | None => None,
+        },
+    };
+    days.ok_or_else(|| format!("historyTimeToLive {text:?} must be a number of days, or a period such as P180D"))
+}
+
 /// A period in milliseconds, where days have 24 hours; `None` if it has months or years, which have no fixed length.
 pub fn span_ms(iso: &Span) -> Option<i64> {
     if iso.get_months() != 0 || iso.get_years() != 0 {

@@ -115,7 +115,10 @@ fn is_dmn(path: &Path) -> bool {
 
 fn check(file: &Path, bytes: &[u8]) -> Checked {
     let found = if is_dmn(file) {
-        DecisionModel::parse(bytes).err().unwrap_or_default()
+        // Most import nothing, and need no other file to be read.
+        let beside = if String::from_utf8_lossy(bytes).contains("import") { beside(file) } else { Vec::new() };
+        let beside: Vec<&[u8]> = beside.iter().map(Vec::as_slice).collect();
+        DecisionModel::parse_with(bytes, &beside).err().unwrap_or_default()
     } else {
         // A deployment takes scripts and forms from its other files; here they lie beside the model.
         let beside = |name: &str| {
@@ -127,6 +130,16 @@ fn check(file: &Path, bytes: &[u8]) -> Checked {
         compile(bytes, &beside).map_or_else(|found| found, |compiled| compiled.warnings)
     };
     Checked { name: file.display().to_string(), text: String::from_utf8_lossy(bytes).into_owned(), found }
+}
+
+/// The other files of decisions in the folder of this one, which a deployment may bring along.
+fn beside(file: &Path) -> Vec<Vec<u8>> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut others: Vec<PathBuf> =
+        entries.filter(|path| is_dmn(path) && path.file_name() != file.file_name() && path.is_file()).collect();
+    others.sort();
+    others.iter().filter_map(|path| std::fs::read(path).ok()).collect()
 }
 
 fn json(checked: &[Checked]) -> String {

@@ -1,11 +1,12 @@
 //! DMN files: read from the strict tree, checked, and written again in the one form that dsntk reads.
 //!
 //! Files of DMN 1.1 to 1.6 are read alike; what the evaluator has no use for (diagram, extensions, labels) is left out.
-//! Refused: other languages than FEEL, functions in Java or PMML, imports of other files, requirements in a circle.
+//! Refused: other languages than FEEL, functions in Java or PMML, requirements in a circle.
 
 use super::table::{Policy, Rule, Source};
 use super::value::Kind;
 use crate::base::diagnostic::{Findings, Position};
+use crate::base::time::days_to_live;
 use crate::xml::{Document, ElementRef};
 use petgraph::graph::DiGraph;
 use std::collections::BTreeMap;
@@ -39,12 +40,25 @@ const BOXED: [&str; 10] = [
 ];
 
 pub(super) struct Model {
+    /// The id of the whole, else its name; and its name.
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
     pub(super) decisions: Vec<Decision>,
     pub(super) services: Vec<Service>,
     /// Every text and name of the file: a variable that is not among them need not be handed over.
     pub(super) mentions: String,
     /// Input data by id.
     pub(super) inputs: BTreeMap<String, Named>,
+    /// The namespaces of the files that it imports itself.
+    pub(super) imports: Vec<String>,
+    /// All files that it imports, directly or over others; in these it is empty.
+    pub(super) imported: Vec<File>,
+}
+
+/// A file that is imported.
+pub(super) struct File {
+    pub(super) namespace: String,
+    pub(super) model: Model,
 }
 
 #[derive(Clone, Debug)]
@@ -52,13 +66,23 @@ pub(super) struct Decision {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) version_tag: Option<String>,
+    pub(super) history_ttl_days: Option<u32>,
     pub(super) variable: Named,
     pub(super) decisions: Vec<String>,
+    /// Decisions of other files.
+    pub(super) imported: Vec<Imported>,
     pub(super) inputs: Vec<String>,
     pub(super) logic: Logic,
-    /// It uses business knowledge, so it cannot be evaluated by itself.
+    /// It uses business knowledge or another file, so it cannot be evaluated by itself.
     pub(super) needs_knowledge: bool,
     pub(super) at: Position,
+}
+
+/// A decision of another file.
+#[derive(Clone, Debug)]
+pub(super) struct Imported {
+    pub(super) namespace: String,
+    pub(super) id: String,
 }
 
 /// A decision service: decisions that are asked for by one name.
@@ -119,10 +143,10 @@ pub(super) struct Output {
 }
 
 /// Reads the decisions of a file; what is wrong goes to `found`.
-pub(super) fn read(document: &Document, imported: &[Document], found: &mut Findings) -> Option<Model> {
+pub(super) fn read(document: &Document, imported: &[(usize, Document)], found: &mut Findings) -> Option<Model> {
     let root = document.root();
     let mut is_wrong = false;
-    for root in imported.iter().chain([document]).map(Document::root) {
+    for root in imported.iter().map(|(_, other)| other).chain([document]).map(Document::root) {
         if root.name() != "definitions" || !is_dmn(root) {
             let message = "this is no DMN file: its root must be definitions in a namespace of DMN 1.1 to 1.6";
             found.error(root.position(), None, "dmn-namespace", message);
@@ -132,24 +156,41 @@ pub(super) fn read(document: &Document, imported: &[Document], found: &mut Findi
     if is_wrong {
         return None;
     }
-    languages(root, imported, found);
+    languages(root, found);
     circles(root, found);
-    for other in imported.iter().map(Document::root) {
-        languages(other, &[], found);
+    for other in imported.iter().map(|(_, other)| other.root()) {
+        languages(other, found);
         circles(other, found);
         if children(other, "decisionService").next().is_some() {
             let message = "an imported file may have no decision services: put them into the file that imports";
             found.error(other.position(), None, "dmn-import", message);
         }
     }
-    let inputs = children(root, "inputData").filter_map(|input| Some((id(input)?, variable(input))));
-    let inputs: BTreeMap<String, Named> = inputs.collect();
-    let decisions = children(root, "decision").filter_map(|element| decision(element, found));
-    let decisions = decisions.collect();
-    let services = children(root, "decisionService").filter_map(service).collect();
-    let model = Model { decisions, services, inputs, mentions: mentions(root) };
-    check(&model, root.position(), found);
+    let mut model = model(root, found);
+    for (_, other) in imported {
+        // What is wrong in it is said where it is read for itself.
+        let theirs = self::model(other.root(), &mut Findings::default());
+        model.mentions.push_str(&theirs.mentions);
+        let namespace = other.root().attribute("namespace").unwrap_or_default().to_owned();
+        model.imported.push(File { namespace, model: theirs });
+    }
+    check(&model, root, found);
     Some(model)
+}
+
+fn model(root: ElementRef<'_>, found: &mut Findings) -> Model {
+    let inputs = children(root, "inputData").filter_map(|input| Some((id(input)?, variable(input))));
+    let imports = children(root, "import").filter_map(|import| import.attribute("namespace"));
+    Model {
+        id: id(root),
+        name: root.attribute("name").map(str::to_owned),
+        decisions: children(root, "decision").filter_map(|element| decision(element, found)).collect(),
+        services: children(root, "decisionService").filter_map(service).collect(),
+        mentions: mentions(root),
+        inputs: inputs.collect(),
+        imports: imports.map(str::to_owned).collect(),
+        imported: Vec::new(),
+    }
 }
 
 fn mentions(root: ElementRef<'_>) -> String {
@@ -164,10 +205,11 @@ fn mentions(root: ElementRef<'_>) -> String {
 }
 
 /// Checks the decisions against each other.
-fn check(model: &Model, at: Position, found: &mut Findings) {
-    let decisions = &model.decisions;
-    if decisions.is_empty() {
-        found.error(at, None, "dmn-empty", "the file has no decision");
+fn check(model: &Model, root: ElementRef<'_>, found: &mut Findings) {
+    let (decisions, at) = (&model.decisions, root.position());
+    let is_library = ["businessKnowledgeModel", "itemDefinition"].iter().any(|name| child(root, name).is_some());
+    if decisions.is_empty() && !is_library {
+        found.error(at, None, "dmn-empty", "the file has no decision, and nothing that others could import");
     }
     if decisions.len() > DECISIONS_MAX {
         let message = format!("a file may have {DECISIONS_MAX} decisions, this one has {}", decisions.len());
@@ -178,11 +220,38 @@ fn check(model: &Model, at: Position, found: &mut Findings) {
             let message = format!("the id {} is used twice", decision.id);
             found.error(decision.at, Some(&decision.id), "dmn-id", message);
         }
-        let dangling = decision.decisions.iter().filter(|id| decisions.iter().all(|other| other.id != **id));
-        for id in dangling.chain(decision.inputs.iter().filter(|id| !model.inputs.contains_key(*id))) {
-            let message = format!("the decision requires {id}, which is not in this file");
-            found.error(decision.at, Some(&decision.id), "dangling-reference", message);
+        references(decision, model, found);
+    }
+}
+
+fn references(decision: &Decision, model: &Model, found: &mut Findings) {
+    let mut wrong = |code, message| found.error(decision.at, Some(&decision.id), code, message);
+    let dangling = decision.decisions.iter().filter(|id| model.decision(id).is_none());
+    for id in dangling.chain(decision.inputs.iter().filter(|id| !model.inputs.contains_key(*id))) {
+        let words = match id.contains('#') {
+            true => format!("the decision requires {id}: input data is drawn in the file that uses it"),
+            false => format!("the decision requires {id}, which is not in this file"),
+        };
+        wrong("dangling-reference", words);
+    }
+    for Imported { namespace, id } in &decision.imported {
+        if !model.imports.contains(namespace) {
+            let words = format!("the decision requires {id} of {namespace:?}: import this namespace");
+            wrong("dangling-reference", words);
+        } else if model.of_import(namespace).is_none_or(|other| other.decision(id).is_none()) {
+            let words = format!("the decision requires {id}, which is no decision of the imported file {namespace:?}");
+            wrong("dangling-reference", words);
         }
+    }
+}
+
+impl Model {
+    pub(super) fn decision(&self, id: &str) -> Option<&Decision> {
+        self.decisions.iter().find(|decision| decision.id == id)
+    }
+
+    pub(super) fn of_import(&self, namespace: &str) -> Option<&Model> {
+        self.imported.iter().find(|file| file.namespace == namespace).map(|file| &file.model)
     }
 }
 
@@ -219,24 +288,42 @@ fn variable(element: ElementRef<'_>) -> Named {
     Named { name: name.unwrap_or_default().trim().to_owned(), type_ref: type_ref.unwrap_or("Any").to_owned() }
 }
 
+impl Imported {
+    /// `namespace#id`
+    fn of(target: &str) -> Option<Self> {
+        let (namespace, id) = target.rsplit_once('#')?;
+        Some(Self { namespace: namespace.to_owned(), id: id.to_owned() })
+    }
+}
+
 fn decision(element: ElementRef<'_>, found: &mut Findings) -> Option<Decision> {
     let Some(id) = id(element) else {
         found.error(element.position(), None, "dmn-id", "a decision needs an id");
         return None;
     };
-    let required = |name: &'static str| {
+    let required = |name: &'static str| -> Vec<String> {
         let requirements = children(element, "informationRequirement");
         requirements.filter_map(move |requirement| target(child(requirement, name)?)).collect()
     };
-    let tag = element.attributes().find(|attribute| attribute.local == "versionTag");
+    let (imported, decisions): (Vec<String>, Vec<String>) =
+        required("requiredDecision").into_iter().partition(|target| target.contains('#'));
+    let imported: Vec<Imported> = imported.iter().filter_map(|target| Imported::of(target)).collect();
+    // The vocabulary has several namespaces; the names say enough.
+    let extension = |name| element.attributes().find(|attribute| attribute.local == name);
+    let tag = extension("versionTag");
+    let days = extension("historyTimeToLive").map(|text| days_to_live(text.value));
+    let days = days
+        .and_then(|days| days.map_err(|words| found.error(element.position(), Some(&id), "history-ttl", words)).ok());
     Some(Decision {
         name: element.attribute("name").unwrap_or(&id).to_owned(),
         version_tag: tag.map(|tag| tag.value.to_owned()),
+        history_ttl_days: days,
         variable: variable(element),
-        decisions: required("requiredDecision"),
+        decisions,
         inputs: required("requiredInput"),
         logic: logic(element, &id, found),
-        needs_knowledge: child(element, "knowledgeRequirement").is_some(),
+        needs_knowledge: child(element, "knowledgeRequirement").is_some() || !imported.is_empty(),
+        imported,
         at: element.position(),
         id,
     })
@@ -357,17 +444,8 @@ fn text(element: ElementRef<'_>) -> Cell {
     }
 }
 
-/// Whether a file imports another.
-pub(super) fn imports(document: &Document, other: &Document) -> bool {
-    children(document.root(), "import").any(|import| is_of(import, other))
-}
-
-fn is_of(import: ElementRef<'_>, other: &Document) -> bool {
-    import.attribute("namespace").is_some_and(|namespace| other.root().attribute("namespace") == Some(namespace))
-}
-
-/// Refuses what is not FEEL, and what is not in the file or imported.
-fn languages(root: ElementRef<'_>, imported: &[Document], found: &mut Findings) {
+/// Refuses what is not FEEL.
+fn languages(root: ElementRef<'_>, found: &mut Findings) {
     for element in root.descendants().filter(|element| is_dmn(*element)) {
         let owner = element.ancestors().find(|ancestor| ancestor.name() == "decision").and_then(id);
         if let Some(language) = element.attribute("expressionLanguage")
@@ -379,12 +457,6 @@ fn languages(root: ElementRef<'_>, imported: &[Document], found: &mut Findings) 
         if let Some(kind @ ("Java" | "PMML")) = element.attribute("kind") {
             let message = format!("functions in {kind} do not run here: write them in FEEL, or use a handler");
             found.error(element.attribute_position("kind"), owner.as_deref(), "dmn-function", message);
-        }
-        let is_import =
-            element.name() == "import" && element.parent().is_some_and(|parent| parent.index() == root.index());
-        if is_import && !imported.iter().any(|other| is_of(element, other)) {
-            let message = "decisions of other files cannot be imported: put them into this file";
-            found.error(element.position(), None, "dmn-import", message);
         }
     }
 }

@@ -24,11 +24,11 @@ struct Text<'d> {
     borne: BTreeSet<Name>,
 }
 
-pub(super) fn check(document: &Document, imported: &[Document], model: &Model, found: &mut Findings) {
+pub(super) fn check(document: &Document, imported: &[(usize, Document)], model: &Model, found: &mut Findings) {
     let texts = read(document, found);
     boxed_functions(document, &texts, found);
     let names = Names::of(document, &texts);
-    imported.iter().for_each(|other| check_imported(other, &names, found));
+    imported.iter().for_each(|(_, other)| check_imported(other, &names, found));
     for name in higher(&texts, &names, document, model) {
         for text in texts.iter().filter(|text| text.hands_on(&name)) {
             let message = format!("\"{name}\" calls what it is given, so it can only be called here, not be handed on");

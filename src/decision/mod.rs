@@ -9,6 +9,7 @@ mod dmn;
 pub mod feel;
 mod functions;
 mod guard;
+mod imports;
 mod knowledge;
 mod names;
 mod plain;
@@ -41,9 +42,24 @@ use std::time::Duration;
 /// Checking a whole file takes longer than a decision.
 const CHECK_DEADLINE: Duration = Duration::from_secs(5);
 
+/// Whether a file is read as decisions, by its name.
+pub fn is_dmn(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.ends_with(".dmn") || name.ends_with(".dmn11.xml")
+}
+
+/// The places of those files that a file imports, directly or over others; what is wrong with it is for `DecisionModel` to say.
+pub fn imported_by(bytes: &[u8], others: &[&[u8]]) -> Vec<usize> {
+    let Ok(document) = Document::parse(bytes) else { return Vec::new() };
+    let imported = imports::resolve(&document, imports::readable(&document, others), &mut Findings::default());
+    imported.into_iter().map(|(place, _)| place).collect()
+}
+
 /// A DMN file, read and checked; cheap to clone.
 #[derive(Clone)]
 pub struct DecisionModel {
+    id: Option<String>,
+    name: Option<String>,
     decisions: Arc<[DecisionInfo]>,
     services: Arc<[DecisionInfo]>,
     plain: Arc<Plain>,
@@ -56,6 +72,8 @@ pub struct DecisionInfo {
     pub id: String,
     pub name: String,
     pub version_tag: Option<String>,
+    /// Days that its evaluations are kept, where the file says so.
+    pub history_ttl_days: Option<u32>,
     pub kind: DecisionKind,
     /// Evaluated over declared inputs only; else over the variables in scope.
     declared_only: bool,
@@ -130,11 +148,12 @@ impl DecisionModel {
         Self::parse_with(bytes, &[])
     }
 
-    /// As `parse`, with the files that it may import: their business knowledge and their types.
+    /// As `parse`, with the files that it may import: their business knowledge and their types. Those that it does not
+    /// import change nothing.
     pub fn parse_with(bytes: &[u8], others: &[&[u8]]) -> Result<DecisionModel, Vec<Diagnostic>> {
         let read_xml = |bytes: &[u8]| Document::parse(bytes).map_err(|diagnostic| vec![diagnostic]);
         let document = read_xml(bytes)?;
-        let others = others.iter().map(|bytes| read_xml(bytes)).collect::<Result<Vec<_>, _>>()?;
+        let others = imports::readable(&document, others);
         let root = document.root().position();
         thread::run(CHECK_DEADLINE, move || read(&document, others)).unwrap_or_else(|error| {
             let mut found = Findings::default();
@@ -145,6 +164,11 @@ impl DecisionModel {
 
     pub fn decisions(&self) -> Vec<DecisionInfo> {
         self.decisions.to_vec()
+    }
+
+    /// Id and name of the file's decision requirements graph; a single decision makes none.
+    pub fn requirements(&self) -> Option<(&str, Option<&str>)> {
+        self.id.as_deref().filter(|_| self.decisions.len() > 1).map(|id| (id, self.name.as_deref()))
     }
 
     /// The decision services; they are evaluated as decisions are. Those are left out whose decisions see more than what
@@ -215,9 +239,12 @@ impl fmt::Debug for DecisionModel {
     }
 }
 
-fn read(document: &Document, others: Vec<Document>) -> Result<DecisionModel, Vec<Diagnostic>> {
+fn read(document: &Document, others: Vec<(usize, Document)>) -> Result<DecisionModel, Vec<Diagnostic>> {
     let mut found = Findings::default();
-    let imported: Vec<Document> = others.into_iter().filter(|other| dmn::imports(document, other)).collect();
+    let imported = imports::resolve(document, others, &mut found);
+    if found.has_errors() {
+        return Err(found.list);
+    }
     let Some(model) = dmn::read(document, &imported, &mut found) else {
         return Err(found.list);
     };
@@ -236,6 +263,7 @@ fn read(document: &Document, others: Vec<Document>) -> Result<DecisionModel, Vec
         id: decision.id.clone(),
         name: decision.name.clone(),
         version_tag: decision.version_tag.clone(),
+        history_ttl_days: decision.history_ttl_days,
         kind: match decision.logic {
             dmn::Logic::Table(_) => DecisionKind::Table,
             dmn::Logic::Literal(_) => DecisionKind::Literal,
@@ -248,10 +276,13 @@ fn read(document: &Document, others: Vec<Document>) -> Result<DecisionModel, Vec
         id: service.id.clone(),
         name: service.name.clone(),
         version_tag: None,
+        history_ttl_days: None,
         kind: DecisionKind::Service,
         declared_only: true,
     });
     Ok(DecisionModel {
+        id: model.id.clone(),
+        name: model.name.clone(),
         decisions: decisions.collect(),
         services: services.collect(),
         plain: Arc::new(plain),

@@ -229,7 +229,17 @@ impl Prepared {
             ),
             None => (vec![], vec![]),
         };
-        Evaluated { decision: id.into(), name: self.name.clone(), inputs, rules, value: trace::told(&hits.value) }
+        Evaluated {
+            decision: id.into(),
+            name: self.name.clone(),
+            other: None,
+            inputs,
+            rules,
+            is_table: self.table.is_some(),
+            variable: self.variable.name.clone(),
+            collected: self.table.as_ref().is_some_and(trace::is_collected),
+            value: trace::told(&hits.value),
+        }
     }
 }
 

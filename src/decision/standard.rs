@@ -4,7 +4,7 @@
 //! recursion, so those that could call themselves are refused by `knowledge`.
 
 use super::canonical::{self, Canonical};
-use super::dmn::{Decision, Logic, Model, Service};
+use super::dmn::{Decision, Imported, Logic, Model, Service};
 use super::shape::{self, Shape};
 use super::table::{Policy, Row, Source};
 use super::trace::{self, Evaluated, RuleHit};
@@ -25,16 +25,24 @@ const NO_RULE: &str = "no rules matched, no output value defined";
 
 pub(super) struct Standard {
     evaluator: Arc<ModelEvaluator>,
-    model: Canonical,
-    decisions: BTreeMap<String, Entry>,
+    /// The file itself, then those that it imports.
+    files: Vec<File>,
     /// Inputs, and decisions that a service takes for such, with dates in them.
     times: Vec<(Name, Shape)>,
+}
+
+struct File {
+    model: Canonical,
+    /// Of an imported file its place among those that could be.
+    place: Option<usize>,
+    entries: BTreeMap<String, Entry>,
 }
 
 struct Entry {
     name: String,
     variable: String,
-    requires: Vec<String>,
+    /// The number of the file, and the decision in it.
+    requires: Vec<(usize, String)>,
     table: Option<Source>,
 }
 
@@ -42,7 +50,7 @@ impl Standard {
     /// Nothing where no decision needs it and no service can be had, or where something is wrong.
     pub(super) fn prepare(
         document: &Document,
-        imported: &[Document],
+        imported: &[(usize, Document)],
         model: &Model,
         decisions: &[&Decision],
         found: &mut Findings,
@@ -52,14 +60,17 @@ impl Standard {
         let mut of_services = Findings::default();
         let found = if decisions.is_empty() { &mut of_services } else { found };
         knowledge::check(document, imported, model, found);
-        required(decisions, model).into_iter().for_each(|decision| check_inputs(decision, model, found));
+        for decision in required(decisions, model) {
+            check_inputs(decision, model, found);
+            check_imported(decision, model, found);
+        }
         if found.has_errors() {
             return None;
         }
-        let canonical = canonical::write(document.root());
-        let others = imported.iter().map(|other| canonical::write(other.root()).text);
-        let texts = others.chain([canonical.text.clone()]);
-        let definitions: Result<Vec<_>, _> = texts.map(|text| dsntk_model::parse(&text)).collect();
+        let files = files(document, imported, model);
+        // What is imported comes before what imports it.
+        let definitions: Result<Vec<_>, _> =
+            files.iter().skip(1).chain(&files[..1]).map(|file| dsntk_model::parse(&file.model.text)).collect();
         let evaluator = match definitions.and_then(|definitions| ModelEvaluator::new(&definitions)) {
             Ok(evaluator) => evaluator,
             Err(error) => {
@@ -67,47 +78,61 @@ impl Standard {
                 return None;
             }
         };
-        let entries = model.decisions.iter().map(|decision| {
-            let table = match &decision.logic {
+        let variables = model.inputs.values().chain(model.decisions.iter().map(|decision| &decision.variable));
+        let own = variables.map(|variable| (document, variable));
+        let theirs = imported.iter().zip(&model.imported);
+        let theirs = theirs.flat_map(|((_, other), file)| file.model.inputs.values().map(move |input| (other, input)));
+        let times = own.chain(theirs).filter_map(|(file, variable)| {
+            Some((Name::from(variable.name.as_str()), shape::of(file, &variable.type_ref)?))
+        });
+        Some(Standard { files, times: times.collect(), evaluator })
+    }
+}
+
+fn files(document: &Document, imported: &[(usize, Document)], model: &Model) -> Vec<File> {
+    let services = model.services.iter().filter(|service| is_declared(service, model)).map(|service| {
+        let (name, variable) = (service.name.clone(), service.variable.name.clone());
+        (service.id.clone(), Entry { name, variable, requires: vec![], table: None })
+    });
+    let own = entries(model, 0, model).chain(services).collect();
+    let theirs = imported.iter().zip(&model.imported).enumerate().map(|(at, ((place, other), file))| File {
+        model: canonical::write(other.root()),
+        place: Some(*place),
+        entries: entries(&file.model, at + 1, model).collect(),
+    });
+    let own = File { model: canonical::write(document.root()), place: None, entries: own };
+    [own].into_iter().chain(theirs).collect()
+}
+
+/// The decisions of the file of this number, which is `whole` itself or one that it imports.
+fn entries<'m>(file: &'m Model, number: usize, whole: &'m Model) -> impl Iterator<Item = (String, Entry)> + 'm {
+    let number_of = |namespace: &str| whole.imported.iter().position(|file| file.namespace == namespace);
+    file.decisions.iter().map(move |decision| {
+        let imported =
+            decision.imported.iter().filter_map(|one| Some((number_of(&one.namespace)? + 1, one.id.clone())));
+        let entry = Entry {
+            name: decision.name.clone(),
+            variable: decision.variable.name.clone(),
+            requires: imported.chain(decision.decisions.iter().map(|id| (number, id.clone()))).collect(),
+            table: match &decision.logic {
                 Logic::Table(source) => Some(source.clone()),
                 Logic::Literal(_) | Logic::Boxed | Logic::Nothing => None,
-            };
-            let entry = Entry {
-                name: decision.name.clone(),
-                variable: decision.variable.name.clone(),
-                requires: decision.decisions.clone(),
-                table,
-            };
-            (decision.id.clone(), entry)
-        });
-        let services = model.services.iter().filter(|service| is_declared(service, model)).map(|service| {
-            let entry = Entry {
-                name: service.name.clone(),
-                variable: service.variable.name.clone(),
-                requires: vec![],
-                table: None,
-            };
-            (service.id.clone(), entry)
-        });
-        let entries = entries.chain(services);
-        let variables = model.inputs.values().chain(model.decisions.iter().map(|decision| &decision.variable));
-        let times = variables.filter_map(|variable| {
-            Some((Name::from(variable.name.as_str()), shape::of(document, &variable.type_ref)?))
-        });
-        Some(Standard { decisions: entries.collect(), times: times.collect(), evaluator, model: canonical })
-    }
+            },
+        };
+        (decision.id.clone(), entry)
+    })
 }
 
 impl Decisions for Standard {
     fn evaluate(&self, id: &str, variables: FeelContext, _now: Timestamp) -> Result<DecisionResult, DecisionError> {
-        let entry = self.decisions.get(id).ok_or_else(|| DecisionError::Unknown(id.into()))?;
+        let entry = self.files[0].entries.get(id).ok_or_else(|| DecisionError::Unknown(id.into()))?;
         let mut context = variables;
         for (name, shape) in &self.times {
             if let Some(value) = context.get_entry(name).cloned() {
                 context.set_entry(name, shape::read(value, shape));
             }
         }
-        let result = self.invoke(&entry.name, &context);
+        let result = self.invoke(&self.files[0], &entry.name, &context);
         let rows = match (&result, &entry.table) {
             (Feel::Null(Some(reason)), _) if reason == NO_RULE => vec![],
             (Feel::Null(Some(reason)), _) => {
@@ -129,41 +154,42 @@ impl Decisions for Standard {
 impl Standard {
     /// Whether it has this decision or service.
     pub(super) fn has(&self, id: &str) -> bool {
-        self.decisions.contains_key(id)
+        self.files[0].entries.contains_key(id)
     }
 
-    fn invoke(&self, name: &str, context: &FeelContext) -> Feel {
-        self.evaluator.evaluate_invocable(&self.model.namespace, &self.model.name, name, context)
+    fn invoke(&self, file: &File, name: &str, context: &FeelContext) -> Feel {
+        self.evaluator.evaluate_invocable(&file.model.namespace, &file.model.name, name, context)
     }
 
     /// What the decision and those that it requires came to, each after what it requires.
     fn told(&self, id: &str, context: &FeelContext) -> Vec<Evaluated> {
-        let mut order: Vec<&str> = Vec::new();
-        let mut open = vec![(id, false)];
-        while let Some((id, is_ready)) = open.pop() {
-            match self.decisions.get(id) {
-                _ if order.contains(&id) => {}
-                Some(_) if is_ready => order.push(id),
+        let mut order: Vec<(usize, &str)> = Vec::new();
+        let mut open = vec![((0, id), false)];
+        while let Some((one, is_ready)) = open.pop() {
+            match self.files[one.0].entries.get(one.1) {
+                _ if order.contains(&one) => {}
+                Some(_) if is_ready => order.push(one),
                 Some(entry) => {
-                    open.push((id, true));
-                    open.extend(entry.requires.iter().rev().map(|required| (required.as_str(), false)));
+                    open.push((one, true));
+                    let required = entry.requires.iter().rev();
+                    open.extend(required.map(|(file, id)| ((*file, id.as_str()), false)));
                 }
                 None => {}
             }
         }
-        let entries = order.into_iter().filter_map(|id| Some((id, self.decisions.get(id)?)));
-        entries.map(|(id, entry)| self.told_one(id, entry, context)).collect()
+        order.into_iter().filter_map(|(file, id)| self.told_one(&self.files[file], id, context)).collect()
     }
 
-    fn told_one(&self, id: &str, entry: &Entry, context: &FeelContext) -> Evaluated {
-        let value = self.invoke(&entry.name, context);
+    fn told_one(&self, file: &File, id: &str, context: &FeelContext) -> Option<Evaluated> {
+        let entry = file.entries.get(id)?;
+        let value = self.invoke(file, &entry.name, context);
         let (inputs, rules) = match &entry.table {
             Some(source) => {
-                let inputs = match self.invoke(&canonical::inputs_of(id), context) {
+                let inputs = match self.invoke(file, &canonical::inputs_of(id), context) {
                     Feel::List(values) => values.iter().map(trace::told).collect(),
                     _ => vec![],
                 };
-                let matched = match self.invoke(&canonical::rules_of(id), context) {
+                let matched = match self.invoke(file, &canonical::rules_of(id), context) {
                     Feel::List(rules) => rules.iter().filter_map(|rule| hit(rule, source)).collect(),
                     _ => vec![],
                 };
@@ -171,7 +197,17 @@ impl Standard {
             }
             None => (vec![], vec![]),
         };
-        Evaluated { decision: id.into(), name: entry.name.clone(), inputs, rules, value: trace::told(&value) }
+        Some(Evaluated {
+            decision: id.into(),
+            name: entry.name.clone(),
+            other: file.place,
+            inputs,
+            rules,
+            is_table: entry.table.is_some(),
+            variable: entry.variable.clone(),
+            collected: entry.table.as_ref().is_some_and(trace::is_collected),
+            value: trace::told(&value),
+        })
     }
 }
 
@@ -253,6 +289,30 @@ fn required<'m>(decisions: &[&'m Decision], model: &'m Model) -> Vec<&'m Decisio
         }
     }
     all
+}
+
+/// What a decision takes from other files is held to the same, where it is used.
+fn check_imported(decision: &Decision, model: &Model, found: &mut Findings) {
+    let mut open: Vec<Imported> = decision.imported.clone();
+    let mut seen: Vec<(String, String)> = Vec::new();
+    while let Some(Imported { namespace, id }) = open.pop() {
+        let Some((file, imported)) = model.of_import(&namespace).and_then(|file| Some((file, file.decision(&id)?)))
+        else {
+            continue;
+        };
+        if seen.contains(&(namespace.clone(), id.clone())) {
+            continue;
+        }
+        let mut theirs = Findings::default();
+        check_inputs(imported, file, &mut theirs);
+        for finding in theirs.errors() {
+            let message = format!("the imported decision \"{}\": {}", imported.name, finding.message);
+            found.error(decision.at, Some(&decision.id), "dmn-import", message);
+        }
+        let of_file = |id: &String| Imported { namespace: namespace.clone(), id: id.clone() };
+        open.extend(imported.decisions.iter().map(of_file).chain(imported.imported.iter().cloned()));
+        seen.push((namespace, id));
+    }
 }
 
 /// A table over an undeclared input would be evaluated over null.

@@ -309,7 +309,7 @@ fn another_file_gives_its_business_knowledge() {
     let with = |main: &str, body: &str| DecisionModel::parse_with(main.as_bytes(), &[other(body).as_bytes()]);
     let result = with(&main, "abs(n) * 2").unwrap().evaluate("d", &BTreeMap::new(), NOW);
     assert_eq!(result.unwrap().value, json!(8));
-    assert!(refused(&main).contains("decisions of other files"));
+    assert!(refused(&main).contains("no other file of this deployment has the namespace \"urn:other\""));
     assert!(with(&main, "n(n)").is_err());
     assert!(with(&main.replace("o.twice(4)", "{abs: 1, r: o.twice(4)}"), "abs(n) * 2").is_err());
 }
@@ -412,7 +412,7 @@ fn what_cannot_be_evaluated_is_refused_with_its_place() {
             file(&format!(
                 "<import namespace=\"urn:x\" name=\"x\" importType=\"dmn\"/><decision id=\"d\" name=\"D\">{ok}</decision>"
             )),
-            "decisions of other files",
+            "no other file of this deployment has the namespace \"urn:x\", which is imported: deploy the file",
         ),
         (
             file(&format!(

@@ -2,7 +2,7 @@
 //! their outputs, and its value.
 
 use super::dmn::Output;
-use super::table::Source;
+use super::table::{Aggregation, Policy, Source};
 use super::value;
 use dsntk_feel::values::Value as Feel;
 use serde::Serialize;
@@ -13,10 +13,18 @@ use serde_json::Value;
 pub struct Evaluated {
     pub decision: String,
     pub name: String,
+    /// Of another file, which is imported: its place among those that the model was read with.
+    pub other: Option<usize>,
     /// Of a table one for each column, else none.
     pub inputs: Vec<InputValue>,
     /// The rules of a table that made the result, in its order.
     pub rules: Vec<RuleHit>,
+    /// A table; else an expression, which has neither inputs nor rules.
+    pub is_table: bool,
+    /// What the result is called in other decisions.
+    pub variable: String,
+    /// The result is one value over all rules: COLLECT with SUM, MIN, MAX or COUNT.
+    pub collected: bool,
     /// The result as other decisions see it; where COLLECT aggregates, the aggregate.
     pub value: Value,
 }
@@ -45,6 +53,10 @@ pub struct OutputValue {
     pub label: String,
     pub name: String,
     pub value: Value,
+}
+
+pub(super) fn is_collected(source: &Source) -> bool {
+    matches!(source.policy, Policy::Collect(kind) if kind != Aggregation::List)
 }
 
 /// Values as they are told; what is no value, such as a function, as its text.
@@ -190,6 +202,7 @@ mod tests {
                 let [only] = result.evaluated.as_slice() else { panic!("{told}: {result:#?}") };
                 assert_eq!(only.rules.iter().map(|rule| rule.number).collect::<Vec<_>>(), rules, "{told}");
                 assert_eq!(only.value, value, "{told}");
+                assert_eq!(only.collected, policy.contains("aggregation"), "{told}");
             }
         }
     }
@@ -205,12 +218,13 @@ mod tests {
             let told = json!(result.unwrap().evaluated);
             let output = |name: &str, value: Value| json!({"id": format!("o_{name}"), "label": name, "name": name, "value": value});
             let wanted = json!([{
-                "decision": "d", "name": "Level",
+                "decision": "d", "name": "Level", "other": null,
                 "inputs": [{"id": "i_n", "name": "Number", "value": 25}, {"id": "i_kind", "name": "kind", "value": "a"}],
                 "rules": [
                     {"number": 1, "id": "r1", "outputs": [output("level", json!("low")), output("rate", json!(1))]},
                     {"number": 2, "id": "r2", "outputs": [output("level", json!("high")), output("rate", json!(2.5))]},
                 ],
+                "is_table": true, "variable": "level of it", "collected": false,
                 "value": [{"level": "low", "rate": 1}, {"level": "high", "rate": 2.5}],
             }]);
             assert_eq!(told, wanted, "knowledge: {knowledge}");

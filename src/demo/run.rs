@@ -7,7 +7,6 @@
 use crate::api::{self, ApiState, NewAccount, Options as ApiOptions};
 use crate::base::diagnostic::Diagnostic;
 use crate::base::time::Timestamp;
-use crate::decision::DecisionModel;
 use crate::demo::catalogue::{FILES, SCRIPTS};
 use crate::demo::client::Client;
 use crate::demo::clock::VirtualClock;
@@ -21,7 +20,7 @@ use crate::demo::view::{Control, Programme, Status};
 use crate::engine::compile::{compile, no_resources};
 use crate::handlers::{Registry, registry};
 use crate::partition::transaction::CommandKey;
-use crate::partition::{Bundle, DecisionEntry, Work};
+use crate::partition::{Bundle, DecisionFile, Work};
 use crate::runtime::clock::Clock;
 use crate::runtime::node::{Config, Node};
 use crate::runtime::show::Speed;
@@ -318,13 +317,7 @@ async fn deploy(node: &Node) -> anyhow::Result<()> {
             let compiled = compile(bytes, &no_resources).map_err(|found| words(name, found))?;
             processes.extend(compiled.processes.into_iter().map(|process| ((*name).to_owned(), process)));
         } else if name.ends_with(".dmn") {
-            let model = DecisionModel::parse(bytes).map_err(|found| words(name, found))?;
-            decisions.extend(model.decisions().into_iter().map(|info| DecisionEntry {
-                resource: (*name).to_owned(),
-                key: info.id,
-                name: Some(info.name),
-                version_tag: info.version_tag,
-            }));
+            decisions.extend(DecisionFile::read(name, bytes, FILES).map_err(|found| words(name, found))?.entries());
         }
     }
     let files = FILES.iter().map(|(name, bytes)| ((*name).to_owned(), Arc::new(bytes.to_vec()))).collect();

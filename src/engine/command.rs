@@ -3,6 +3,7 @@
 use crate::base::id::{DefinitionId, ElementId, InstanceId, LocalId, ScopeId, TokenId};
 use crate::base::time::Timestamp;
 use crate::base::variable::Variables;
+use crate::engine::decided::Decided;
 use crate::engine::incident::IncidentKind;
 use crate::engine::instance::{Caller, Delegation};
 use crate::engine::job::{Binding, Claim};
@@ -34,6 +35,8 @@ pub enum Command {
         claim: Claim,
         variables: Variables,
         local: Variables,
+        /// What a business rule task evaluated on the way to its result.
+        decisions: Vec<Decided>,
     },
     FailJob {
         token: TokenId,

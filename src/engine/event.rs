@@ -196,6 +196,16 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         caught_by: Option<ElementId>,
     },
+    /// For the task at `at`; its inputs and outputs stand in the history's row of this id. `rules`: those that made the
+    /// result, counted from 1.
+    DecisionEvaluated {
+        id: LocalId,
+        token: TokenId,
+        at: ElementId,
+        decision: String,
+        definition: DefinitionId,
+        rules: Vec<usize>,
+    },
     /// Everybody of this instance who waits for it hears it now.
     SignalThrown {
         token: TokenId,

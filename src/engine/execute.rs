@@ -164,8 +164,8 @@ fn perform(step: &mut Step, command: Command) -> Result<(), Rejection> {
         Command::ExtendLease { token, claim, until } => work::extend(step, token, &claim, until),
         Command::ReleaseJob { token, claim } => work::release(step, token, claim.as_ref()),
         Command::ExpireLease { token, lease_no } => work::expire(step, token, lease_no),
-        Command::CompleteJob { token, claim, variables, local } => {
-            work::complete(step, token, &claim, variables, local)
+        Command::CompleteJob { token, claim, variables, local, decisions } => {
+            work::complete(step, token, &claim, variables, local, decisions)
         }
         Command::FailJob { token, claim, failure } => work::fail(step, token, &claim, failure),
         Command::ThrowError { token, claim, code, message, variables } => work::throw_error(

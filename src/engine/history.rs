@@ -4,6 +4,7 @@
 use crate::base::id::{ElementId, LocalId, ScopeId, TokenId};
 use crate::base::time::Timestamp;
 use crate::base::variable::Variable;
+use crate::engine::decided::PastDecision;
 use crate::engine::incident::IncidentKind;
 use crate::engine::instance::UserTask;
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ pub enum PastKey {
     Task(TokenId),
     Variable(ScopeId, String),
     Incident(LocalId),
+    Decision(LocalId),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +24,7 @@ pub enum PastRow {
     Task(Box<PastTask>),
     Variable(PastVariable),
     Incident(PastIncident),
+    Decision(Box<PastDecision>),
 }
 
 pub type Past = BTreeMap<PastKey, PastRow>;

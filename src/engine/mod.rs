@@ -11,6 +11,7 @@ pub mod command;
 mod compensation;
 pub mod compile;
 pub mod condition;
+pub mod decided;
 pub mod definition;
 pub mod document;
 pub mod elements;

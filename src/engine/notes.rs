@@ -2,6 +2,8 @@
 
 use crate::base::id::{ElementId, LocalId, TokenId};
 use crate::base::time::Timestamp;
+use crate::engine::decided::{self, Asked, Decided};
+use crate::engine::event::Event;
 use crate::engine::history::{PastActivity, PastIncident, PastKey, PastRow, PastTask};
 use crate::engine::incident::IncidentKind;
 use crate::engine::instance::{ScopeKind, Wait};
@@ -32,7 +34,9 @@ impl Step<'_> {
         };
         let (called, assignee) = match self.past.get(&PastKey::Activity(at.token)) {
             Some(PastRow::Activity(earlier)) => (earlier.called, earlier.assignee.clone()),
-            Some(PastRow::Task(_) | PastRow::Variable(_) | PastRow::Incident(_)) | None => (None, None),
+            Some(PastRow::Task(_) | PastRow::Variable(_) | PastRow::Incident(_) | PastRow::Decision(_)) | None => {
+                (None, None)
+            }
         };
         let row = PastActivity { called: row.called.or(called), assignee: row.assignee.or(assignee), ..row };
         self.past.insert(PastKey::Activity(at.token), PastRow::Activity(row));
@@ -66,5 +70,22 @@ impl Step<'_> {
     ) {
         let row = PastIncident { token, element, kind, message: message.to_owned(), raised_at, resolved_at, deleted };
         self.past.insert(PastKey::Incident(id), PastRow::Incident(row));
+    }
+
+    /// The decisions that a task's work came to.
+    pub(super) fn note_decisions(&mut self, at: At, decided: Vec<Decided>) {
+        let task = Some((at.token, self.element_id(at.node)));
+        let asked = Asked { task, evaluator: None, at: self.now };
+        for (id, row) in decided::rows(decided, &asked, || LocalId(self.fresh())) {
+            self.events.push(Event::DecisionEvaluated {
+                id,
+                token: at.token,
+                at: self.element_id(at.node),
+                decision: row.key.clone(),
+                definition: row.definition,
+                rules: row.told.rules(),
+            });
+            self.past.insert(PastKey::Decision(id), PastRow::Decision(Box::new(row)));
+        }
     }
 }

@@ -196,8 +196,14 @@ impl World {
             self.execute(Command::CompleteUserTask { token, variables: data }).expect("it completes");
         } else {
             let (token, claim) = self.leased(element);
-            self.execute(Command::CompleteJob { token, claim, variables: data, local: Variables::new() })
-                .expect("it completes");
+            self.execute(Command::CompleteJob {
+                token,
+                claim,
+                variables: data,
+                local: Variables::new(),
+                decisions: Vec::new(),
+            })
+            .expect("it completes");
         }
     }
 

@@ -9,6 +9,7 @@ use crate::base::planted;
 use crate::base::time::{TimerKind, Timestamp, first_due};
 use crate::base::variable::{Variable, Variables};
 use crate::engine::command::{CallResult, Effect, Failure, Rejection};
+use crate::engine::decided::Decided;
 use crate::engine::definition::Looping;
 use crate::engine::definition::RetryCycle;
 use crate::engine::elements::{Behavior, Element};
@@ -122,8 +123,10 @@ pub(super) fn complete(
     claim: &Claim,
     given: Variables,
     local: Variables,
+    decisions: Vec<Decided>,
 ) -> Result<(), Rejection> {
     let at = claimed(step, token, claim)?;
+    step.note_decisions(at, decisions);
     if step.job_mut(at).kind == JobKind::Continuation {
         step.close_work(at, JobEnd::Completed);
         if step.head().state == InstanceState::Active {

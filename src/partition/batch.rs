@@ -227,6 +227,7 @@ impl<'p> Batch<'p> {
             Work::Deliver { letter, to, rest } => self.deliver(*letter, to, rest)?,
             Work::Say(letter) => Ok(self.say(letter)),
             Work::Deploy(bundle) => self.deploy(bundle),
+            Work::KeepEvaluation(evaluation) => Ok(self.keep_evaluation(evaluation, user)),
             Work::DeleteDeployment { deployment } => self.delete_deployment(*deployment)?,
             Work::SuspendDefinition { definition, suspended, instances } => {
                 self.suspend_definition(*definition, *suspended, instances)?

@@ -21,6 +21,7 @@ pub(super) struct Catalog {
     rows: BTreeMap<DefinitionId, DefinitionRow>,
     processes: Versions,
     decisions: Versions,
+    requirements: Versions,
     starts: BTreeMap<StartKey, StartRow>,
 }
 
@@ -152,6 +153,7 @@ impl Catalog {
         let all = match kind {
             DefinitionKind::Process => &self.processes,
             DefinitionKind::Decision => &self.decisions,
+            DefinitionKind::Requirements => &self.requirements,
         };
         all.get(tenant)?.get(key)
     }
@@ -160,6 +162,7 @@ impl Catalog {
         match kind {
             DefinitionKind::Process => &mut self.processes,
             DefinitionKind::Decision => &mut self.decisions,
+            DefinitionKind::Requirements => &mut self.requirements,
         }
     }
 }

@@ -34,13 +34,11 @@ impl Batch<'_> {
         }
         for decision in &bundle.decisions {
             let row = DefinitionRow {
-                kind: DefinitionKind::Decision,
                 version_tag: decision.version_tag.clone(),
                 name: decision.name.clone(),
                 startable: false,
-                history_ttl_days: None,
-                documentation: None,
-                ..self.definition_row(DefinitionKind::Decision, &deployment, &decision.resource, &decision.key)
+                history_ttl_days: decision.history_ttl_days,
+                ..self.definition_row(decision.kind, &deployment, &decision.resource, &decision.key)
             };
             self.catalog().add(row.clone());
             definitions.push(row);

@@ -40,8 +40,11 @@ impl Batch<'_> {
                 if let Ok(Answer { lease_no, .. }) = self.execute(*instance, command, None)? {
                     let claim = Claim { holder: SELF.to_owned(), lease_no };
                     let (variables, local) = Default::default();
-                    let _ =
-                        self.execute(*instance, Command::CompleteJob { token: *token, claim, variables, local }, None)?;
+                    let _ = self.execute(
+                        *instance,
+                        Command::CompleteJob { token: *token, claim, variables, local, decisions: Vec::new() },
+                        None,
+                    )?;
                 }
             }
             DueWhat::JobReady(instance, token, JobKind::External | JobKind::Decision | JobKind::Script, topic) => {

@@ -4,9 +4,10 @@
 //! to know: a slot lives as long as a request with its key waits. A repeat that arrives while the first one runs waits
 //! with it in the queue and finds the answer there.
 
-use super::transaction::{AnswerRow, CommandKey};
+use super::transaction::{AnswerRow, CommandKey, DeploymentRow};
 use super::{Reply, RequestId};
-use crate::engine::command::Rejection;
+use crate::base::id::{InstanceId, TokenId};
+use crate::engine::command::{Answer, Rejection};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -106,6 +107,29 @@ impl Keys {
     }
 }
 
+// What was asked for, if this is it.
+impl Reply {
+    pub fn done(self) -> Option<Answer> {
+        if let Self::Done(answer) = self { Some(answer) } else { None }
+    }
+
+    pub fn started(self) -> Option<InstanceId> {
+        if let Self::Started(instance) = self { Some(instance) } else { None }
+    }
+
+    pub fn leased(self) -> Option<Vec<(InstanceId, TokenId, i64)>> {
+        if let Self::Leased(jobs) = self { Some(jobs) } else { None }
+    }
+
+    pub fn evaluated(self) -> Option<String> {
+        if let Self::Evaluated(answer) = self { Some(answer) } else { None }
+    }
+
+    pub fn deployed(self) -> Option<DeploymentRow> {
+        if let Self::Deployed { deployment, .. } = self { Some(deployment) } else { None }
+    }
+}
+
 impl Reply {
     /// As it is kept for repeats. Ids are texts, as on the wire.
     pub fn to_json(&self) -> String {
@@ -124,6 +148,7 @@ impl Reply {
                 json!({"deployed": deployment.id.to_string(), "definitions": definitions})
             }
             Self::Said(letter) => json!({"said": letter.to_string()}),
+            Self::Evaluated(answer) => json!({"evaluated": answer}),
             Self::Repeated(first) => return first.clone(),
         };
         value.to_string()

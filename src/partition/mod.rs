@@ -4,11 +4,12 @@
 //! after `Committed`; memory is a cache that any failure drops. The tokio driver and the simulator interpret the same
 //! words. Reading order: the words (this file), `machine` (what each input does), `plan` (what the next batch is), `batch`
 //! (commands to changes), `effect` and `due` (what follows of itself), `write` (changes to rows), `cache`, `schedule`,
-//! `dispatch` (offers meet jobs), `letter`, `script_job`, `keys` and `report` (repeats), `catalog` and `deploy`, [`memory`] (a database of maps).
+//! `dispatch` (offers meet jobs), `letter`, `script_job`, `keys` and `report` (repeats), `catalog`, `deploy` and `decisions`, [`memory`] (a database of maps).
 
 mod batch;
 mod cache;
 mod catalog;
+mod decisions;
 mod deploy;
 mod dispatch;
 mod due;
@@ -28,6 +29,7 @@ pub mod view;
 mod write;
 
 pub use catalog::{compiled, deployed};
+pub use decisions::DecisionFile;
 pub use letter::{Letter, LetterId, Target};
 pub use machine::Partition;
 pub use report::lease_outcome;
@@ -38,12 +40,14 @@ use self::transaction::StartKey;
 use crate::base::id::{DefinitionId, DeploymentId, InstanceId, LocalId, PartitionId, TokenId};
 use crate::base::time::Timestamp;
 use crate::engine::command::{Answer, Command, Create, Rejection};
+use crate::engine::decided::Decided;
 use crate::engine::definition::{Process, ProcessDefinition};
 use crate::engine::event::JobEnd;
 use crate::engine::job::{Binding, JobKind};
 use std::sync::Arc;
 use transaction::{
-    AnswerRow, CommandKey, DefinitionRow, DeploymentRow, LetterRow, StartRow, StoredInstance, Transaction,
+    AnswerRow, CommandKey, DefinitionKind, DefinitionRow, DeploymentRow, LetterRow, StartRow, StoredInstance,
+    Transaction,
 };
 
 /// The caller's own number of a request; comes back with the reply.
@@ -85,6 +89,8 @@ pub enum Work {
     /// Keeps a letter, to be delivered.
     Say(Letter),
     Deploy(Box<Bundle>),
+    /// Keeps in the history what was decided outside of instances.
+    KeepEvaluation(Box<Evaluation>),
     DeleteDeployment {
         deployment: DeploymentId,
     },
@@ -113,12 +119,24 @@ pub struct Bundle {
     pub decisions: Vec<DecisionEntry>,
 }
 
+/// A decision of a file, or the requirements graph that its decisions make.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecisionEntry {
+    pub kind: DefinitionKind,
     pub resource: String,
     pub key: String,
     pub name: Option<String>,
     pub version_tag: Option<String>,
+    pub history_ttl_days: Option<u32>,
+}
+
+/// A decision that was evaluated by itself, not for a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    pub tenant: String,
+    pub decided: Vec<Decided>,
+    /// What the caller is answered, for a repeat under the same key.
+    pub answer: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -132,6 +150,8 @@ pub enum Reply {
         deployment: DeploymentRow,
         definitions: Vec<DefinitionRow>,
     },
+    /// The answer that came with the evaluation.
+    Evaluated(String),
     /// From `command_key`: the first answer, as stored.
     Repeated(String),
 }

@@ -87,7 +87,7 @@ impl Partition {
             Work::Lease { candidates, .. } => self.all_ready(candidates.iter().map(|(instance, _)| *instance), needs),
             Work::SuspendDefinition { instances, .. } => self.all_ready(instances.iter().copied(), needs),
             Work::Deliver { to, .. } => to.iter().fold(true, |ready, target| ready & self.target_ready(target, needs)),
-            Work::Say(_) | Work::Deploy(_) | Work::DeleteDeployment { .. } => true,
+            Work::Say(_) | Work::Deploy(_) | Work::KeepEvaluation(_) | Work::DeleteDeployment { .. } => true,
         };
         known && request.key.as_ref().is_none_or(|(key, digest)| self.keys.look(key, digest) != Look::Unknown)
     }

@@ -117,6 +117,7 @@ fn report_of(request: &Request) -> Option<Report<'_>> {
         | Work::Deliver { .. }
         | Work::Say(_)
         | Work::Deploy(_)
+        | Work::KeepEvaluation(_)
         | Work::DeleteDeployment { .. }
         | Work::SuspendDefinition { .. } => None,
     }

@@ -163,7 +163,13 @@ fn claim(holder: &str, lease_no: i64) -> Claim {
 }
 
 fn complete(token: TokenId, lease_no: i64) -> Command {
-    Command::CompleteJob { token, claim: claim("w", lease_no), variables: Variables::new(), local: Variables::new() }
+    Command::CompleteJob {
+        token,
+        claim: claim("w", lease_no),
+        variables: Variables::new(),
+        local: Variables::new(),
+        decisions: Vec::new(),
+    }
 }
 
 fn offer(slots: usize) -> Input {

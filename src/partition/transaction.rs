@@ -3,6 +3,7 @@
 use crate::base::id::{DefinitionId, DeploymentId, ElementId, InstanceId, PartitionId, ScopeId};
 use crate::base::time::Timestamp;
 // The row types of the engine: a store sees no more of it than these.
+pub use crate::engine::decided::{Kept, PastDecision, Told, ToldInput, ToldOutput};
 pub use crate::engine::definition::ProcessDefinition;
 pub use crate::engine::event::{Event, JobEnd};
 pub use crate::engine::history::{PastActivity, PastIncident, PastKey, PastRow, PastTask, PastVariable};
@@ -131,7 +132,7 @@ pub struct ResourceRow {
     pub bytes: Arc<Vec<u8>>,
 }
 
-/// Processes and decisions have rows of one shape.
+/// Processes, decisions and their requirements graphs have rows of one shape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DefinitionRow {
     pub id: DefinitionId,
@@ -153,6 +154,8 @@ pub struct DefinitionRow {
 pub enum DefinitionKind {
     Process,
     Decision,
+    /// What several decisions of one file make together: a decision requirements graph.
+    Requirements,
 }
 
 /// One trigger of a start event: it may have several.

@@ -194,12 +194,8 @@ impl Node {
         let create =
             Create { variables, business_key, at: vec![element], starter: payload.user.clone(), ..Create::default() };
         let work = Work::Start { definition: Which::Id(definition), create };
-        match self.submit(work, payload.key.clone(), payload.user.clone()).await? {
-            Reply::Started(instance) => Ok(Some(instance)),
-            Reply::Done(_) | Reply::Said(_) | Reply::Leased(_) | Reply::Deployed { .. } | Reply::Repeated(_) => {
-                Ok(None)
-            }
-        }
+        let reply = self.submit(work, payload.key.clone(), payload.user.clone()).await?;
+        Ok(reply.started())
     }
 }
 

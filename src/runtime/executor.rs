@@ -200,10 +200,10 @@ fn command(token: TokenId, claim: Claim, outcome: Outcome, maps_outputs: bool) -
     };
     match outcome {
         Outcome::Complete(results) if maps_outputs => {
-            Command::CompleteJob { token, claim, variables: Variables::new(), local: results }
+            Command::CompleteJob { token, claim, variables: Variables::new(), local: results, decisions: Vec::new() }
         }
         Outcome::Complete(results) => {
-            Command::CompleteJob { token, claim, variables: results, local: Variables::new() }
+            Command::CompleteJob { token, claim, variables: results, local: Variables::new(), decisions: Vec::new() }
         }
         Outcome::Error(error) => Command::ThrowError {
             token,

@@ -19,12 +19,14 @@ pub(super) async fn run(
     now: Timestamp,
 ) -> Command {
     let result = match view.kind {
-        JobKind::Continuation | JobKind::External => Ok(Variables::new()),
+        JobKind::Continuation | JobKind::External => Ok((Variables::new(), Vec::new())),
         JobKind::Decision => crate::runtime::decide::decide(node, &view, token, now).await.map_err(Trouble::Failed),
-        JobKind::Script => script(view, instance, token, now).await,
+        JobKind::Script => script(view, instance, token, now).await.map(|changed| (changed, Vec::new())),
     };
     match result {
-        Ok(variables) => Command::CompleteJob { token, claim, variables, local: Variables::new() },
+        Ok((variables, decisions)) => {
+            Command::CompleteJob { token, claim, variables, local: Variables::new(), decisions }
+        }
         Err(Trouble::Bpmn { code, message }) => {
             Command::ThrowError { token, claim: Some(claim), code, message, variables: Variables::new() }
         }

@@ -6,7 +6,7 @@
 
 pub mod clock;
 pub mod correlate;
-mod decide;
+pub mod decide;
 mod driver;
 mod executor;
 mod internal;

@@ -4,7 +4,6 @@
 //! the store. The catalogue of compiled definitions and decisions is a cache over the stored files.
 
 use crate::base::id::{DefinitionId, InstanceId, TokenId};
-use crate::decision::DecisionModel;
 use crate::engine::command::{Answer, Command, Failure, Rejection};
 use crate::engine::definition::ProcessDefinition;
 use crate::engine::document;
@@ -15,6 +14,7 @@ use crate::partition::transaction::CommandKey;
 use crate::partition::view::job_view;
 use crate::partition::{Notice, Offer, Reply, Work};
 use crate::runtime::clock::{Clock, Guard};
+use crate::runtime::decide::Known;
 use crate::runtime::driver::{Driver, Message, PARTITION, Submission};
 use crate::runtime::executor::Executor;
 use crate::runtime::waiters::Waiters;
@@ -43,7 +43,7 @@ struct Inner {
     waiters: Waiters,
     events: broadcast::Sender<Notice>,
     definitions: Mutex<BTreeMap<DefinitionId, Arc<ProcessDefinition>>>,
-    decisions: Mutex<BTreeMap<DefinitionId, Arc<DecisionModel>>>,
+    decisions: Mutex<BTreeMap<DefinitionId, Arc<Known>>>,
     /// The end has begun: who waits is answered, nobody begins to wait.
     closing: CancellationToken,
     stopped: CancellationToken,
@@ -181,12 +181,8 @@ impl Node {
     }
 
     pub async fn command(&self, instance: InstanceId, command: Command) -> Result<Answer, SubmitError> {
-        match self.submit(Work::Instance { instance, command }, None, None).await? {
-            Reply::Done(answer) => Ok(answer),
-            Reply::Started(_) | Reply::Said(_) | Reply::Leased(_) | Reply::Deployed { .. } | Reply::Repeated(_) => {
-                Ok(Answer::default())
-            }
-        }
+        let reply = self.submit(Work::Instance { instance, command }, None, None).await?;
+        Ok(reply.done().unwrap_or_default())
     }
 
     /// Tells the partition how many jobs of a topic this process takes now.
@@ -210,11 +206,11 @@ impl Node {
     }
 
     /// The decisions of a deployed file.
-    pub(super) fn known_decision(&self, id: DefinitionId) -> Option<Arc<DecisionModel>> {
+    pub(super) fn known_decision(&self, id: DefinitionId) -> Option<Arc<Known>> {
         lock(&self.0.decisions).get(&id).cloned()
     }
 
-    pub(super) fn keep_decision(&self, id: DefinitionId, model: Arc<DecisionModel>) {
+    pub(super) fn keep_decision(&self, id: DefinitionId, model: Arc<Known>) {
         keep(&mut lock(&self.0.decisions), id, model);
     }
 

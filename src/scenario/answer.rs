@@ -6,6 +6,7 @@ use crate::base::time::{Timestamp, parse_span, span_ms};
 use crate::base::variable::{Variables, from_json};
 use crate::decision::{MapDecisionResult, map_result};
 use crate::engine::command::{Command, Failure};
+use crate::engine::decided::Decided;
 use crate::engine::elements::{BusinessRuleTask, Element};
 use crate::engine::expression::{Plain, as_text};
 use crate::engine::instance::{Instance, Wait};
@@ -115,9 +116,21 @@ fn give(play: &mut Play, instance: InstanceId, token: TokenId, mock: Mock) -> Re
             let mut results = from_json(Value::Object(complete.unwrap_or_default()));
             results.extend(variables);
             if maps_outputs(play, instance, token)? {
-                Command::CompleteJob { token, claim, variables: Variables::new(), local: results }
+                Command::CompleteJob {
+                    token,
+                    claim,
+                    variables: Variables::new(),
+                    local: results,
+                    decisions: Vec::new(),
+                }
             } else {
-                Command::CompleteJob { token, claim, variables: results, local: Variables::new() }
+                Command::CompleteJob {
+                    token,
+                    claim,
+                    variables: results,
+                    local: Variables::new(),
+                    decisions: Vec::new(),
+                }
             }
         }
     };
@@ -135,12 +148,14 @@ fn maps_outputs(play: &mut Play, instance: InstanceId, token: TokenId) -> Result
 fn internal(play: &mut Play, instance: &Instance, token: TokenId, job: &Job) -> Result<(), String> {
     let claim = play.lease(instance.id(), token, job)??;
     let result = match job.kind {
-        JobKind::Continuation | JobKind::External => Ok(Variables::new()),
+        JobKind::Continuation | JobKind::External => Ok((Variables::new(), Vec::new())),
         JobKind::Decision => decide(play, instance, token),
-        JobKind::Script => script(instance, token, play.host.now),
+        JobKind::Script => script(instance, token, play.host.now).map(|changed| (changed, Vec::new())),
     };
     let command = match result {
-        Ok(variables) => Command::CompleteJob { token, claim, variables, local: Variables::new() },
+        Ok((variables, decisions)) => {
+            Command::CompleteJob { token, claim, variables, local: Variables::new(), decisions }
+        }
         Err(Trouble::Bpmn { code, message }) => {
             Command::ThrowError { token, claim: Some(claim), code, message, variables: Variables::new() }
         }
@@ -165,7 +180,7 @@ enum Trouble {
 }
 
 /// The decision of the deployed files that the task names, over the variables it sees.
-fn decide(play: &Play, instance: &Instance, token: TokenId) -> Result<Variables, Trouble> {
+fn decide(play: &Play, instance: &Instance, token: TokenId) -> Result<(Variables, Vec<Decided>), Trouble> {
     let failed = |words: String| Trouble::Failed(words);
     let (_, at) = instance.find(token).ok_or_else(|| failed("the token is gone".into()))?;
     let element = &instance.definition.process.node(at.at).element;
@@ -176,10 +191,10 @@ fn decide(play: &Play, instance: &Instance, token: TokenId) -> Result<Variables,
     let mut plain = Plain { variables: &variables, definition: Some(&instance.definition), now, token: Some(token) };
     let id = source.decision.evaluate(&mut plain).map_err(|e| failed(e.to_string()))?;
     let id = as_text(id).unwrap_or_default();
-    let model = play.decisions.iter().find(|model| model.decisions().iter().any(|decision| decision.id == id));
+    let file = play.decisions.iter().find(|file| file.model.decisions().iter().any(|decision| decision.id == id));
     let absent = || failed(format!("there is no decision {id:?}: add its file to `deploy`, or correct the reference"));
-    let model = model.ok_or_else(absent)?;
-    let result = model.evaluate_over(&id, &variables, now).map_err(|e| failed(e.to_string()))?;
+    let file = file.ok_or_else(absent)?;
+    let result = file.model.evaluate_over(&id, &variables, now).map_err(|e| failed(e.to_string()))?;
     let how = match source.result {
         MapResult::SingleEntry => MapDecisionResult::SingleEntry,
         MapResult::SingleResult => MapDecisionResult::SingleResult,
@@ -187,7 +202,8 @@ fn decide(play: &Play, instance: &Instance, token: TokenId) -> Result<Variables,
         MapResult::ResultList => MapDecisionResult::ResultList,
     };
     let value = map_result(&result, how).map_err(|e| failed(e.to_string()))?;
-    Ok(source.result_variable.iter().map(|name| (name.clone(), value.clone().into())).collect())
+    let variables = source.result_variable.iter().map(|name| (name.clone(), value.clone().into())).collect();
+    Ok((variables, file.decided(result.evaluated, &play.deployed)))
 }
 
 /// A script beyond its inline budget, under the full one.

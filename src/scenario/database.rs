@@ -2,7 +2,7 @@
 
 use crate::base::id::InstanceId;
 use crate::partition::memory::Memory;
-use crate::partition::transaction::StoredInstance;
+use crate::partition::transaction::{PastDecision, PastRow, StoredInstance, Told};
 use crate::partition::{Input, Output, first_partition};
 use crate::scenario::StoreKind;
 use crate::scenario::stored::Stored;
@@ -16,6 +16,8 @@ pub trait Database {
     fn answer(&mut self, output: Output) -> Result<Result<Input, Output>, String>;
     /// Those of the instances that are stored.
     fn stored(&mut self, instances: &[InstanceId]) -> Result<Vec<StoredInstance>, String>;
+    /// The history of decisions of a root instance and those that it called, oldest first: by their keys.
+    fn decided(&mut self, root: InstanceId) -> Result<Vec<(String, Told)>, String>;
 }
 
 impl Database for Memory {
@@ -34,6 +36,15 @@ impl Database for Memory {
 
     fn stored(&mut self, instances: &[InstanceId]) -> Result<Vec<StoredInstance>, String> {
         Ok(instances.iter().filter_map(|id| Memory::stored(self, *id)).collect())
+    }
+
+    fn decided(&mut self, root: InstanceId) -> Result<Vec<(String, Told)>, String> {
+        let of_root = self.past.values().filter(|(common, _)| common.root == root);
+        let mut rows: Vec<&PastDecision> = of_root
+            .filter_map(|(_, row)| if let PastRow::Decision(row) = row { Some(row.as_ref()) } else { None })
+            .collect();
+        rows.sort_by_key(|row| row.at);
+        Ok(rows.into_iter().map(|row| (row.key.clone(), row.told.clone())).collect())
     }
 }
 

@@ -1,9 +1,9 @@
 //! The files of a suite as one deployment.
 
 use crate::base::diagnostic::{Diagnostic, Severity};
-use crate::decision::DecisionModel;
+use crate::decision::is_dmn;
 use crate::engine::compile::compile;
-use crate::partition::{Bundle, DecisionEntry};
+use crate::partition::{Bundle, DecisionFile};
 use crate::scenario::expect::Names;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(super) struct Deployable {
     pub(super) bundle: Bundle,
-    pub(super) decisions: Arc<Vec<DecisionModel>>,
+    pub(super) decisions: Arc<Vec<DecisionFile>>,
 }
 
 /// Reads and compiles the files; all errors of all files at once.
@@ -29,6 +29,7 @@ pub(super) fn bundle(folder: &Path, files: &[String]) -> Result<Deployable, Stri
         let named = |file: &str| file == name || file.rsplit('/').next() == Some(name);
         read.iter().find(|(file, _)| named(file)).map(|(_, bytes)| bytes.to_vec())
     };
+    let all: Vec<(&str, &[u8])> = read.iter().map(|(file, bytes)| (file.as_str(), bytes.as_slice())).collect();
     let (mut processes, mut decisions, mut entries) = (Vec::new(), Vec::new(), Vec::new());
     for (file, bytes) in &read {
         if is_bpmn(file) {
@@ -36,16 +37,11 @@ pub(super) fn bundle(folder: &Path, files: &[String]) -> Result<Deployable, Stri
                 Ok(compiled) => processes.extend(compiled.processes.into_iter().map(|process| (file.clone(), process))),
                 Err(found) => errors.extend(lines(file, &found)),
             }
-        } else if file.ends_with(".dmn") {
-            match DecisionModel::parse(bytes) {
-                Ok(model) => {
-                    entries.extend(model.decisions().into_iter().map(|decision| DecisionEntry {
-                        resource: file.clone(),
-                        key: decision.id,
-                        name: Some(decision.name),
-                        version_tag: decision.version_tag,
-                    }));
-                    decisions.push(model);
+        } else if is_dmn(file) {
+            match DecisionFile::read(file, bytes, &all) {
+                Ok(read) => {
+                    entries.extend(read.entries());
+                    decisions.push(read);
                 }
                 Err(found) => errors.extend(lines(file, &found)),
             }

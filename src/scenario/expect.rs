@@ -181,7 +181,7 @@ fn variables(found: &mut Vec<String>, expect: &Expect, seen: &Seen<'_>) {
 }
 
 /// Numbers by value, times as instants, objects without regard to order.
-fn same(real: &Value, wanted: &Value) -> bool {
+pub(super) fn same(real: &Value, wanted: &Value) -> bool {
     match (real, wanted) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
         (Value::String(a), Value::String(b)) if a != b => match (Timestamp::parse(a), Timestamp::parse(b)) {

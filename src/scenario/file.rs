@@ -113,7 +113,22 @@ pub struct Expect {
     pub variables: Option<serde_json::Map<String, Value>>,
     pub incidents: Option<Vec<String>>,
     pub instances: Option<BTreeMap<String, usize>>,
+    /// By decision: its last evaluation for the instance, as the stored history has it.
+    pub decisions: Option<BTreeMap<String, Decided>>,
     pub at: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decided {
+    /// The rules that made the result, counted from 1.
+    pub rules: Option<Vec<usize>>,
+    /// Some of the inputs, by their labels or expressions.
+    #[serde(default)]
+    pub inputs: serde_json::Map<String, Value>,
+    /// Some of the outputs, by their names, of the first rule.
+    #[serde(default)]
+    pub outputs: serde_json::Map<String, Value>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -7,7 +7,7 @@ use crate::engine::command::{Answer, Command, Rejection};
 use crate::engine::definition::{Process, ProcessDefinition};
 use crate::engine::document;
 use crate::engine::instance::Instance;
-use crate::partition::transaction::StartRow;
+use crate::partition::transaction::{StartRow, Told};
 use crate::partition::{
     Input, Letter, LetterId, Notice, Output, Partition, Reply, Request, RequestId, Work, deployed, first_partition,
 };
@@ -111,6 +111,11 @@ impl Host {
             live.push(document::decode(row.id, &row.body, &row.scopes, definition).map_err(|e| e.to_string())?);
         }
         Ok(live)
+    }
+
+    /// The decisions evaluated for a root instance and those that it called, read from the database.
+    pub fn decided(&mut self, root: InstanceId) -> Result<Vec<(String, Told)>, String> {
+        self.database.decided(root)
     }
 
     /// The start event that a message of this name begins a process at.

@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod database;
+mod decisions;
 mod deploy;
 pub mod expect;
 pub mod file;

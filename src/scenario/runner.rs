@@ -3,18 +3,18 @@
 use crate::base::id::{ElementId, InstanceId, TokenId};
 use crate::base::time::{Timestamp, parse_span, span_ms};
 use crate::base::variable::{Variables, from_json};
-use crate::decision::DecisionModel;
 use crate::engine::command::{Command, Create, Failure};
 use crate::engine::instance::{Instance, InstanceState, Subscription, Trigger, Wait};
 use crate::engine::job::{Binding, JobKind};
-use crate::partition::{Reply, Which, Work};
+use crate::partition::transaction::DefinitionRow;
+use crate::partition::{DecisionFile, Reply, Which, Work};
 use crate::scenario::database::{self, Database};
 use crate::scenario::expect::{Names, Seen};
 use crate::scenario::file::{Case, Expect, State, Step, Suite, Verb};
 use crate::scenario::host::Host;
 use crate::scenario::look::{ad_hoc, armed, element_of, waits_for_a_choice};
 use crate::scenario::report::CaseResult;
-use crate::scenario::{Options, answer, deploy, expect};
+use crate::scenario::{Options, answer, decisions, deploy, expect};
 use serde_json::{Map, Value};
 use std::path::Path;
 use std::sync::Arc;
@@ -98,7 +98,8 @@ pub(super) struct Play {
     pub(super) host: Host,
     pub(super) names: Names,
     pub(super) mocks: answer::Mocks,
-    pub(super) decisions: Arc<Vec<DecisionModel>>,
+    pub(super) decisions: Arc<Vec<DecisionFile>>,
+    pub(super) deployed: Vec<DefinitionRow>,
 }
 
 impl Play {
@@ -113,13 +114,14 @@ impl Play {
         let deploy::Deployable { bundle, decisions } = deployable.clone().map_err(Begin::Refused)?;
         let names = deploy::names(&bundle);
         let mut host = Host::new(database, now).map_err(Begin::Failed)?;
-        match host.submit(Work::Deploy(Box::new(bundle))) {
-            Ok(Ok(_)) => {}
+        let deployed = match host.submit(Work::Deploy(Box::new(bundle))) {
+            Ok(Ok(Reply::Deployed { definitions, .. })) => definitions,
+            Ok(Ok(_other)) => return Err(Begin::Failed("the engine answered something else".into())),
             Ok(Err(rejection)) => return Err(Begin::Refused(rejection.to_string())),
             Err(words) => return Err(Begin::Failed(words)),
-        }
+        };
         let mocks = answer::Mocks::new(case.mocks.clone());
-        Ok(Self { host, names, mocks, decisions })
+        Ok(Self { host, names, mocks, decisions, deployed })
     }
 
     fn steps(&mut self, case: &Case, options: &Options) -> Outcome {
@@ -210,7 +212,10 @@ impl Play {
                     Ok(claim) => claim,
                     Err(words) => return Ok(Err(words)),
                 };
-                self.execute(instance, Command::CompleteJob { token, claim, variables, local: Variables::new() })
+                self.execute(
+                    instance,
+                    Command::CompleteJob { token, claim, variables, local: Variables::new(), decisions: Vec::new() },
+                )
             }
             Wait::Nothing | Wait::Join | Wait::Scope(_) | Wait::Called(_) | Wait::Incident(_) => {
                 Ok(Err(format!("nothing that could be completed waits at {element}")))
@@ -398,7 +403,10 @@ impl Play {
             variables,
             now: self.host.now,
         };
-        let found = expect::differences(expect, &seen);
+        let mut found = expect::differences(expect, &seen);
+        if let (Some(wanted), Some(root)) = (&expect.decisions, root) {
+            found.extend(decisions::differences(wanted, &self.host.decided(root)?));
+        }
         if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
     }
 

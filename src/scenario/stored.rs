@@ -1,10 +1,13 @@
 //! A case's instances in a real database: the store that the server runs on, emptied before each case.
 
+use crate::base::access::Access;
 use crate::base::id::InstanceId;
 use crate::base::time::Timestamp;
-use crate::partition::transaction::StoredInstance;
+use crate::partition::transaction::{StoredInstance, Told};
 use crate::partition::{Input, Output, first_partition};
 use crate::scenario::database::Database;
+use crate::store::queries::record::PastDecisionRecord;
+use crate::store::queries::select::{Condition, Select, column};
 use crate::store::{Store, StoreError, scratch};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -59,6 +62,14 @@ impl Database for Stored {
 
     fn stored(&mut self, instances: &[InstanceId]) -> Result<Vec<StoredInstance>, String> {
         self.runtime.block_on(self.store.instances(instances)).map_err(words)
+    }
+
+    fn decided(&mut self, root: InstanceId) -> Result<Vec<(String, Told)>, String> {
+        let conditions = vec![Condition::equal(column::ROOT, root.0)];
+        let select = Select { conditions, order: vec![(column::AT, false)], ..Select::default() };
+        let rows = self.runtime.block_on(self.store.list(&Access::system(), &select)).map_err(words)?;
+        let told = |row: PastDecisionRecord| Ok((row.key, serde_json::from_str(&row.body).map_err(|e| e.to_string())?));
+        rows.into_iter().map(told).collect()
     }
 }
 

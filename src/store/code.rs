@@ -54,11 +54,13 @@ pub(super) fn definition_kind(kind: DefinitionKind) -> i16 {
     match kind {
         DefinitionKind::Process => 0,
         DefinitionKind::Decision => 1,
+        DefinitionKind::Requirements => 2,
     }
 }
 
 pub(super) fn definition_kind_of(code: i16) -> Option<DefinitionKind> {
-    [DefinitionKind::Process, DefinitionKind::Decision].into_iter().find(|one| definition_kind(*one) == code)
+    let all = [DefinitionKind::Process, DefinitionKind::Decision, DefinitionKind::Requirements];
+    all.into_iter().find(|one| definition_kind(*one) == code)
 }
 
 #[cfg(test)]
@@ -70,7 +72,7 @@ mod tests {
         assert!((0..6).all(|code| state_of(code).is_some_and(|one| state(one) == code)));
         assert!((0..4).all(|code| job_kind_of(code).is_some_and(|one| job_kind(one) == code)));
         assert!((0..2).all(|code| delegation_of(code).is_some_and(|one| delegation(one) == code)));
-        assert!((0..2).all(|code| definition_kind_of(code).is_some_and(|one| definition_kind(one) == code)));
+        assert!((0..3).all(|code| definition_kind_of(code).is_some_and(|one| definition_kind(one) == code)));
         assert_eq!((state_of(6), job_kind_of(4)), (None, None));
     }
 }

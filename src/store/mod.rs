@@ -241,13 +241,18 @@ impl Store {
         on!(self, database => database.message_starts(name).await)
     }
 
-    /// The version of a decision that a binding means; of a tenant, else of none.
+    /// All that a deployment defines.
+    pub async fn definitions_of(&self, deployment: DeploymentId) -> Result<Vec<DefinitionRow>, StoreError> {
+        on!(self, database => database.definitions_of(deployment).await)
+    }
+
+    /// The version of a decision that a binding means; of a tenant, else of none. `deployment` is that of who asks.
     pub async fn decision(
         &self,
         key: &str,
         tenant: &str,
         binding: &Binding,
-        deployment: DeploymentId,
+        deployment: Option<DeploymentId>,
     ) -> Result<Option<DefinitionRow>, StoreError> {
         on!(self, database => database.decision(key, tenant, binding, deployment).await)
     }

@@ -235,6 +235,26 @@ pub(super) const PAST_INCIDENT: Table = Table {
         "deleted",
     ],
 };
+pub(super) const PAST_DECISION: Table = Table {
+    name: "past_decision",
+    key: &["instance", "id"],
+    rest: &[
+        "root",
+        "definition",
+        "process",
+        "tenant",
+        "token",
+        "element",
+        "evaluator",
+        "decision",
+        "key",
+        "version",
+        "name",
+        "asked",
+        "at",
+        "body",
+    ],
+};
 pub(super) const DEPLOYMENT: Table =
     Table { name: "deployment", key: &["id"], rest: &["tenant", "name", "source", "at"] };
 pub(super) const RESOURCE: Table = Table { name: "resource", key: &["deployment", "id"], rest: &["name", "bytes"] };
@@ -264,7 +284,7 @@ pub(super) const START_EVENT: Table = Table {
 pub(super) const LETTER: Table = Table { name: "letter", key: &["partition", "id"], rest: &["at", "body"] };
 
 /// Every table of the engine that transactions write.
-pub(super) const ALL: [&Table; 20] = [
+pub(super) const ALL: [&Table; 21] = [
     &INSTANCE,
     &SCOPE,
     &JOB,
@@ -280,6 +300,7 @@ pub(super) const ALL: [&Table; 20] = [
     &PAST_TASK,
     &PAST_VARIABLE,
     &PAST_INCIDENT,
+    &PAST_DECISION,
     &DEPLOYMENT,
     &RESOURCE,
     &DEFINITION,

@@ -4,13 +4,13 @@ use super::Store;
 use super::queries::record::{JobRecord, Record as _};
 use super::queries::select::{Condition, Select, Test, Text, column, rows};
 use crate::base::access::Access;
-use crate::base::id::{DefinitionId, InstanceId, PartitionId, ROOT_SCOPE, ScopeId, TokenId};
+use crate::base::id::{DefinitionId, ElementId, InstanceId, LocalId, PartitionId, ROOT_SCOPE, ScopeId, TokenId};
 use crate::base::time::Timestamp;
 use crate::base::variable::Variable;
 use crate::partition::transaction::{
     AnswerRow, Caller, CommandKey, Common, Delegation, Event, Fence, Head, IndexKey, IndexRow, IndexWrite, InstanceRow,
-    InstanceState, JobKind, JobRow, PastActivity, PastKey, PastRow, PastVariable, PastWrite, Record, ScopeRow,
-    Transaction, UserTaskRow, VariableRow,
+    InstanceState, JobKind, JobRow, PastActivity, PastDecision, PastKey, PastRow, PastVariable, PastWrite, Record,
+    ScopeRow, Told, Transaction, UserTaskRow, VariableRow,
 };
 use crate::partition::{CommitError, Input};
 use std::sync::Arc;
@@ -281,8 +281,29 @@ fn labelled() -> Transaction {
     ] {
         tx.index.push(IndexWrite { common: common.clone(), key, row });
     }
-    tx.past.push(PastWrite { common, key: PastKey::Activity(TokenId(9)), row: PastRow::Activity(past) });
+    for (key, row) in [
+        (PastKey::Activity(TokenId(9)), PastRow::Activity(past)),
+        (PastKey::Decision(LocalId(50)), decision(Some((TokenId(9), "element".into())))),
+        (PastKey::Decision(LocalId(51)), decision(None)),
+    ] {
+        tx.past.push(PastWrite { common: common.clone(), key, row });
+    }
     tx
+}
+
+fn decision(task: Option<(TokenId, ElementId)>) -> PastRow {
+    let told = Told { inputs: vec![], outputs: vec![], collected: Some(1.into()) };
+    PastRow::Decision(Box::new(PastDecision {
+        task,
+        evaluator: Some("evaluator".into()),
+        definition: DefinitionId(52),
+        key: "key".into(),
+        version: 53,
+        name: "name".into(),
+        asked: Some(LocalId(54)),
+        at: Timestamp(55),
+        told,
+    }))
 }
 
 #[tokio::test]
@@ -315,6 +336,16 @@ async fn each_column_holds_what_its_name_says() {
             "instance=1 token=9 {common} element=\"element\" name=\"name\" kind=\"kind\" scope=30 parent=31 called=32 \
              assignee=\"assignee\" started_at=33 ended_at=34 cancelled=1"
         )]
+    );
+    let told = "evaluator=\"evaluator\" decision=52 key=\"key\" version=53 name=\"name\" asked=54 at=55 \
+                body=\"{\\\"inputs\\\":[],\\\"outputs\\\":[],\\\"collected\\\":1}\"";
+    assert_eq!(
+        dump["past_decision"],
+        [
+            format!("instance=1 id=50 {common} token=9 element=\"element\" {told}"),
+            // No task asked: it is of no instance.
+            format!("instance=1 id=51 root=- definition=- process=- tenant=\"tenant\" token=- element=- {told}"),
+        ]
     );
     assert_eq!(
         dump["process_instance"],

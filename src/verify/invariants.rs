@@ -202,6 +202,7 @@ impl Ledger {
             | Event::ErrorThrown { .. }
             | Event::Escalated { .. }
             | Event::SignalThrown { .. }
+            | Event::DecisionEvaluated { .. }
             | Event::IncidentRaised { .. }
             | Event::ListenerFailed { .. }
             | Event::InstanceSuspended

@@ -119,6 +119,7 @@ impl Turn<'_> {
             | Event::ResultRefused { .. }
             | Event::UserTaskChanged { .. }
             | Event::ListenerFailed { .. }
+            | Event::DecisionEvaluated { .. }
             | Event::ErrorThrown { caught_by: None, .. }
             | Event::Escalated { caught_by: None, .. } => Ok(()),
         }

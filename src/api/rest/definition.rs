@@ -3,17 +3,16 @@
 use super::filter::Rule;
 use super::form;
 use super::listing::Listing;
-use super::{DAY_MS, Words, tenant, variable};
+use super::{Words, tenant, variable};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json, no_content};
 use crate::api::params::{Filters, Page, Query};
-use crate::api::state::{ApiState, Facts};
+use crate::api::state::ApiState;
 use crate::api::value;
 use crate::api::wire;
 use crate::base::access::NO_TENANT;
 use crate::base::id::{DefinitionId, InstanceId};
-use crate::base::time::{parse_span, span_ms};
 use crate::base::variable::Variables;
 use crate::engine::definition::ProcessDefinition;
 use crate::engine::expression::Plain;
@@ -86,7 +85,7 @@ pub(super) async fn definition(call: &Call, row: &DefinitionRecord) -> Result<Va
     Ok(shape!({
         "id": wire::definition(&row.key, row.version, row.id),
         "key": row.key,
-        "category": facts(call, row).await?.category,
+        "category": category(call, row.id, row.deployment, &row.resource).await?,
         "description": row.documentation,
         "name": row.name,
         "version": row.version,
@@ -101,42 +100,34 @@ pub(super) async fn definition(call: &Call, row: &DefinitionRecord) -> Result<Va
     }))
 }
 
-/// What stands in the file and in no column. Files do not change, so it is read once and kept.
-pub(super) async fn facts(call: &Call, row: &DefinitionRecord) -> Result<Facts, ApiError> {
-    let id = DefinitionId(row.id);
-    if let Some(known) = call.state.facts.get(id) {
+/// The file's own namespace, which no column holds. Files do not change, so it is read once and kept.
+pub(super) async fn category(
+    call: &Call,
+    definition: i64,
+    deployment: i64,
+    resource: &str,
+) -> Result<Option<String>, ApiError> {
+    let id = DefinitionId(definition);
+    if let Some(known) = call.state.categories.get(id) {
         return Ok(known);
     }
-    let found = content(call, row).await?.and_then(|file| read_facts(&file.bytes, &row.key)).unwrap_or_default();
-    call.state.facts.keep(id, found.clone());
+    let found = file(call, deployment, resource).await?.and_then(|file| namespace(&file.bytes));
+    call.state.categories.keep(id, found.clone());
     Ok(found)
 }
 
-fn read_facts(bytes: &[u8], key: &str) -> Option<Facts> {
+fn namespace(bytes: &[u8]) -> Option<String> {
     let document = crate::xml::Document::parse(bytes).ok()?;
     let root = document.root();
-    let category = root.attribute("targetNamespace").or_else(|| root.attribute("namespace")).map(str::to_owned);
-    let own = document.elements().find(|element| element.attribute("id") == Some(key));
-    // Decisions have a vocabulary namespace of their own; the name says enough.
-    let days = own.and_then(|own| {
-        let stated = own.attributes().find(|attribute| attribute.local == "historyTimeToLive")?;
-        history_days(stated.value.trim())
-    });
-    Some(Facts { category, history_days: days })
-}
-
-/// A number of days, or a period.
-fn history_days(text: &str) -> Option<i64> {
-    let of_period = || Some(span_ms(&parse_span(text).ok()?)? / DAY_MS);
-    text.parse().ok().or_else(of_period)
+    root.attribute("targetNamespace").or_else(|| root.attribute("namespace")).map(str::to_owned)
 }
 
 async fn content(call: &Call, row: &DefinitionRecord) -> Result<Option<ContentRecord>, ApiError> {
-    let of = vec![
-        Condition::equal(column::DEPLOYMENT, row.deployment),
-        Condition::equal(column::NAME, row.resource.as_str()),
-    ];
-    call.one(of).await
+    file(call, row.deployment, &row.resource).await
+}
+
+async fn file(call: &Call, deployment: i64, name: &str) -> Result<Option<ContentRecord>, ApiError> {
+    call.one(vec![Condition::equal(column::DEPLOYMENT, deployment), Condition::equal(column::NAME, name)]).await
 }
 
 /// How a path names a definition.
@@ -165,7 +156,12 @@ impl FromRequestParts<ApiState> for Named {
 impl Named {
     /// By id that very version, by key the latest.
     pub(super) async fn find(&self, call: &Call) -> Result<DefinitionRecord, ApiError> {
-        let mut all = Definitions::base();
+        self.version(call, PROCESS_CODE, "process definition").await
+    }
+
+    /// A version of this kind, and what the wire calls it.
+    pub(super) async fn version(&self, call: &Call, kind: i64, noun: &str) -> Result<DefinitionRecord, ApiError> {
+        let mut all = vec![Condition::equal(column::KIND, kind)];
         let (key, tenant, absent) = match self {
             Self::Id(id) => {
                 let absent = || ApiError::absent(format!("No matching definition with id {id}")).engine();
@@ -175,14 +171,10 @@ impl Named {
                 let same = wire::definition(&row.key, row.version, row.id) == *id || row.id.to_string() == *id;
                 return if same { Ok(row) } else { Err(absent()) };
             }
-            Self::Key(key) => {
-                (key, NO_TENANT, format!("No matching process definition with key: {key} and no tenant-id"))
+            Self::Key(key) => (key, NO_TENANT, format!("No matching {noun} with key: {key} and no tenant-id")),
+            Self::KeyAndTenant(key, tenant) => {
+                (key, tenant.as_str(), format!("No matching {noun} with key: {key} and tenant-id: {tenant}"))
             }
-            Self::KeyAndTenant(key, tenant) => (
-                key,
-                tenant.as_str(),
-                format!("No matching process definition with key: {key} and tenant-id: {tenant}"),
-            ),
         };
         all.push(Condition::equal(column::KEY, key.as_str()));
         all.push(Condition::equal(column::TENANT, tenant));
@@ -198,9 +190,14 @@ pub(super) async fn get(call: Call, named: Named) -> Answer {
 
 pub(super) async fn xml(call: Call, named: Named) -> Answer {
     let row = named.find(&call).await?;
-    let file = content(&call, &row).await?.ok_or_else(|| ApiError::absent("The model's file is gone."))?;
+    model(&call, &row, "bpmn20Xml").await
+}
+
+/// A version's id, and its file under this name.
+pub(super) async fn model(call: &Call, row: &DefinitionRecord, name: &str) -> Answer {
+    let file = content(call, row).await?.ok_or_else(|| ApiError::absent("The model's file is gone."))?;
     let xml = String::from_utf8_lossy(&file.bytes).into_owned();
-    json(shape!({ "id": wire::definition(&row.key, row.version, row.id), "bpmn20Xml": xml }))
+    json(shape!({ "id": wire::definition(&row.key, row.version, row.id), name: xml }))
 }
 
 pub(super) async fn start_form(call: Call, named: Named) -> Answer {

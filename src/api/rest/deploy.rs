@@ -10,17 +10,17 @@ use crate::api::params::Page;
 use crate::base::access::NO_TENANT;
 use crate::base::diagnostic::{Diagnostic, Position, Severity};
 use crate::base::limits::DEPLOYMENT_BYTES_MAX;
-use crate::decision::DecisionModel;
+use crate::decision::{imported_by, is_dmn};
 use crate::engine::compile::compile;
 use crate::engine::definition::Process;
-use crate::partition::{Bundle, DecisionEntry, Reply, Work};
+use crate::partition::{Bundle, DecisionFile, Work};
 use crate::script::task::Script;
 use crate::store::queries::record::DeploymentRecord;
 use crate::store::queries::select::{Condition, column};
 use axum::extract::Multipart;
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json as shape};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const FILE_NAME_BYTES_MAX: usize = 255;
@@ -49,12 +49,9 @@ pub(super) async fn create(call: Call, mut form: Multipart) -> Answer {
     let compiled = tokio::task::spawn_blocking(move || order.compile()).await;
     let bundle = compiled.map_err(|_| ApiError::failed("The compiler failed on these files. It is logged."))??;
     let words = Words { kind: "InvalidRequestException", attempt: "Cannot deploy" };
-    match call.submit(Work::Deploy(Box::new(bundle)), words).await? {
-        Reply::Deployed { deployment, .. } => json(deployed(&call, deployment.id).await?),
-        Reply::Done(_) | Reply::Started(_) | Reply::Said(_) | Reply::Leased(..) | Reply::Repeated(_) => {
-            Err(ApiError::failed("The engine answered something else."))
-        }
-    }
+    let reply = call.submit(Work::Deploy(Box::new(bundle)), words).await?;
+    let deployment = reply.deployed().ok_or_else(|| ApiError::failed("The engine answered something else."))?;
+    json(deployed(&call, deployment.id).await?)
 }
 
 impl Order {
@@ -126,9 +123,22 @@ impl Order {
             return Ok(Some(unchanged(&last)));
         }
         if self.changed_only {
-            self.files.retain(|name, bytes| is_new(name, bytes));
+            let new: BTreeSet<String> =
+                self.files.iter().filter(|(name, bytes)| is_new(name, bytes)).map(|(name, _)| name.clone()).collect();
+            let imported = self.imported_by(&new);
+            self.files.retain(|name, _| new.contains(name) || imported.contains(name));
         }
         Ok(None)
+    }
+
+    /// What these files import comes along with them, changed or not: it is found in the same deployment only.
+    fn imported_by(&self, names: &BTreeSet<String>) -> BTreeSet<String> {
+        let decisions: Vec<(&String, &[u8])> =
+            self.files.iter().filter(|(name, _)| is_dmn(name)).map(|(name, bytes)| (name, bytes.as_slice())).collect();
+        let all: Vec<&[u8]> = decisions.iter().map(|(_, bytes)| *bytes).collect();
+        let importing = decisions.iter().filter(|(name, _)| names.contains(*name));
+        let places = importing.flat_map(|(_, bytes)| imported_by(bytes, &all));
+        places.map(|place| decisions[place].0.clone()).collect()
     }
 
     /// All files, or all their findings.
@@ -137,6 +147,8 @@ impl Order {
         let mut processes = Vec::new();
         let mut decisions = Vec::new();
         let file = |name: &str| self.files.get(name).map(|bytes| bytes.as_ref().clone());
+        let all: Vec<(&str, &[u8])> =
+            self.files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
         for (name, bytes) in &self.files {
             let list = match Kind::of(name) {
                 Kind::Bpmn => match compile(bytes, &file) {
@@ -146,14 +158,9 @@ impl Order {
                     }
                     Err(list) => list,
                 },
-                Kind::Dmn => match DecisionModel::parse(bytes) {
-                    Ok(model) => {
-                        decisions.extend(model.decisions().into_iter().map(|decision| DecisionEntry {
-                            resource: name.clone(),
-                            key: decision.id,
-                            name: Some(decision.name),
-                            version_tag: decision.version_tag,
-                        }));
+                Kind::Dmn => match DecisionFile::read(name, bytes, &all) {
+                    Ok(file) => {
+                        decisions.extend(file.entries());
                         Vec::new()
                     }
                     Err(list) => list,
@@ -189,7 +196,7 @@ impl Kind {
         let ends = |suffix: &str| name.to_ascii_lowercase().ends_with(suffix);
         match () {
             () if ends(".bpmn") || ends(".bpmn20.xml") => Self::Bpmn,
-            () if ends(".dmn") || ends(".dmn11.xml") => Self::Dmn,
+            () if is_dmn(name) => Self::Dmn,
             () if ends(".form") => Self::Form,
             () if ends(".rhai") => Self::Rhai,
             () => Self::Other,

@@ -1,8 +1,10 @@
 //! `/deployment`: files deployed together, read back and deleted.
 
+use super::decision::{Decisions, Requirements};
+use super::definition::Definitions;
 use super::filter::Rule;
 use super::listing::Listing;
-use super::{Words, definition, tenant, time};
+use super::{Words, tenant, time};
 use crate::api::call::{Call, submit_error};
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{file, json, no_content};
@@ -12,9 +14,7 @@ use crate::base::id::{DeploymentId, InstanceId};
 use crate::engine::command::Command;
 use crate::partition::Work;
 use crate::runtime::node::SubmitError;
-use crate::store::queries::record::{
-    ContentRecord, DefinitionRecord, DeploymentRecord, InstanceRecord, PROCESS_CODE, ResourceRecord,
-};
+use crate::store::queries::record::{ContentRecord, DeploymentRecord, InstanceRecord, ResourceRecord};
 use crate::store::queries::select::{Column, Condition, column};
 use axum::extract::Path;
 use serde_json::{Map, Value, json as shape};
@@ -72,50 +72,37 @@ pub(super) async fn get(call: Call, Path(id): Path<String>) -> Answer {
 /// A deployment with its definitions by id; the maps are null where it has none (D5).
 pub(in crate::api) async fn deployed(call: &Call, id: DeploymentId) -> Result<Value, ApiError> {
     let row = find(call, &id.to_string()).await?;
-    let definitions: Vec<DefinitionRecord> = call.all(vec![Condition::equal(column::DEPLOYMENT, id.0)]).await?;
-    let mut processes = Map::new();
-    let mut decisions = Map::new();
-    for one in &definitions {
-        let id = wire::definition(&one.key, one.version, one.id);
-        match one.kind == i16::try_from(PROCESS_CODE).expect("a small number") {
-            true => processes.insert(id, definition::definition(call, one).await?),
-            false => decisions.insert(id, decision(call, one).await?),
-        };
-    }
-    Ok(with_definitions(&row, processes, decisions))
+    let processes = by_id::<Definitions>(call, id).await?;
+    let decisions = by_id::<Decisions>(call, id).await?;
+    let requirements = by_id::<Requirements>(call, id).await?;
+    Ok(with_definitions(&row, processes, decisions, requirements))
+}
+
+/// What the deployment has of one kind.
+async fn by_id<L: Listing>(call: &Call, id: DeploymentId) -> Result<Map<String, Value>, ApiError> {
+    let of: Vec<Condition> = L::base().into_iter().chain([Condition::equal(column::DEPLOYMENT, id.0)]).collect();
+    let shapes = L::shape(call, call.all(of).await?).await?;
+    Ok(shapes.into_iter().filter_map(|shape| Some((shape["id"].as_str()?.to_owned(), shape))).collect())
 }
 
 /// The same deployment found again: nothing was deployed.
 pub(super) fn unchanged(row: &DeploymentRecord) -> Value {
-    with_definitions(row, Map::new(), Map::new())
+    with_definitions(row, Map::new(), Map::new(), Map::new())
 }
 
-fn with_definitions(row: &DeploymentRecord, processes: Map<String, Value>, decisions: Map<String, Value>) -> Value {
+fn with_definitions(
+    row: &DeploymentRecord,
+    processes: Map<String, Value>,
+    decisions: Map<String, Value>,
+    requirements: Map<String, Value>,
+) -> Value {
     let or_null = |map: Map<String, Value>| if map.is_empty() { Value::Null } else { Value::Object(map) };
     let mut shape = deployment(row);
     shape["deployedProcessDefinitions"] = or_null(processes);
     shape["deployedCaseDefinitions"] = Value::Null;
     shape["deployedDecisionDefinitions"] = or_null(decisions);
-    shape["deployedDecisionRequirementsDefinitions"] = Value::Null;
+    shape["deployedDecisionRequirementsDefinitions"] = or_null(requirements);
     shape
-}
-
-async fn decision(call: &Call, row: &DefinitionRecord) -> Result<Value, ApiError> {
-    let facts = definition::facts(call, row).await?;
-    Ok(shape!({
-        "id": wire::definition(&row.key, row.version, row.id),
-        "key": row.key,
-        "category": facts.category,
-        "name": row.name,
-        "version": row.version,
-        "resource": row.resource,
-        "deploymentId": row.deployment.to_string(),
-        "tenantId": tenant(&row.tenant),
-        "decisionRequirementsDefinitionId": null,
-        "decisionRequirementsDefinitionKey": null,
-        "historyTimeToLive": row.history_ttl_days.or(facts.history_days),
-        "versionTag": row.version_tag,
-    }))
 }
 
 pub(super) async fn resources(call: Call, Path(id): Path<String>) -> Answer {
@@ -182,6 +169,7 @@ pub(super) async fn delete(call: Call, Path(id): Path<String>, query: Query) -> 
     if query.flag("cascade", false) {
         cancel_all(&call, &of, words).await?;
         remove_all(&call, &of).await?;
+        call.state.store().remove_decisions_of(DeploymentId(row.id)).await?;
     } else {
         let running = call.count::<InstanceRecord>(&[of, Condition::Empty(column::ENDED_AT)]).await?;
         if running > 0 {

@@ -62,6 +62,7 @@ pub(super) async fn complete(call: Call, Path(id): Path<String>, Json(report): J
         claim,
         variables: value::read_all(report.variables.as_ref())?,
         local: value::read_all(report.local_variables.as_ref())?,
+        decisions: Vec::new(),
     };
     told(&call, &id, task, command, &attempt).await
 }

@@ -17,8 +17,8 @@ use crate::base::limits::{LONG_POLL_MAX_MS, PARKED_FETCHES_MAX};
 use crate::engine::command::Command;
 use crate::engine::instance::Instance;
 use crate::engine::job::{Claim, JobKind};
+use crate::partition::Work;
 use crate::partition::view::visible;
-use crate::partition::{Reply, Work};
 use crate::runtime::node::Node;
 use crate::store::queries::record::{JobRecord, job_kind_code};
 use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
@@ -274,10 +274,7 @@ async fn lease(call: &Call, work: Work) -> Result<Vec<Leased>, ApiError> {
     let task = tokio::spawn(async move {
         let words = Words { kind: "RestException", attempt: "Cannot fetch and lock external tasks" };
         let mut taken = Taken::new(own.state.node().clone(), holder);
-        match own.submit(work, words).await? {
-            Reply::Leased(leased) => taken.add(leased),
-            Reply::Done(_) | Reply::Started(_) | Reply::Said(_) | Reply::Deployed { .. } | Reply::Repeated(_) => {}
-        }
+        taken.add(own.submit(work, words).await?.leased().unwrap_or_default());
         Ok::<_, ApiError>(taken)
     });
     let taken = task.await.map_err(|_| ApiError::failed("Leasing failed. It is logged."))?;

@@ -43,6 +43,8 @@ pub(super) enum Rule {
     If(&'static str, fn() -> Condition),
     /// `tenantIdIn`, `withoutTenantId`.
     Tenants,
+    /// The same; when this one is true, those without a tenant stand beside those of the named ones.
+    TenantsOrNone(&'static str),
 }
 
 pub(super) fn conditions(filters: &Filters, rules: &[Rule]) -> Result<Vec<Condition>, ApiError> {
@@ -97,6 +99,10 @@ fn condition(filters: &Filters, rule: Rule) -> Result<Option<Condition>, ApiErro
         Rule::Unset(name, column) => when(name, Condition::flag(column, false)),
         Rule::If(name, make) => when(name, make()),
         Rule::Tenants => tenants(filters),
+        Rule::TenantsOrNone(name) => {
+            let none = filters.is_true(name)?.then(|| Condition::equal(column::TENANT, NO_TENANT));
+            Ok(tenants(filters)?.map(|named| Condition::Any(none.into_iter().chain([named]).collect())))
+        }
     }
 }
 

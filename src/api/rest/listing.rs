@@ -43,10 +43,15 @@ pub(super) async fn post_count<L: Listing>(call: Call, Json(body): Json<Object>)
 }
 
 async fn answer<L: Listing>(call: &Call, query: &Query, filters: Filters) -> Answer {
+    json(rows::<L>(call, query, filters).await?)
+}
+
+/// A page, shaped.
+pub(super) async fn rows<L: Listing>(call: &Call, query: &Query, filters: Filters) -> Result<Vec<Value>, ApiError> {
     let order = filter::order(&filters, L::SORTS)?;
     let page = query.page()?;
     let rows = call.list::<L::Row>(conditions::<L>(&filters, call)?, order, page).await?;
-    json(L::shape(call, rows).await?)
+    L::shape(call, rows).await
 }
 
 async fn counted<L: Listing>(call: &Call, filters: &Filters) -> Answer {

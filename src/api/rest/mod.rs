@@ -1,5 +1,6 @@
 //! `/engine-rest`: the Camunda 7 dialect (`rest.md` 1 to 7, 12). A file per resource; `routes` says which path is whose.
 
+pub(super) mod decision;
 pub(super) mod deployment;
 pub(super) mod fetch;
 pub(super) mod instance;
@@ -14,6 +15,7 @@ mod external_task_report;
 mod filter;
 mod form;
 mod history;
+mod history_decision;
 mod history_instance;
 mod incident;
 mod job;
@@ -52,7 +54,7 @@ fn tenant(tenant: &str) -> Option<&str> {
 const HISTORY_DAYS: i64 = 180;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// When an ended instance's history may go.
+/// When history that is complete since `ended_at` may go.
 fn removal_time(ended_at: Option<i64>, days: Option<i64>) -> Value {
     ended_at.map_or(Value::Null, |at| time(at.saturating_add(days.unwrap_or(HISTORY_DAYS).saturating_mul(DAY_MS))))
 }

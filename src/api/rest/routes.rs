@@ -1,10 +1,12 @@
 //! Which path is whose. Every path here stands below `/engine-rest` and below `/engine-rest/engine/default`.
 
+use super::decision::{self, Decisions, Requirements, Versions};
 use super::definition::{self, Definitions};
 use super::deployment::{self, Deployments};
 use super::execution::{self, Executions, Subscriptions};
 use super::external_task::{self, ExternalTasks};
 use super::history::{PastActivities, PastIncidents, PastTasks};
+use super::history_decision::{self, PastDecisions};
 use super::history_instance::{self, PastInstances};
 use super::incident::{self, Incidents};
 use super::instance::{self, Instances};
@@ -26,6 +28,7 @@ pub(in crate::api) fn routes() -> Router<ApiState> {
         .merge(engine())
         .merge(deployments())
         .merge(definitions())
+        .merge(decisions())
         .merge(instances())
         .merge(executions())
         .merge(external_tasks())
@@ -69,14 +72,10 @@ fn deployments() -> Router<ApiState> {
 fn definitions() -> Router<ApiState> {
     let mut router =
         list::<Definitions>("/process-definition").route("/process-definition/statistics", get(definition::statistics));
-    for at in [
-        "/process-definition/{id}",
-        "/process-definition/key/{key}",
-        "/process-definition/key/{key}/tenant-id/{tenant}",
-    ] {
+    for at in named("/process-definition") {
         let below = |path: &str| format!("{at}{path}");
         router = router
-            .route(at, get(definition::get))
+            .route(&at, get(definition::get))
             .route(&below("/xml"), get(definition::xml))
             .route(&below("/diagram"), get(definition::diagram))
             .route(&below("/start"), post(definition_start::start))
@@ -87,6 +86,31 @@ fn definitions() -> Router<ApiState> {
             .route(&below("/form-variables"), get(definition::form_variables))
             .route(&below("/statistics"), get(definition::activity_statistics))
             .route(&below("/suspended"), put(definition::suspended));
+    }
+    router
+}
+
+/// How paths name a version.
+fn named(path: &str) -> [String; 3] {
+    ["{id}", "key/{key}", "key/{key}/tenant-id/{tenant}"].map(|name| format!("{path}/{name}"))
+}
+
+fn decisions() -> Router<ApiState> {
+    let mut router = versions::<Decisions>("/decision-definition")
+        .merge(versions::<Requirements>("/decision-requirements-definition"));
+    for at in named("/decision-definition") {
+        router = router.route(&format!("{at}/evaluate"), post(decision::evaluate));
+    }
+    router
+}
+
+fn versions<V: Versions + 'static>(path: &str) -> Router<ApiState> {
+    let mut router = list::<V>(path);
+    for at in named(path) {
+        router = router
+            .route(&at, get(decision::get::<V>))
+            .route(&format!("{at}/xml"), get(decision::xml::<V>))
+            .route(&format!("{at}/diagram"), get(decision::diagram::<V>));
     }
     router
 }
@@ -177,5 +201,9 @@ fn history() -> Router<ApiState> {
         .merge(lists::<PastTasks>("/history/task"))
         .merge(lists::<PastVariables>("/history/variable-instance"))
         .merge(list::<PastIncidents>("/history/incident"))
+        .route("/history/decision-instance", get(history_decision::list))
+        .route("/history/decision-instance/count", get(listing::get_count::<PastDecisions>))
+        .route("/history/decision-instance/{id}", get(history_decision::get))
+        .route("/history/decision-requirements-definition/{id}/statistics", get(history_decision::statistics))
         .route("/history/process-instance/{id}", get(history_instance::get).merge(delete(history_instance::delete)))
 }

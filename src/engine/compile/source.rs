@@ -4,6 +4,7 @@ use super::flow::{Drawn, DrawnFlow};
 use super::{Element, Resources};
 use crate::base::diagnostic::{Findings, Position};
 use crate::base::limits::EXPRESSION_DEPTH_MAX;
+use crate::base::time::days_to_live;
 use crate::bpmn::extension;
 use crate::bpmn::names;
 use crate::engine::definition::{ParameterValue, SequenceFlow};
@@ -331,25 +332,10 @@ pub(super) fn documentation(el: Element<'_>) -> Option<String> {
     el.child(names::BPMN, "documentation").map(|el| el.text().trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// Days, or an ISO period of days, months or years.
+/// How long the history of this process is kept.
 pub(super) fn history_ttl(el: Element<'_>, found: &mut Findings) -> Option<u32> {
-    let text = extension::attribute(el, "historyTimeToLive")?.trim();
-    let number = |digits: &str| digits.parse::<u32>().ok();
-    let days = match text.strip_prefix('P') {
-        None => number(text),
-        Some(period) => match period.char_indices().last() {
-            Some((end, 'D')) => number(&period[..end]),
-            Some((end, 'W')) => number(&period[..end]).map(|n| n * 7),
-            Some((end, 'M')) => number(&period[..end]).map(|n| n * 30),
-            Some((end, 'Y')) => number(&period[..end]).map(|n| n * 365),
-            Some(_) | None => None,
-        },
-    };
-    if days.is_none() {
-        let words = format!("historyTimeToLive {text:?} must be a number of days, or a period such as P180D");
-        found.error(el.position(), el.attribute("id"), "history-ttl", words);
-    }
-    days
+    let days = days_to_live(extension::attribute(el, "historyTimeToLive")?);
+    days.map_err(|words| found.error(el.position(), el.attribute("id"), "history-ttl", words)).ok()
 }
 
 /// Where in a script: it may have many lines.

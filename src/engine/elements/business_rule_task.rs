@@ -2,8 +2,7 @@
 //!
 //! BPMN 2.0.2, 13.3.3: "Business Rule Task: upon activation, the associated business rule is called. Upon completion of the
 //! business rule, the Business Rule Task completes". Without a decision it is work with a topic, as a service task.
-//!
-//! Gaps: which rules were hit is not kept in the history.
+//! The history keeps which decisions were evaluated, with their inputs, their outputs and the rules that matched.
 
 use super::implementation::Implementation;
 use super::prelude::*;

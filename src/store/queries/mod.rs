@@ -9,7 +9,7 @@ pub mod select;
 use super::error::StoreError;
 use super::{Bind, Store};
 use crate::base::access::Access;
-use crate::base::id::InstanceId;
+use crate::base::id::{DeploymentId, InstanceId};
 use record::Record;
 use select::{Column, Condition, Select, Text};
 
@@ -40,7 +40,7 @@ impl Store {
     /// Takes an ended instance out of the lists; false: it runs, or is not there.
     pub async fn remove_past(&self, instance: InstanceId) -> Result<bool, StoreError> {
         let of = |text: &str| (text.to_owned(), vec![Bind::Int(instance.0)]);
-        let parts = ["past_activity", "past_task", "past_variable", "past_incident"].map(|table| {
+        let parts = ["past_activity", "past_task", "past_variable", "past_incident", "past_decision"].map(|table| {
             of(&format!(
                 "DELETE FROM {table} WHERE instance = $1 AND EXISTS \
                  (SELECT 1 FROM process_instance WHERE id = $1 AND ended_at IS NOT NULL)"
@@ -49,6 +49,12 @@ impl Store {
         // Its log rows stay: positions have no gap.
         let head = of("DELETE FROM process_instance WHERE id = $1 AND ended_at IS NOT NULL");
         Ok(self.write(parts.into_iter().chain([head]).collect()).await? > 0)
+    }
+
+    /// Takes what the decisions of a deployment came to out of the lists.
+    pub async fn remove_decisions_of(&self, deployment: DeploymentId) -> Result<(), StoreError> {
+        let text = "DELETE FROM past_decision WHERE decision IN (SELECT id FROM definition WHERE deployment = $1)";
+        self.write(vec![(text.to_owned(), vec![Bind::Int(deployment.0)])]).await.map(|_| ())
     }
 
     /// One transaction beside the partitions' commits; gives the rows that its last statement touched. It goes to its end

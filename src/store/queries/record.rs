@@ -176,6 +176,36 @@ record! {
 }
 
 record! {
+    /// A version of a decision, with the requirements graph of its file.
+    DecisionRecord from "definition t JOIN deployment p ON p.id = t.deployment LEFT JOIN definition q ON \
+                         q.deployment = t.deployment AND q.resource = t.resource AND q.kind = 2",
+    tenant "t.tenant", id ["t.id"] {
+        id: i64 = "t.id", deployment: i64 = "t.deployment", tenant: String = "t.tenant", key: String = "t.key",
+        version: i64 = "t.version", version_tag: Option<String> = "t.version_tag", name: Option<String> = "t.name",
+        resource: String = "t.resource", history_ttl_days: Option<i64> = "t.history_ttl_days",
+        requirements: Option<i64> = "q.id", requirements_key: Option<String> = "q.key",
+        requirements_version: Option<i64> = "q.version",
+    }
+}
+
+record! {
+    PastDecisionRecord from "past_decision t LEFT JOIN definition d ON d.id = t.definition LEFT JOIN definition e ON \
+                             e.id = t.decision LEFT JOIN definition q ON q.deployment = e.deployment AND \
+                             q.resource = e.resource AND q.kind = 2",
+    tenant "t.tenant", id ["t.instance", "t.id"] {
+        instance: i64 = "t.instance", id: i64 = "t.id", root: Option<i64> = "t.root", definition: Option<i64> = "t.definition",
+        process: Option<String> = "t.process", process_version: Option<i64> = "d.version", tenant: String = "t.tenant",
+        token: Option<i64> = "t.token", element: Option<String> = "t.element", evaluator: Option<String> = "t.evaluator",
+        decision: i64 = "t.decision", key: String = "t.key", version: i64 = "t.version", name: String = "t.name",
+        asked: Option<i64> = "t.asked", at: i64 = "t.at", body: String = "t.body",
+        requirements: Option<i64> = "q.id", requirements_key: Option<String> = "q.key",
+        requirements_version: Option<i64> = "q.version", process_ttl_days: Option<i64> = "d.history_ttl_days",
+        decision_ttl_days: Option<i64> = "e.history_ttl_days",
+        instance_ended_at: Option<i64> = "(SELECT p.ended_at FROM process_instance p WHERE p.id = t.instance)",
+    }
+}
+
+record! {
     DeploymentRecord from "deployment t", tenant "t.tenant", id ["t.id"] {
         id: i64 = "t.id", tenant: String = "t.tenant", name: Option<String> = "t.name", source: Option<String> = "t.source",
         at: i64 = "t.at",
@@ -242,5 +272,7 @@ pub fn delegation_code(delegation: Delegation) -> i64 {
     code::delegation(delegation).into()
 }
 
-/// Processes among the definitions; decisions are the others.
+/// Processes, decisions and requirements graphs among the definitions.
 pub const PROCESS_CODE: i64 = 0;
+pub const DECISION_CODE: i64 = 1;
+pub const REQUIREMENTS_CODE: i64 = 2;

@@ -298,7 +298,8 @@ pub mod column {
         CALLED = "t.called", SIGNAL = "t.signal", PARENT = "t.parent", IS_TIMER = "t.is_timer",
         CURRENT_VALUE = "v.value", DURATION = "(t.ended_at - t.started_at)", TASK_DURATION = "(t.ended_at - t.created_at)",
         DEFINITION_NAME = "d.name", DEFINITION_VERSION = "d.version", DEFINITION_VERSION_TAG = "d.version_tag",
-        DEFINITION_DEPLOYMENT = "d.deployment",
+        DEFINITION_DEPLOYMENT = "d.deployment", DECISION = "t.decision", ASKED = "t.asked", EVALUATOR = "t.evaluator",
+        REQUIREMENTS = "q.id", REQUIREMENTS_KEY = "q.key", DEPLOYED_AT = "p.at",
     }
 }
 

@@ -52,6 +52,8 @@ async fn every_list_is_read() {
     reads::<PastTaskRecord>(&store, None).await;
     reads::<PastVariableRecord>(&store, None).await;
     reads::<PastIncidentRecord>(&store, None).await;
+    reads::<PastDecisionRecord>(&store, None).await;
+    reads::<DecisionRecord>(&store, Some(Relation::Newer)).await;
     reads::<DefinitionRecord>(&store, Some(Relation::Newer)).await;
     reads::<DeploymentRecord>(&store, Some(Relation::Resource)).await;
     reads::<ResourceRecord>(&store, None).await;

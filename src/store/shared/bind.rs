@@ -5,8 +5,8 @@ use crate::base::id::{ElementId, InstanceId, ScopeId};
 use crate::partition::LetterId;
 use crate::partition::transaction::{
     AnswerRow, CommandKey, Common, DefinitionRow, DeploymentRow, Fence, IncidentRow, IndexKey, InstanceRow, JobRow,
-    LetterRow, PastActivity, PastIncident, PastKey, PastTask, PastVariable, ResourceRow, ScopeRow, StartKey, StartRow,
-    SubscriptionRow, TimerRow, UserTaskRow, VariableRow,
+    LetterRow, PastActivity, PastDecision, PastIncident, PastKey, PastTask, PastVariable, ResourceRow, ScopeRow,
+    StartKey, StartRow, SubscriptionRow, TimerRow, UserTaskRow, VariableRow,
 };
 use crate::store::code;
 use crate::store::table::Table;
@@ -203,7 +203,7 @@ pub(super) fn past_key(b: &mut Binder, instance: InstanceId, key: &PastKey) {
             b.int(scope.0.into());
             b.text(name);
         }
-        PastKey::Incident(id) => b.int(id.0.into()),
+        PastKey::Incident(id) | PastKey::Decision(id) => b.int(id.0.into()),
     }
 }
 
@@ -256,6 +256,24 @@ pub(super) fn past_incident(b: &mut Binder, whose: &Common, row: &PastIncident) 
     b.int(row.raised_at.0);
     b.int_or(row.resolved_at.map(|at| at.0));
     b.flag(row.deleted);
+}
+
+pub(super) fn past_decision(b: &mut Binder, whose: &Common, row: &PastDecision) {
+    let task = row.task.as_ref();
+    b.int_or(task.map(|_| whose.root.0));
+    b.int_or(task.map(|_| whose.definition.0));
+    b.text_or(task.map(|_| whose.process.as_str()));
+    b.text(&whose.tenant);
+    b.int_or(task.map(|(token, _)| token.0.into()));
+    b.text_or(task.map(|(_, element)| element.as_str()));
+    b.text_or(row.evaluator.as_deref());
+    b.int(row.definition.0);
+    b.text(&row.key);
+    b.int(row.version.into());
+    b.text(&row.name);
+    b.int_or(row.asked.map(|id| id.0.into()));
+    b.int(row.at.0);
+    b.text(&serde_json::to_string(&row.told).expect("values are JSON"));
 }
 
 pub(super) fn command_key(b: &mut Binder, key: &CommandKey) {

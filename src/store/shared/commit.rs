@@ -218,17 +218,19 @@ fn place(key: &IndexKey) -> usize {
 }
 
 fn past<'a>(plan: &mut Plan<'a>, writes: &'a [PastWrite]) {
-    let mut tables: [Vec<&'a PastWrite>; 4] = Default::default();
+    let mut tables: [Vec<&'a PastWrite>; 5] = Default::default();
     for write in writes {
         let place = match &write.row {
             PastRow::Activity(_) => 0,
             PastRow::Task(_) => 1,
             PastRow::Variable(_) => 2,
             PastRow::Incident(_) => 3,
+            PastRow::Decision(_) => 4,
         };
         tables[place].push(write);
     }
-    let all = [&table::PAST_ACTIVITY, &table::PAST_TASK, &table::PAST_VARIABLE, &table::PAST_INCIDENT];
+    let all =
+        [&table::PAST_ACTIVITY, &table::PAST_TASK, &table::PAST_VARIABLE, &table::PAST_INCIDENT, &table::PAST_DECISION];
     for (rows, table) in tables.into_iter().zip(all) {
         plan.pick(Mode::Upsert, table, rows, |b, write| {
             bind::past_key(b, write.common.instance, &write.key);
@@ -237,6 +239,7 @@ fn past<'a>(plan: &mut Plan<'a>, writes: &'a [PastWrite]) {
                 PastRow::Task(row) => bind::past_task(b, &write.common, row),
                 PastRow::Variable(row) => bind::past_variable(b, &write.common, row),
                 PastRow::Incident(row) => bind::past_incident(b, &write.common, row),
+                PastRow::Decision(row) => bind::past_decision(b, &write.common, row),
             }
         });
     }

@@ -61,19 +61,29 @@ impl Database {
         Ok(starts.into_iter().filter(|start| start.message.as_deref() == Some(name)).collect())
     }
 
+    pub(in crate::store) async fn definitions_of(
+        &self,
+        deployment: DeploymentId,
+    ) -> Result<Vec<DefinitionRow>, StoreError> {
+        let text = format!("{DEFINITION_COLUMNS} WHERE deployment = $1 ORDER BY id");
+        let rows: Vec<DefinitionColumns> = self.fetch(text, vec![Bind::Int(deployment.0)]).await?;
+        rows.into_iter().map(definition).collect()
+    }
+
     /// The version of a decision that a binding means; of a tenant, else of none.
     pub(in crate::store) async fn decision(
         &self,
         key: &str,
         tenant: &str,
         binding: &Binding,
-        deployment: DeploymentId,
+        deployment: Option<DeploymentId>,
     ) -> Result<Option<DefinitionRow>, StoreError> {
         let kind = code::definition_kind(crate::partition::transaction::DefinitionKind::Decision);
         let mut binds = vec![Bind::Int(i64::from(kind)), Bind::Text(key.to_owned()), Bind::Text(tenant.to_owned())];
         let which = match binding {
             Binding::Latest => "",
             Binding::Deployment => {
+                let Some(deployment) = deployment else { return Ok(None) };
                 binds.push(Bind::Int(deployment.0));
                 " AND deployment = $4"
             }

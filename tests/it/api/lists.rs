@@ -44,6 +44,17 @@ const LISTS: &[(&str, &[&str])] = &[
         &["latestVersion=true&keyLike=u%25", "startableInTasklist=true", "sortBy=deployTime&sortOrder=desc"],
     ),
     (
+        "decision-definition",
+        &[
+            "latestVersion=true&nameLike=%25e%25&withoutDecisionRequirementsDefinition=true",
+            "tenantIdIn=north&includeDecisionDefinitionsWithoutTenantId=true",
+            "decisionRequirementsDefinitionKey=g&deployedAfter=2020-01-01T00:00:00Z",
+            "sortBy=deployTime&sortOrder=desc",
+            "sortBy=decisionRequirementsDefinitionKey&sortOrder=asc",
+        ],
+    ),
+    ("decision-requirements-definition", &["latestVersion=true&key=g", "sortBy=version&sortOrder=asc"]),
+    (
         "deployment",
         &["nameLike=m%25&before=2099-01-01T00:00:00Z", "withoutSource=true", "sortBy=deploymentTime&sortOrder=asc"],
     ),
@@ -107,6 +118,15 @@ const LISTS: &[(&str, &[&str])] = &[
         &["processInstanceId=…&variableName=v&variableValue=x", "sortBy=variableName&sortOrder=desc"],
     ),
     (
+        "history/decision-instance",
+        &[
+            "includeInputs=true&includeOutputs=true&rootDecisionInstancesOnly=true",
+            "processInstanceId=…&activityIdIn=work&evaluatedBefore=2099-01-01T00:00:00Z",
+            "rootDecisionInstanceId=…:1&decisionRequirementsDefinitionKey=g",
+            "sortBy=evaluationTime&sortOrder=desc",
+        ],
+    ),
+    (
         "history/incident",
         &["resolved=true", "open=true&createTimeAfter=2020-01-01T00:00:00Z", "sortBy=endTime&sortOrder=asc"],
     ),
@@ -120,6 +140,10 @@ async fn every_list(server: &Server) {
     for model in models {
         server.deploy("model.bpmn", &model).await;
     }
+    server.deploy("decisions.dmn", models::DECISIONS).await;
+    let evaluate = "/engine-rest/decision-definition/key/fee/evaluate";
+    let evaluated = server.call("POST", evaluate, Some(json!({ "variables": { "n": { "value": 3 } } }))).await;
+    assert_eq!(evaluated.json()[0]["fee"]["value"], 7, "{evaluated:?}");
     let mut last = String::new();
     for key in ["f", "x", "t", "mail", "u"] {
         let body = json!({ "businessKey": "k", "variables": { "v": { "value": "x" }, "n": { "value": 3 } } });

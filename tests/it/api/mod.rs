@@ -2,6 +2,7 @@
 //! served port.
 
 mod bad_input;
+mod decision_history;
 mod decisions;
 mod dialect;
 mod forms;

@@ -1,5 +1,11 @@
 //! Models of these tests.
 
+/// `fee` requires `base`, which asks for `n`.
+pub(super) const DECISIONS: &str = r##"<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" id="g" name="Graph" namespace="urn:g">
+<decision id="base" name="Base"><variable name="base"/><literalExpression><text>n * 2</text></literalExpression></decision>
+<decision id="fee" name="Fee"><variable name="fee"/><informationRequirement><requiredDecision href="#base"/></informationRequirement>
+<literalExpression><text>base + 1</text></literalExpression></decision></definitions>"##;
+
 fn model(key: &str, body: &str) -> String {
     format!(
         r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" targetNamespace="t">

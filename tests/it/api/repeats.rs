@@ -1,36 +1,23 @@
 //! Repeats: a call under one key, and a report under one lease, happen once.
 
-use axum::body::Body;
-use axum::http::{Request, header};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::models;
-use super::server::{Answer, Server, basic};
-
-async fn keyed(server: &Server, key: &str, path: &str, body: Value) -> Answer {
-    let request = Request::builder()
-        .method("POST")
-        .uri(path)
-        .header(header::AUTHORIZATION, basic("demo"))
-        .header(header::CONTENT_TYPE, "application/json")
-        .header("idempotency-key", key)
-        .body(Body::from(body.to_string()));
-    server.send(request.expect("a request")).await
-}
+use super::server::Server;
 
 #[tokio::test]
 async fn a_start_under_one_key_starts_once() {
     let server = Server::start().await;
     server.deploy("a.bpmn", &models::user("a")).await;
     let path = "/engine-rest/process-definition/key/a/start";
-    let first = keyed(&server, "k1", path, json!({ "businessKey": "b" })).await;
-    let again = keyed(&server, "k1", path, json!({ "businessKey": "b" })).await;
+    let first = server.call_with_key("k1", path, json!({ "businessKey": "b" })).await;
+    let again = server.call_with_key("k1", path, json!({ "businessKey": "b" })).await;
     assert_eq!((first.status.as_u16(), again.status.as_u16()), (200, 200));
     assert_eq!(first.json(), again.json());
     assert_eq!(server.get("/engine-rest/process-instance/count").await.json()["count"], 1);
-    let other = keyed(&server, "k1", path, json!({ "businessKey": "c" })).await;
+    let other = server.call_with_key("k1", path, json!({ "businessKey": "c" })).await;
     assert_eq!(other.error().0, 422, "the same key with another body");
-    assert_eq!(keyed(&server, "k2", path, json!({ "businessKey": "b" })).await.status, 200);
+    assert_eq!(server.call_with_key("k2", path, json!({ "businessKey": "b" })).await.status, 200);
     assert_eq!(server.get("/engine-rest/process-instance/count").await.json()["count"], 2);
 }
 
@@ -39,7 +26,7 @@ async fn two_at_the_same_time_are_one() {
     let server = Server::start().await;
     server.deploy("a.bpmn", &models::user("a")).await;
     let path = "/engine-rest/process-definition/key/a/start";
-    let all = futures_util::future::join_all((0..8).map(|_| keyed(&server, "k", path, json!({})))).await;
+    let all = futures_util::future::join_all((0..8).map(|_| server.call_with_key("k", path, json!({})))).await;
     let ids: std::collections::BTreeSet<String> = all.iter().map(|answer| answer.json()["id"].to_string()).collect();
     assert_eq!(ids.len(), 1);
 }
@@ -52,7 +39,7 @@ async fn a_completion_under_one_key_is_answered_again() {
     let task = server.get("/engine-rest/task").await.json()[0]["id"].as_str().expect("an id").to_owned();
     let path = format!("/engine-rest/task/{task}/complete");
     for _ in 0..2 {
-        assert_eq!(keyed(&server, "done", &path, json!({})).await.status, 204);
+        assert_eq!(server.call_with_key("done", &path, json!({})).await.status, 204);
     }
 }
 
@@ -65,8 +52,8 @@ async fn a_fetch_under_one_key_gives_the_same_leases() {
     }
     let body = json!({ "workerId": "w", "maxTasks": 1, "topics": [{ "topicName": "x", "lockDuration": 60000 }] });
     let path = "/engine-rest/external-task/fetchAndLock";
-    let first = keyed(&server, "f", path, body.clone()).await.json();
-    let again = keyed(&server, "f", path, body).await.json();
+    let first = server.call_with_key("f", path, body.clone()).await.json();
+    let again = server.call_with_key("f", path, body).await.json();
     assert_eq!(first[0]["id"], again[0]["id"]);
     assert_eq!(server.get("/engine-rest/external-task/count?locked=true").await.json()["count"], 1);
 }

@@ -19,9 +19,10 @@ use transhume::store::Store;
 pub(super) const SETUP: &str = "set-up token of the tests";
 
 pub(super) struct Server {
+    node: Node,
     pub(super) state: ApiState,
     pub(super) router: Router,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// An answer, read whole.
@@ -77,12 +78,18 @@ impl Server {
             installation: "test".into(),
         };
         let node = Node::start(config).await.expect("it starts");
-        let mut options = Options::new(node);
+        let mut options = Options::new(node.clone());
         options.setup_token = Some(SETUP.to_owned());
         adjust(&mut options);
         let state = ApiState::new(options);
         let router = router(state.clone());
-        Self { state, router, _folder: folder }
+        Self { node, state, router, folder }
+    }
+
+    /// The same database under a new node, after this one has stopped.
+    pub(super) async fn restarted(self, address: &str) -> Self {
+        self.node.shutdown().await;
+        Self::on(address, self.folder, |_| {}).await
     }
 
     /// An account whose password is its name.
@@ -111,6 +118,18 @@ impl Server {
         }
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         self.send(request.body(body).expect("a request")).await
+    }
+
+    /// A `POST` under this idempotency key.
+    pub(super) async fn call_with_key(&self, key: &str, path: &str, body: Value) -> Answer {
+        let request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header(header::AUTHORIZATION, basic("demo"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("idempotency-key", key)
+            .body(Body::from(body.to_string()));
+        self.send(request.expect("a request")).await
     }
 
     pub(super) async fn get(&self, path: &str) -> Answer {

@@ -291,7 +291,7 @@ impl Players {
                 Command::ThrowError { token, claim: Some(claim), code, message: None, variables }
             }
             Some(Act::Complete | Act::Never | Act::After(_)) | None => {
-                Command::CompleteJob { token, claim, variables, local: Variables::new() }
+                Command::CompleteJob { token, claim, variables, local: Variables::new(), decisions: Vec::new() }
             }
         };
         self.report(instance, token, lease_no, Some(mark), command)

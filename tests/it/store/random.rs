@@ -10,9 +10,9 @@ use transhume::partition::Letter;
 use transhume::partition::transaction::{
     AnswerRow, Caller, CommandKey, Common, DefinitionKind, DefinitionRow, Delegation, DeploymentRow, Event, Fence,
     Head, IncidentKind, IncidentRow, IndexKey, IndexRow, IndexWrite, InstanceRow, InstanceState, JobEnd, JobKind,
-    JobRow, LetterRow, PastActivity, PastIncident, PastKey, PastRow, PastTask, PastVariable, PastWrite, Record,
-    ResourceRow, ScopeRow, StartKey, StartRow, SubscriptionRow, TimerRow, Transaction, UserTask, UserTaskRow,
-    VariableRow,
+    JobRow, Kept, LetterRow, PastActivity, PastDecision, PastIncident, PastKey, PastRow, PastTask, PastVariable,
+    PastWrite, Record, ResourceRow, ScopeRow, StartKey, StartRow, SubscriptionRow, TimerRow, Told, ToldInput,
+    ToldOutput, Transaction, UserTask, UserTaskRow, VariableRow,
 };
 
 /// Jobs that never rested are due at this moment at the latest, often at it; schedules are asked from about it on.
@@ -252,7 +252,7 @@ impl Random {
 
     fn past_row(&mut self) -> (PastKey, PastRow) {
         let token = TokenId(self.small());
-        match self.below(4) {
+        match self.below(5) {
             0 => {
                 let row = PastActivity {
                     element: self.element(),
@@ -293,6 +293,7 @@ impl Random {
                 let row = PastVariable { value, token: self.maybe(|_| token), at: self.at() };
                 (PastKey::Variable(ScopeId(self.small()), self.text()), PastRow::Variable(row))
             }
+            3 => (PastKey::Decision(LocalId(self.small())), PastRow::Decision(Box::new(self.past_decision()))),
             _ => {
                 let row = PastIncident {
                     token,
@@ -305,6 +306,30 @@ impl Random {
                 };
                 (PastKey::Incident(LocalId(self.small())), PastRow::Incident(row))
             }
+        }
+    }
+
+    fn past_decision(&mut self) -> PastDecision {
+        let kept = Kept { value: serde_json::json!([self.text(), self.below(9)]), cut_from: self.maybe(|_| 5_000) };
+        let input = ToldInput { id: self.maybe(Self::text), name: self.text(), kept: kept.clone() };
+        let output = ToldOutput {
+            id: self.maybe(Self::text),
+            label: self.maybe(Self::text),
+            rule: self.maybe(Self::text),
+            number: self.maybe(|_| 3),
+            variable: self.text(),
+            kept,
+        };
+        PastDecision {
+            task: self.maybe(|r| (TokenId(r.small()), r.element())),
+            evaluator: self.maybe(Self::text),
+            definition: DefinitionId(self.below(99)),
+            key: self.text(),
+            version: self.small(),
+            name: self.text(),
+            asked: self.maybe(|r| LocalId(r.small())),
+            at: self.at(),
+            told: Told { inputs: vec![input], outputs: vec![output], collected: self.maybe(|r| r.below(9).into()) },
         }
     }
 
@@ -333,7 +358,8 @@ impl Random {
             let bytes = Arc::new(vec![0, 0xff, u8::try_from(number % 256).expect("a byte")]);
             tx.resources.push(ResourceRow { deployment: id, id: id_of_file, name: name.to_owned(), bytes });
         }
-        for (place, kind) in [DefinitionKind::Process, DefinitionKind::Decision].into_iter().enumerate() {
+        let kinds = [DefinitionKind::Process, DefinitionKind::Decision, DefinitionKind::Requirements];
+        for (place, kind) in kinds.into_iter().enumerate() {
             tx.definitions.push(DefinitionRow {
                 id: DefinitionId(number * 10 + i64::try_from(place).expect("few")),
                 kind,
