@@ -74,6 +74,8 @@ pub const SCRIPT_MAP_MAX: usize = 1_000;
 pub const SCRIPT_BYTES_MAX: usize = 64 * 1024;
 pub const SCRIPT_DEADLINE_MS: u64 = 250;
 pub const FEEL_LIST_MAX: usize = 1_000;
+/// Steps back that a pattern with back-references may take; such a pattern can take for ever.
+pub const PATTERN_STEPS_MAX: usize = 100_000;
 pub const FEEL_DEADLINE_MS: u64 = 250;
 /// In a condition the evaluation is part of the run. Ordinary ones take microseconds; a busy machine needs the rest.
 pub const FEEL_CONDITION_DEADLINE_MS: u64 = 100;

@@ -1,6 +1,6 @@
 //! FEEL expressions in conditions and mappings, evaluated by dsntk behind the guards.
 
-use super::{guard, names, thread, value};
+use super::{guard, names, pattern, thread, value};
 use crate::base::feel::{Feel, FeelError, FeelExpression};
 use crate::base::limits::{FEEL_CONDITION_DEADLINE_MS, FEEL_DEADLINE_MS};
 use crate::base::time::Timestamp;
@@ -108,7 +108,7 @@ fn read(
     if let Ok(tree) = &declared {
         guard::tree(tree, |name| is_declared(scope, name))?;
     }
-    let tree = match declared {
+    let mut tree = match declared {
         Ok(tree) if !names::are_doubtful(&tree, scope) => tree,
         _ => {
             names::declare(scope, text);
@@ -119,6 +119,7 @@ fn read(
         }
     };
     guard::tree(&tree, |name| is_declared(scope, name))?;
+    pattern::redirect(&mut tree, |name| is_declared(scope, name));
     Ok(tree)
 }
 

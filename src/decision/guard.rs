@@ -153,41 +153,55 @@ fn number(node: &AstNode) -> Option<f64> {
     }
 }
 
-pub(super) fn children(node: &AstNode) -> Vec<&AstNode> {
-    use AstNode as N;
-    match node {
-        N::Add(a, b) | N::And(a, b) | N::ContextEntry(a, b) | N::ContextTypeEntry(a, b) | N::Div(a, b) => vec![a, b],
-        N::Eq(a, b) | N::Every(a, b) | N::Exp(a, b) | N::Filter(a, b) | N::For(a, b) => vec![a, b],
-        N::FormalParameter(a, b) | N::FunctionDefinition(a, b) | N::FunctionInvocation(a, b) => {
-            vec![a, b]
+/// The parts of a node, to look at or to change: one table for both.
+macro_rules! parts {
+    ($name:ident, $node:ty, $all:ident) => {
+        pub(super) fn $name(node: $node) -> Vec<$node> {
+            use AstNode as N;
+            match node {
+                N::Add(a, b) | N::And(a, b) | N::ContextEntry(a, b) | N::ContextTypeEntry(a, b) | N::Div(a, b) => {
+                    vec![a, b]
+                }
+                N::Eq(a, b) | N::Every(a, b) | N::Exp(a, b) | N::Filter(a, b) | N::For(a, b) => vec![a, b],
+                N::FormalParameter(a, b) | N::FunctionDefinition(a, b) | N::FunctionInvocation(a, b) => {
+                    vec![a, b]
+                }
+                N::FunctionType(a, b) | N::Ge(a, b) | N::Gt(a, b) | N::In(a, b) | N::InstanceOf(a, b) => {
+                    vec![a, b]
+                }
+                N::IterationContextSingle(a, b) | N::Le(a, b) | N::Lt(a, b) | N::Mul(a, b) => vec![a, b],
+                N::NamedParameter(a, b) | N::Nq(a, b) | N::Or(a, b) | N::Out(a, b) | N::Path(a, b) => {
+                    vec![a, b]
+                }
+                N::QuantifiedContext(a, b) | N::Range(a, b) | N::Some(a, b) | N::Sub(a, b) => vec![a, b],
+                N::Between(a, b, c) | N::If(a, b, c) | N::IterationContextInterval(a, b, c) => {
+                    vec![a, b, c]
+                }
+                N::CommaList(list) | N::Context(list) | N::ContextType(list) | N::ExpressionList(list) => {
+                    list.$all().collect()
+                }
+                N::FormalParameters(list) | N::IterationContexts(list) | N::List(list) => list.$all().collect(),
+                N::NamedParameters(list) | N::NegatedList(list) | N::ParameterTypes(list) => list.$all().collect(),
+                N::PositionalParameters(list) | N::QualifiedName(list) | N::QuantifiedContexts(list) => {
+                    list.$all().collect()
+                }
+                N::EvaluatedExpression(a) | N::FunctionBody(a, _) | N::IntervalEnd(a, _) | N::IntervalStart(a, _) => {
+                    vec![a]
+                }
+                N::ListType(a) | N::Neg(a) | N::RangeType(a) | N::Satisfies(a) | N::UnaryGe(a) | N::UnaryGt(a) => {
+                    vec![a]
+                }
+                N::UnaryLe(a) | N::UnaryLt(a) | N::UnaryEq(a) | N::UnaryNe(a) => vec![a],
+                N::At(_) | N::Boolean(_) | N::ContextEntryKey(_) | N::ContextTypeEntryKey(_) | N::FeelType(_) => vec![],
+                N::Irrelevant | N::Name(_) | N::Null | N::Numeric(..) | N::ParameterName(_) => vec![],
+                N::QualifiedNameSegment(_) | N::String(_) => vec![],
+            }
         }
-        N::FunctionType(a, b) | N::Ge(a, b) | N::Gt(a, b) | N::In(a, b) | N::InstanceOf(a, b) => {
-            vec![a, b]
-        }
-        N::IterationContextSingle(a, b) | N::Le(a, b) | N::Lt(a, b) | N::Mul(a, b) => vec![a, b],
-        N::NamedParameter(a, b) | N::Nq(a, b) | N::Or(a, b) | N::Out(a, b) | N::Path(a, b) => {
-            vec![a, b]
-        }
-        N::QuantifiedContext(a, b) | N::Range(a, b) | N::Some(a, b) | N::Sub(a, b) => vec![a, b],
-        N::Between(a, b, c) | N::If(a, b, c) | N::IterationContextInterval(a, b, c) => {
-            vec![a, b, c]
-        }
-        N::CommaList(list) | N::Context(list) | N::ContextType(list) | N::ExpressionList(list) => all(list),
-        N::FormalParameters(list) | N::IterationContexts(list) | N::List(list) => all(list),
-        N::NamedParameters(list) | N::NegatedList(list) | N::ParameterTypes(list) => all(list),
-        N::PositionalParameters(list) | N::QualifiedName(list) | N::QuantifiedContexts(list) => all(list),
-        N::EvaluatedExpression(a) | N::FunctionBody(a, _) | N::IntervalEnd(a, _) | N::IntervalStart(a, _) => vec![a],
-        N::ListType(a) | N::Neg(a) | N::RangeType(a) | N::Satisfies(a) | N::UnaryGe(a) | N::UnaryGt(a) => vec![a],
-        N::UnaryLe(a) | N::UnaryLt(a) | N::UnaryEq(a) | N::UnaryNe(a) => vec![a],
-        N::At(_) | N::Boolean(_) | N::ContextEntryKey(_) | N::ContextTypeEntryKey(_) | N::FeelType(_) => vec![],
-        N::Irrelevant | N::Name(_) | N::Null | N::Numeric(..) | N::ParameterName(_) => vec![],
-        N::QualifiedNameSegment(_) | N::String(_) => vec![],
-    }
+    };
 }
 
-fn all(list: &[AstNode]) -> Vec<&AstNode> {
-    list.iter().collect()
-}
+parts!(children, &AstNode, iter);
+parts!(children_mut, &mut AstNode, iter_mut);
 
 /// Checks a variable before it is handed over.
 pub(super) fn value(name: &str, value: &Value) -> Result<(), FeelError> {

@@ -12,6 +12,7 @@ mod guard;
 mod imports;
 mod knowledge;
 mod names;
+mod pattern;
 mod plain;
 mod shape;
 mod standard;

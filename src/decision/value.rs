@@ -169,6 +169,9 @@ pub(super) fn library_scope() -> FeelScope {
         for name in ["round down", "round half down", "round half up", "round up"] {
             library.set_entry(&Name::from(name), rounding(name));
         }
+        for (name, function) in super::pattern::functions() {
+            library.set_entry(&name, function);
+        }
         library
     });
     FeelScope::from(library.clone())
@@ -177,11 +180,7 @@ pub(super) fn library_scope() -> FeelScope {
 /// The built-in function, but that a number stays as it is where the scale has more places than its digits fill: there
 /// the evaluator's own gives null. DMN 1.5, 10.3.4.3: a scale is in [-6111..6176].
 fn rounding(name: &'static str) -> Feel {
-    let parameters = ["n", "scale"].map(|parameter| (Name::from(parameter), FeelType::Any));
-    let outside = FeelScope::default();
-    parameters.iter().for_each(|(parameter, _)| outside.set_value(parameter, Feel::Null(None)));
-    let tree = dsntk_feel_parser::parse_expression(&outside, &format!("{name}(n, scale)"), false);
-    let built_in = dsntk_feel_evaluator::prepare(&tree.expect("a call is FEEL"));
+    let (built_in, parameters) = arguments(name, &["n", "scale"]);
     let evaluator: Evaluator = Box::new(move |scope: &FeelScope| {
         let [n, scale] = ["n", "scale"].map(|name| scope.get_value(&Name::from(name)).unwrap_or(Feel::Null(None)));
         let mut arguments = FeelContext::default();
@@ -197,8 +196,26 @@ fn rounding(name: &'static str) -> Feel {
             _ => rounded,
         }
     });
+    native(parameters, evaluator)
+}
+
+/// A function's parameters, each of any type.
+pub(super) type Parameters = Vec<(Name, FeelType)>;
+
+/// The built-in function of this name, to be called on a scope with these parameters.
+pub(super) fn arguments(name: &str, parameters: &[&str]) -> (Evaluator, Parameters) {
+    let names: Parameters = parameters.iter().map(|name| (Name::from(*name), FeelType::Any)).collect();
+    let outside = FeelScope::default();
+    names.iter().for_each(|(parameter, _)| outside.set_value(parameter, Feel::Null(None)));
+    let call = format!("{name}({})", parameters.join(", "));
+    let tree = dsntk_feel_parser::parse_expression(&outside, &call, false);
+    (dsntk_feel_evaluator::prepare(&tree.expect("a call is FEEL")), names)
+}
+
+/// A function of ours.
+pub(super) fn native(parameters: Parameters, evaluator: Evaluator) -> Feel {
     let body = FunctionBody::LiteralExpression(Arc::new(evaluator));
-    Feel::FunctionDefinition(parameters.into(), body, false, Closure::default(), FeelContext::default(), FeelType::Any)
+    Feel::FunctionDefinition(parameters, body, false, Closure::default(), FeelContext::default(), FeelType::Any)
 }
 
 fn time(now: Timestamp) -> Result<FeelContext, FeelError> {
@@ -216,7 +233,5 @@ fn time(now: Timestamp) -> Result<FeelContext, FeelError> {
 
 /// A function without parameters.
 fn constant(value: Feel) -> Feel {
-    let evaluator: Evaluator = Box::new(move |_| value.clone());
-    let body = FunctionBody::LiteralExpression(Arc::new(evaluator));
-    Feel::FunctionDefinition(vec![], body, false, Closure::default(), FeelContext::default(), FeelType::Any)
+    native(vec![], Box::new(move |_| value.clone()))
 }

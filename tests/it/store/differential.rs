@@ -139,6 +139,7 @@ fn everything(memory: &Memory) -> Transaction {
         resources: memory.resources.values().cloned().collect(),
         definitions: memory.definitions.values().cloned().collect(),
         starts: memory.starts.values().cloned().collect(),
+        letters: memory.letters.values().cloned().collect(),
         ..Transaction::default()
     }
 }
