@@ -60,6 +60,8 @@ pub(super) fn cancel(step: &mut Step, at: At) {
     let (mut pending, mut doomed, mut scopes) = (vec![at], Vec::new(), Vec::new());
     while let Some(at) = pending.pop() {
         doomed.push(at);
+        // Its own variables lie around what it holds.
+        scopes.extend(step.token(at).own.filter(|own| *own != at.scope));
         for scope in held_scopes(step, at) {
             scopes.push(scope);
             pending.extend(step.scope(scope).tokens.iter().map(|(token, held)| At {
@@ -73,6 +75,9 @@ pub(super) fn cancel(step: &mut Step, at: At) {
         release(step, at);
         listener::cancelled(step, at);
         subscription::disarm_all(step, at.scope, at.token);
+        if step.token(at).own.is_some_and(|own| own != at.scope) {
+            step.token_mut(at).own = None;
+        }
         step.drop_cancelled(at);
     }
     for scope in scopes.into_iter().rev() {

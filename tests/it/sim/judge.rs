@@ -1,5 +1,6 @@
 //! After every commit: rows, positions, leases, timers and the token game are checked.
 
+use super::choice::{Choices, Follower};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use transhume::base::id::{DefinitionId, InstanceId, LocalId, TokenId};
@@ -8,6 +9,7 @@ use transhume::engine::definition::{Process, ProcessDefinition};
 use transhume::engine::document;
 use transhume::engine::event::Event;
 use transhume::engine::index::{Index, IndexKey};
+use transhume::engine::instance::InstanceState;
 use transhume::partition::memory::Memory;
 use transhume::verify::invariants::{self, Ledger, Line};
 use transhume::verify::oracle::Oracle;
@@ -29,6 +31,9 @@ pub(super) struct Judge {
     armed: BTreeMap<(InstanceId, LocalId), TokenId>,
     /// Their timers may be late.
     suspended: BTreeSet<InstanceId>,
+    /// Of a graph.
+    choices: Option<Choices>,
+    follower: Follower,
 }
 
 /// A stored definition, without compiling its file anew.
@@ -51,8 +56,15 @@ pub(super) fn definition(
 }
 
 impl Judge {
-    pub(super) fn new(processes: Vec<Arc<Process>>) -> Self {
-        Self { processes, ..Self::default() }
+    pub(super) fn new(processes: Vec<Arc<Process>>, choices: Option<Choices>) -> Self {
+        Self { processes, choices, ..Self::default() }
+    }
+
+    /// Nothing happens in this instance any more, and nothing can: it waits for tokens that do not come.
+    pub(super) fn is_blocked(&self, id: InstanceId) -> Result<(), Violation> {
+        let game = self.oracle.game(id).expect("every instance has a game");
+        let wrong = |what| Violation { rule: "I14", layer: "oracle", instance: Some(id), what };
+        game.blocked().map(|_| ()).map_err(wrong)
     }
 
     /// Looks at what is new, and at every instance that it touches. Answers which hosts saw an event of theirs happen.
@@ -75,6 +87,10 @@ impl Judge {
                 definitions.insert(id, Arc::clone(&known));
                 Some(Arc::clone(&known.process))
             })?;
+            if let Some(choices) = &self.choices {
+                let wrong = |what| Violation { rule: "choice", layer: "simulator", instance: record.instance, what };
+                self.follower.tell(choices, &told).map_err(wrong)?;
+            }
             let Some(instance) = record.instance else { continue };
             touched.insert(instance);
             for event in &record.events {
@@ -125,10 +141,13 @@ impl Judge {
         }
         let game = self.oracle.game(id).expect("every instance has a game");
         invariants::marking(&instance, game)?;
-        match game.stuck().filter(|_| !instance.head.continues) {
-            Some(what) => Err(Violation { rule: "I3", layer: "oracle", instance: Some(id), what }),
-            None => Ok(()),
+        if instance.head.continues || instance.head.state != InstanceState::Active {
+            return Ok(());
         }
+        if let Some(what) = game.stuck() {
+            return Err(Violation { rule: "I3", layer: "oracle", instance: Some(id), what });
+        }
+        self.choices.iter().try_for_each(|choices| self.follower.rests(choices, id)).map_err(|what| wrong("I3", what))
     }
 
     fn in_time(&self, now: Timestamp) -> Result<(), Violation> {
