@@ -329,9 +329,9 @@ impl Turn<'_> {
         if self.game.is_inner(piece.scope) {
             self.count_inner(piece.scope, true);
         }
-        if piece.fired && self.game.kind(piece.at) == "complexGateway" {
-            self.game.begun.remove(&(piece.scope, piece.at));
-        }
+        // Only with its whole scope does a gateway lose a token.
+        self.game.joined.remove(&(piece.scope, piece.at));
+        self.game.begun.remove(&(piece.scope, piece.at));
         self.game.gone_on.remove(&token);
         Ok(())
     }

@@ -90,10 +90,17 @@ struct Stand {
     at: String,
     scope: ScopeId,
     begun: bool,
-    /// Held by a save point, or by an incident.
-    held: bool,
+    /// Held by a save point, and by an incident.
+    job: bool,
+    incident: bool,
     /// What it may take, as the data has been since it came.
     possible: BTreeSet<Flows>,
+}
+
+impl Stand {
+    fn is_parked(&self) -> bool {
+        !self.begun && !self.job && !self.incident
+    }
 }
 
 /// Follows the instances of a graph.
@@ -147,15 +154,15 @@ impl Follower {
             Event::TokenEntered { token, scope, at, .. } if !self.inner.contains(&(instance, *scope)) => {
                 if choices.at.contains_key(at.as_str()) {
                     let (at, possible) = (at.to_string(), BTreeSet::new());
-                    let stand = Stand { at, scope: *scope, begun: false, held: false, possible };
+                    let stand = Stand { at, scope: *scope, begun: false, job: false, incident: false, possible };
                     self.stands.insert((instance, *token), stand);
                     self.ask_again(choices, instance);
                 }
             }
-            Event::JobOpened { token, .. } | Event::IncidentRaised { token, .. } => self.hold((instance, *token), true),
-            Event::JobClosed { token, .. } | Event::IncidentResolved { token, .. } => {
-                self.hold((instance, *token), false);
-            }
+            Event::JobOpened { token, .. } => self.hold((instance, *token), |stand| stand.job = true),
+            Event::JobClosed { token, .. } => self.hold((instance, *token), |stand| stand.job = false),
+            Event::IncidentRaised { token, .. } => self.hold((instance, *token), |stand| stand.incident = true),
+            Event::IncidentResolved { token, .. } => self.hold((instance, *token), |stand| stand.incident = false),
             Event::TokenJoined { token, .. } => {
                 self.joined += usize::from(self.stands.remove(&(instance, *token)).is_some());
             }
@@ -167,9 +174,9 @@ impl Follower {
         Ok(())
     }
 
-    fn hold(&mut self, token: (InstanceId, TokenId), held: bool) {
+    fn hold(&mut self, token: (InstanceId, TokenId), set: impl FnOnce(&mut Stand)) {
         if let Some(stand) = self.stands.get_mut(&token) {
-            stand.held = held;
+            set(stand);
         }
     }
 
@@ -187,7 +194,7 @@ impl Follower {
     /// Others that wait at the same complex gateway.
     fn parked(&self, instance: InstanceId, scope: ScopeId, at: &str) -> usize {
         let stands = self.stands.iter().filter(|((of, _), stand)| *of == instance && stand.scope == scope);
-        stands.filter(|(_, stand)| stand.at == at && !stand.begun && !stand.held).count()
+        stands.filter(|(_, stand)| stand.at == at && stand.is_parked()).count()
     }
 
     fn begun(&mut self, choices: &Choices, token: (InstanceId, TokenId), at: &ElementId) -> Result<(), String> {
@@ -229,7 +236,7 @@ impl Follower {
     /// Everything rests: no complex gateway that has not begun has what activates it.
     pub(super) fn rests(&self, choices: &Choices, instance: InstanceId) -> Result<(), String> {
         let here: Vec<&Stand> = self.stands.iter().filter(|((of, _), _)| *of == instance).map(|(_, s)| s).collect();
-        for stand in here.iter().filter(|stand| !stand.held) {
+        for stand in here.iter().filter(|stand| stand.is_parked()) {
             let Some(enough) = choices.enough.get(&stand.at) else { continue };
             let begun = here.iter().any(|other| other.begun && (other.scope, &other.at) == (stand.scope, &stand.at));
             let count = self.parked(instance, stand.scope, &stand.at);
