@@ -173,7 +173,7 @@ pub(super) fn transaction_cancelled(step: &mut Step, at: At) {
 mod tests {
     use crate::base::id::InstanceId;
     use crate::base::time::Timestamp;
-    use crate::engine::command::{Command, Create};
+    use crate::engine::command::Command;
     use crate::engine::event::Event;
     use crate::engine::execute::{Context, execute};
     use crate::engine::instance::Instance;
@@ -196,7 +196,7 @@ mod tests {
             let mut cx = Context { now: Timestamp(1), new_id: &mut || InstanceId(8), user: None };
             told.extend(execute(instance, command, &mut cx).expect("accepted").events);
         };
-        perform(&mut instance, Command::CreateInstance(Box::new(Create::default())));
+        perform(&mut instance, Command::CreateInstance(Box::default()));
         let (subscription, _) = instance.root().subscriptions.first_key_value().expect("the boundary event is armed");
         let (subscription, name) = (*subscription, "go".to_owned());
         let (variables, local) = Default::default();

@@ -151,13 +151,13 @@ impl Follower {
                     self.ask_again(choices, instance);
                 }
             }
-            Event::TokenEntered { token, scope, at, .. } if !self.inner.contains(&(instance, *scope)) => {
-                if choices.at.contains_key(at.as_str()) {
-                    let (at, possible) = (at.to_string(), BTreeSet::new());
-                    let stand = Stand { at, scope: *scope, begun: false, job: false, incident: false, possible };
-                    self.stands.insert((instance, *token), stand);
-                    self.ask_again(choices, instance);
-                }
+            Event::TokenEntered { token, scope, at, .. }
+                if choices.at.contains_key(at.as_str()) && !self.inner.contains(&(instance, *scope)) =>
+            {
+                let (at, possible) = (at.to_string(), BTreeSet::new());
+                let stand = Stand { at, scope: *scope, begun: false, job: false, incident: false, possible };
+                self.stands.insert((instance, *token), stand);
+                self.ask_again(choices, instance);
             }
             Event::JobOpened { token, .. } => self.hold((instance, *token), |stand| stand.job = true),
             Event::JobClosed { token, .. } => self.hold((instance, *token), |stand| stand.job = false),

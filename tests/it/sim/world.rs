@@ -221,7 +221,7 @@ impl World {
         for (root, family) in families {
             let rounds = self.quiet.entry(root).or_default();
             *rounds += 1;
-            if *rounds % QUIET_ROUNDS == 0 {
+            if rounds.is_multiple_of(QUIET_ROUNDS) {
                 family.iter().try_for_each(|instance| self.judge.is_blocked(*instance))?;
                 self.blocked.insert(root);
                 let end = self.players.of(root, Command::Cancel { reason: None });
