@@ -101,7 +101,7 @@ pub fn execute(instance: &mut Instance, command: Command, cx: &mut Context<'_>) 
         step.instance.places.asked = false;
     }
     let instance = &step.instance;
-    debug_assert!(instance.places.tokens.len() > 200 || instance.places.are_true(&instance.scopes, &step.process));
+    debug_assert!(instance.places.tokens.len() > 50 || instance.places.are_true(&instance.scopes, &step.process));
     let Step { events, effects, past, answer, .. } = step;
     Ok(Outcome { events, effects, past, answer })
 }
