@@ -254,9 +254,10 @@ impl Game {
         coming.next().map(|(_, piece)| piece.at)
     }
 
-    /// It stands before its element, whose save point is still open.
+    /// It stands before its element, at a save point that is still open, or with an incident.
     fn is_arriving(&self, piece: &Piece) -> bool {
-        piece.work == Work::Job && !piece.let_in && self.process.node(piece.at).async_before
+        let saved = piece.work == Work::Job && !piece.let_in && self.process.node(piece.at).async_before;
+        !piece.has_joined && !piece.fired && (saved || piece.incident)
     }
 
     /// Its token has gone on already, and lies on no flow: a complex gateway that waits for reset (13.4.5), a throwing
