@@ -1,10 +1,13 @@
 //! After every commit: rows, positions, leases, timers and the token game are checked.
 
 use super::choice::{Choices, Follower};
+use super::model::Model;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use transhume::base::id::{DefinitionId, InstanceId, LocalId, TokenId};
 use transhume::base::time::Timestamp;
+use transhume::engine::compile::{compile, no_resources};
 use transhume::engine::definition::{Process, ProcessDefinition};
 use transhume::engine::document;
 use transhume::engine::event::Event;
@@ -34,6 +37,27 @@ pub(super) struct Judge {
     /// Of a graph.
     choices: Option<Choices>,
     follower: Follower,
+}
+
+thread_local! {
+    /// Reading XML is most of a run, and the runs of one seed have one model.
+    static LAST: RefCell<Option<(String, Vec<Arc<Process>>)>> = const { RefCell::new(None) };
+}
+
+pub(super) fn compiled(model: &Model) -> Result<Vec<Arc<Process>>, Violation> {
+    let known =
+        LAST.with_borrow(|last| last.as_ref().filter(|(xml, _)| *xml == model.xml).map(|(_, known)| known.clone()));
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let compiled = compile(model.xml.as_bytes(), &no_resources).map_err(|found| Violation {
+        rule: "I12",
+        layer: "simulator",
+        instance: None,
+        what: format!("the model does not compile: {found:?}\n{}", model.xml),
+    })?;
+    LAST.set(Some((model.xml.clone(), compiled.processes.clone())));
+    Ok(compiled.processes)
 }
 
 /// A stored definition, without compiling its file anew.

@@ -4,20 +4,18 @@
 //! or not), another owner, answers of the database in any order and doubled, late timers, steps of the clock, commands
 //! that make the engine panic; and among the players, workers that die, repeat themselves or speak too late.
 
-use super::judge::{Judge, definition};
+use super::judge::{Judge, compiled, definition};
 use super::model::{self, Model, Shape};
 use super::operator::{at_rest, is_soon};
 use super::players::{Players, is_leased};
 use super::post::{self, Post};
 use super::rng::Rng;
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use transhume::base::id::InstanceId;
 use transhume::base::planted;
 use transhume::base::time::Timestamp;
 use transhume::engine::command::Command;
-use transhume::engine::compile::{compile, no_resources};
 use transhume::engine::definition::Process;
 use transhume::engine::event::Event;
 use transhume::partition::memory::Memory;
@@ -450,27 +448,6 @@ impl World {
             None => Ok(()),
         }
     }
-}
-
-thread_local! {
-    /// Reading XML is most of a run, and the runs of one seed have one model.
-    static LAST: RefCell<Option<(String, Vec<Arc<Process>>)>> = const { RefCell::new(None) };
-}
-
-fn compiled(model: &Model) -> Result<Vec<Arc<Process>>, Violation> {
-    let known =
-        LAST.with_borrow(|last| last.as_ref().filter(|(xml, _)| *xml == model.xml).map(|(_, known)| known.clone()));
-    if let Some(known) = known {
-        return Ok(known);
-    }
-    let compiled = compile(model.xml.as_bytes(), &no_resources).map_err(|found| Violation {
-        rule: "I12",
-        layer: "simulator",
-        instance: None,
-        what: format!("the model does not compile: {found:?}\n{}", model.xml),
-    })?;
-    LAST.set(Some((model.xml.clone(), compiled.processes.clone())));
-    Ok(compiled.processes)
 }
 
 /// A mark is set by the call itself; called processes copy it, and their ends bring it back.
