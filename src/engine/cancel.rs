@@ -60,6 +60,8 @@ pub(super) fn cancel(step: &mut Step, at: At) {
     let (mut pending, mut doomed, mut scopes) = (vec![at], Vec::new(), Vec::new());
     while let Some(at) = pending.pop() {
         doomed.push(at);
+        // Its own variables lie around what it holds.
+        scopes.extend(step.token(at).own.filter(|own| *own != at.scope));
         for scope in held_scopes(step, at) {
             scopes.push(scope);
             pending.extend(step.scope(scope).tokens.iter().map(|(token, held)| At {
@@ -73,6 +75,9 @@ pub(super) fn cancel(step: &mut Step, at: At) {
         release(step, at);
         listener::cancelled(step, at);
         subscription::disarm_all(step, at.scope, at.token);
+        if step.token(at).own.is_some_and(|own| own != at.scope) {
+            step.token_mut(at).own = None;
+        }
         step.drop_cancelled(at);
     }
     for scope in scopes.into_iter().rev() {
@@ -161,5 +166,55 @@ pub(super) fn transaction_cancelled(step: &mut Step, at: At) {
             _ = subscription::place_fired(step, host.scope, (event, None), Variables::new(), Variables::new())
         }
         None => step.agenda.push(Work::ScopeDone(host.scope)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::id::InstanceId;
+    use crate::base::time::Timestamp;
+    use crate::engine::command::Command;
+    use crate::engine::event::Event;
+    use crate::engine::execute::{Context, execute};
+    use crate::engine::instance::Instance;
+    use crate::engine::testing::{definition, within};
+
+    /// Its own variables lie around the scope that a sub-process opens.
+    #[test]
+    fn of_a_sub_process_that_is_interrupted_the_inner_scopes_close_first() {
+        let xml = within(
+            r#"<startEvent id="s"/><sequenceFlow id="f" sourceRef="s" targetRef="outer"/><subProcess id="outer">
+            <startEvent id="s1"/><sequenceFlow id="f1" sourceRef="s1" targetRef="inner"/><subProcess id="inner">
+            <extensionElements><camunda:inputOutput><camunda:inputParameter name="n">0</camunda:inputParameter></camunda:inputOutput></extensionElements>
+            <startEvent id="s2"/><sequenceFlow id="f2" sourceRef="s2" targetRef="A"/><userTask id="A"/></subProcess></subProcess>
+            <boundaryEvent id="late" attachedToRef="outer"><messageEventDefinition messageRef="m"/></boundaryEvent>"#,
+        );
+        let xml = xml.replace("<process", r#"<message id="m" name="go"/><process"#);
+        let mut instance = Instance::new(InstanceId(7), definition(&xml), Timestamp(1));
+        let mut told = Vec::new();
+        let mut perform = |instance: &mut Instance, command: Command| {
+            let mut cx = Context { now: Timestamp(1), new_id: &mut || InstanceId(8), user: None };
+            told.extend(execute(instance, command, &mut cx).expect("accepted").events);
+        };
+        perform(&mut instance, Command::CreateInstance(Box::default()));
+        let (subscription, _) = instance.root().subscriptions.first_key_value().expect("the boundary event is armed");
+        let (subscription, name) = (*subscription, "go".to_owned());
+        let (variables, local) = Default::default();
+        perform(&mut instance, Command::DeliverMessage { subscription, name, variables, local });
+        let mut open = Vec::new();
+        for event in &told {
+            match event {
+                Event::ScopeOpened { scope, parent, .. } => open.push((*scope, *parent)),
+                Event::ScopeClosed { scope } => {
+                    assert!(
+                        !open.iter().any(|(_, parent)| *parent == Some(*scope)),
+                        "{scope} lies around others: {told:#?}"
+                    );
+                    open.retain(|(id, _)| id != scope);
+                }
+                _other => {}
+            }
+        }
+        assert!(open.is_empty(), "all is closed: {open:?}");
     }
 }

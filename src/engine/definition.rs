@@ -6,8 +6,9 @@ use crate::engine::job::Binding;
 use crate::engine::listener::Listeners;
 use crate::script::Compiled;
 use crate::script::task::Script;
+use fixedbitset::FixedBitSet;
 use petgraph::graph::{EdgeIndex, Graph, NodeIndex};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub type NodeIx = NodeIndex<u32>;
@@ -53,14 +54,24 @@ pub struct Process {
     pub links: BTreeMap<NodeIx, NodeIx>,
     /// Start events of the process that wait for a message or a time.
     pub start_triggers: Vec<StartTrigger>,
-    /// For inclusive joins: per (join, incoming flow) the nodes from which a token may still arrive on that flow
-    /// without passing the join.
-    pub reach: BTreeMap<(NodeIx, FlowIx), BTreeSet<NodeIx>>,
+    /// For inclusive and complex joins: what a token may still arrive on, without passing the join.
+    pub reach: BTreeMap<NodeIx, Reach>,
     /// It has conditional events.
     pub conditional: bool,
     /// Something in it throws compensation.
     pub compensates: bool,
 }
+
+/// For each node before a join the incoming flows, by their positions, to which a way leads from it.
+#[derive(Debug)]
+pub struct Reach {
+    /// BPMN 2.0.2, 13.4.3: paths "formed by sequence flow", links among them.
+    pub by_flows: BTreeMap<NodeIx, Reached>,
+    /// And those that boundary events begin; none if the process has no boundary events.
+    pub with_events: Option<BTreeMap<NodeIx, Reached>>,
+}
+
+pub type Reached = Arc<FixedBitSet>;
 
 #[derive(Clone, Debug)]
 pub struct StartTrigger {
@@ -270,6 +281,15 @@ pub struct CalledElement {
     pub binding: Binding,
     pub tenant: Option<Compiled>,
     pub business_key: Option<Compiled>,
+}
+
+impl Reach {
+    /// A token at this node may come on a flow that is not full and cannot come on one that is: by sequence flows, or, with
+    /// the ways that boundary events begin, by any. Boundary events excuse no token that comes by sequence flows.
+    pub(crate) fn misses(&self, node: NodeIx, is_full: impl Fn(usize) -> bool) -> bool {
+        let ways = [Some(&self.by_flows), self.with_events.as_ref()];
+        ways.into_iter().flatten().filter_map(|ways| ways.get(&node)).any(|reached| !reached.ones().any(&is_full))
+    }
 }
 
 impl Process {

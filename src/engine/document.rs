@@ -8,8 +8,9 @@ use crate::base::time::Timestamp;
 use crate::base::variable::Variables;
 use crate::engine::definition::{FlowIx, NodeIx, Process, ProcessDefinition};
 use crate::engine::instance::{
-    Compensable, Head, Instance, Places, Scope, ScopeKind, Stage, Subscription, Token, Trigger, Wait,
+    Compensable, Head, Instance, Scope, ScopeKind, Stage, Subscription, Token, Trigger, Wait,
 };
+use crate::engine::places::Places;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -164,7 +165,7 @@ pub fn decode(
         all.insert(scope.id, scope);
     }
     let head = root.head.into_owned();
-    let places = Places::of(&all);
+    let places = Places::of(&all, &definition.process);
     Ok(Instance { head, definition, scopes: all, dirty: BTreeSet::new(), closed: BTreeSet::new(), places })
 }
 

@@ -9,9 +9,10 @@ use crate::engine::definition::{NodeIx, ProcessDefinition};
 use crate::engine::event::Event;
 use crate::engine::history::Past;
 use crate::engine::incident::Fault;
-use crate::engine::instance::{Head, Instance, InstanceState, Places, ScopeKind, Stage, Token, Trigger, Wait};
+use crate::engine::instance::{Head, Instance, InstanceState, ScopeKind, Stage, Token, Trigger, Wait};
 use crate::engine::lifecycle::{self, Agenda, Cause, Work};
 use crate::engine::listener::{self, Moment};
+use crate::engine::places::Places;
 use crate::engine::step::{At, Step};
 use crate::engine::{cancel, event_sub_process, subscription, throw, variables, work};
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,7 +97,11 @@ pub fn execute(instance: &mut Instance, command: Command, cx: &mut Context<'_>) 
         let others_rest = step.head().continues && !rebuilt;
         lifecycle::run(&mut step);
         step.instance.head.continues |= others_rest && !step.head().state.is_ended();
+    } else {
+        step.instance.places.asked = false;
     }
+    let instance = &step.instance;
+    debug_assert!(instance.places.tokens.len() > 50 || instance.places.are_true(&instance.scopes, &step.process));
     let Step { events, effects, past, answer, .. } = step;
     Ok(Outcome { events, effects, past, answer })
 }
@@ -408,7 +413,7 @@ fn signal(step: &mut Step, token: TokenId, given: crate::base::variable::Variabl
         Wait::Trigger if !is_gateway => {
             variables::set_results(step, at, given, Default::default());
             subscription::disarm_all(step, at.scope, token);
-            step.token_mut(at).wait = Wait::Nothing;
+            step.wait_for(at, Wait::Nothing);
             step.agenda.push(Work::Resume { token, cause: Cause::Fired });
             Ok(())
         }

@@ -9,6 +9,7 @@ use crate::base::variable::Variables;
 use crate::engine::definition::{FlowIx, NodeIx, ProcessDefinition};
 use crate::engine::incident::Incident;
 use crate::engine::job::Job;
+use crate::engine::places::Places;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,21 +25,6 @@ pub struct Instance {
     pub closed: BTreeSet<ScopeId>,
     /// Where each token and each armed event is; found again from the scopes, never stored.
     pub(in crate::engine) places: Places,
-}
-
-/// The scope of each token and of each armed event.
-#[derive(Clone, Debug, Default)]
-pub(in crate::engine) struct Places {
-    pub(in crate::engine) tokens: BTreeMap<TokenId, ScopeId>,
-    pub(in crate::engine) armed: BTreeMap<LocalId, ScopeId>,
-}
-
-impl Places {
-    pub(in crate::engine) fn of(scopes: &BTreeMap<ScopeId, Scope>) -> Self {
-        let tokens = scopes.values().flat_map(|scope| scope.tokens.keys().map(|token| (*token, scope.id)));
-        let armed = scopes.values().flat_map(|scope| scope.subscriptions.keys().map(|armed| (*armed, scope.id)));
-        Self { tokens: tokens.collect(), armed: armed.collect() }
-    }
 }
 
 /// What the `process_instance` row tells beside the root scope.

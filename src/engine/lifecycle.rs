@@ -250,7 +250,7 @@ fn compensate(step: &mut Step, at: At, activity: Option<NodeIx>, waits: bool) {
     match onward {
         Err(trouble) => apply(step, at, trouble.into(), Vec::new()),
         Ok(_) if compensation::throw(step, at, activity).is_none() => thrown(step, at),
-        Ok(flows) if !waits => gather::give(step, at, flows),
+        Ok(flows) if !waits => gather::go_on(step, at, flows),
         Ok(_) => {}
     }
 }

@@ -31,6 +31,7 @@ mod lifecycle;
 pub mod listener;
 mod multi_instance;
 mod notes;
+mod places;
 mod report;
 mod standard_loop;
 mod step;

@@ -84,26 +84,6 @@ impl Step<'_> {
         }
         None
     }
-
-    /// One waiting token per incoming flow of `at`'s node in its scope, oldest first; none while a flow is empty.
-    pub(crate) fn one_parked_per_incoming(&self, at: At) -> Option<Vec<TokenId>> {
-        let parked = self.parked(at);
-        let incoming = self.process.node(at.node).incoming.iter();
-        incoming.map(|flow| parked.get(flow).and_then(|tokens| tokens.first()).copied()).collect()
-    }
-
-    /// Tokens that wait in `at`'s join, its own among them, by the flow that they came by, oldest first; none that is
-    /// about to leave.
-    pub(crate) fn parked(&self, at: At) -> BTreeMap<FlowIx, Vec<TokenId>> {
-        let mut parked: BTreeMap<FlowIx, Vec<TokenId>> = BTreeMap::new();
-        for (id, token) in &self.instance.scopes[&at.scope].tokens {
-            let waits = token.at == at.node && (token.wait == Wait::Join || *id == at.token);
-            if let Some(flow) = token.via.filter(|_| waits) {
-                parked.entry(flow).or_default().push(*id);
-            }
-        }
-        parked
-    }
 }
 
 // Tokens and scopes.
@@ -129,7 +109,8 @@ impl Step<'_> {
             token,
             Token { at: node, via, stage: Stage::Entering, wait: Wait::Nothing, own: None, leases: 0, since },
         );
-        self.instance.places.tokens.insert(token, scope);
+        let placed = &self.instance.scopes[&scope].tokens[&token];
+        self.instance.places.placed(&self.process, scope, token, placed);
         let at = At { node, token, scope };
         let via = via.map(|flow| self.process.flow(flow).id.clone());
         self.events.push(Event::TokenEntered { token, scope, at: self.element_id(node), via });
@@ -164,7 +145,7 @@ impl Step<'_> {
 
     fn remove(&mut self, at: At, event: Event) {
         let gone = self.touch(at.scope).tokens.remove(&at.token).expect("a removed token is live");
-        self.instance.places.tokens.remove(&at.token);
+        self.instance.places.gone(at.scope, at.token, &gone);
         self.events.push(event);
         if let Some(own) = gone.own.filter(|own| *own != at.scope) {
             self.close_scope(own);
@@ -234,6 +215,7 @@ impl Step<'_> {
             let Some(closed) = self.instance.scopes.remove(&id) else { continue };
             debug_assert!(closed.tokens.is_empty() && closed.subscriptions.is_empty(), "a closed scope holds nothing");
             self.instance.dirty.remove(&id);
+            self.instance.places.closed(id);
             self.instance.closed.insert(id);
             self.events.push(Event::ScopeClosed { scope: id });
         }
@@ -296,7 +278,18 @@ impl Step<'_> {
         if matches!(self.token(at).wait, Wait::Incident(_)) {
             self.settle(at, false);
         }
-        self.token_mut(at).wait = Wait::Nothing;
+        self.wait_for(at, Wait::Nothing);
+    }
+
+    /// What a token waits for, and where joins look for it; gives what it waited for before.
+    pub(super) fn wait_for(&mut self, at: At, wait: Wait) -> Wait {
+        let token = self.touch(at.scope).tokens.get_mut(&at.token).expect("a changed token is live");
+        let before = std::mem::replace(&mut token.wait, wait);
+        if (before == Wait::Join) != (token.wait == Wait::Join) {
+            let token = &self.instance.scopes[&at.scope].tokens[&at.token];
+            self.instance.places.stands(&self.process, at.scope, at.token, token);
+        }
+        before
     }
 
     /// Lets a token wait, and records what for.
@@ -312,7 +305,7 @@ impl Step<'_> {
             Wait::Nothing | Wait::Join | Wait::Trigger | Wait::Scope(_) | Wait::Called(_) | Wait::Incident(_) => {}
         }
         let called = if let Wait::Called(called) = wait { Some(called) } else { None };
-        self.token_mut(at).wait = wait;
+        self.wait_for(at, wait);
         if called.is_some() {
             self.note_activity(at, None, false);
         }
@@ -340,7 +333,7 @@ impl Step<'_> {
             }
             Wait::Nothing | Wait::Join | Wait::Trigger | Wait::Scope(_) | Wait::Called(_) | Wait::Incident(_) => return,
         }
-        self.token_mut(at).wait = Wait::Nothing;
+        self.wait_for(at, Wait::Nothing);
     }
 
     pub(super) fn job_mut(&mut self, at: At) -> &mut Job {
@@ -436,7 +429,7 @@ impl Step<'_> {
             self.settle(at, false); // the new one takes its place: incidents do not nest
         }
         let id = LocalId(self.fresh());
-        let held = match std::mem::replace(&mut self.token_mut(at).wait, Wait::Nothing) {
+        let held = match self.wait_for(at, Wait::Nothing) {
             Wait::Nothing => None,
             held @ (Wait::Join
             | Wait::Job(_)
@@ -456,19 +449,19 @@ impl Step<'_> {
             message: message.clone(),
         });
         self.note_incident(id, at.token, element, kind, &message, (self.now, None), false);
-        self.token_mut(at).wait = Wait::Incident(Box::new(Incident { id, kind, message, at: self.now, held }));
+        self.wait_for(at, Wait::Incident(Box::new(Incident { id, kind, message, at: self.now, held })));
     }
 
     /// Ends the incident of a token and gives back what it held. `deleted`: gone with its activity, not mended.
     pub(super) fn settle(&mut self, at: At, deleted: bool) {
-        let wait = std::mem::replace(&mut self.token_mut(at).wait, Wait::Nothing);
+        let wait = self.wait_for(at, Wait::Nothing);
         let Wait::Incident(incident) = wait else { unreachable!("checked: the token has an incident") };
         let Incident { id, kind, message, at: raised_at, held } = *incident;
         let element = self.element_id(at.node);
         self.events.push(Event::IncidentResolved { id, token: at.token, at: element.clone() });
         self.note_incident(id, at.token, element, kind, &message, (raised_at, Some(self.now)), deleted);
         if let Some(held) = held {
-            self.token_mut(at).wait = *held;
+            self.wait_for(at, *held);
         }
     }
 

@@ -4,8 +4,9 @@ use crate::base::id::{InstanceId, ScopeId, TokenId};
 use crate::base::time::Timestamp;
 use crate::base::variable::Variable;
 use crate::engine::command::Effect;
-use crate::engine::definition::{NodeIx, Process};
+use crate::engine::definition::{FlowIx, NodeIx, Process};
 use crate::engine::event::Event;
+use crate::engine::gather;
 use crate::engine::incident::Fault;
 use crate::engine::instance::{Subscription, Trigger, UserTask, Wait};
 use crate::engine::lifecycle::Work;
@@ -106,6 +107,18 @@ impl Step<'_> {
 
     pub(crate) fn task_changed(&mut self, at: At, what: &str, value: Option<String>) {
         self.user_task_changed(at, what, value);
+    }
+
+    /// Tokens that wait for others at `at`'s node.
+    pub(crate) fn waiting_at(&self, at: At) -> impl Iterator<Item = TokenId> {
+        self.instance.places.waiting(at.scope, at.node).map(|(_, token)| token)
+    }
+
+    /// Whether a join waits for more, with these flows full beside those on which tokens wait.
+    pub(crate) fn awaits(&mut self, at: At, had: &[FlowIx]) -> bool {
+        gather::awaits(self, at, |places, flow| {
+            had.contains(&flow) || places.waiting_on(at.scope, at.node, flow).next().is_some()
+        })
     }
 
     /// As many waiting tokens as the join has flows, whatever flow they came by. Only the planted bug asks.

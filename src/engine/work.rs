@@ -391,7 +391,7 @@ pub(super) fn returned(
         return Err(Rejection::TokenNotWaiting(token));
     }
     step.note_activity(at, None, false);
-    step.token_mut(at).wait = Wait::Nothing;
+    step.wait_for(at, Wait::Nothing);
     match result {
         CallResult::Completed(variables) => take_returned(step, at, variables),
         CallResult::Error { code, message, variables } => {

@@ -45,6 +45,10 @@ pub(super) struct Piece {
     pub(super) incident: bool,
     /// What it waited for has happened, or it was placed by an event.
     pub(super) fired: bool,
+    /// The save point before its element is behind it.
+    pub(super) let_in: bool,
+    /// Its join has fired, and it has not left it yet: a save point, or an incident, lies between.
+    pub(super) has_joined: bool,
 }
 
 /// What someone else does for a piece; it may not leave before that is over.
@@ -154,10 +158,15 @@ impl Game {
         node.incoming.len() > 1 && matches!(node.kind, "parallelGateway" | "inclusiveGateway")
     }
 
+    /// Gateways that wait for several flows, all at once or in two phases.
+    pub(super) fn gathers_flows(&self, node: NodeIx) -> bool {
+        let of = self.process.node(node);
+        self.is_join(node) || (of.kind == "complexGateway" && of.incoming.len() > 1)
+    }
+
     /// Where tokens are taken together with others.
     pub(super) fn gathers(&self, node: NodeIx) -> bool {
-        let of = self.process.node(node);
-        self.is_join(node) || of.quantities.0 > 1 || (of.kind == "complexGateway" && of.incoming.len() > 1)
+        self.gathers_flows(node) || self.process.node(node).quantities.0 > 1
     }
 
     /// Nothing moves any more: what should have gone on by itself is stuck.
@@ -173,47 +182,100 @@ impl Game {
         if let Some((id, _)) = empty {
             return Some(format!("scope {id} holds no token and is not done"));
         }
+        if let Some((id, piece)) = self.pieces.iter().find(|(id, piece)| !self.waits(**id, piece)) {
+            return Some(format!("token {id} stands at {} and waits for nothing", self.name(piece.at)));
+        }
         let waiting: BTreeSet<(ScopeId, NodeIx)> = self.at_joins().map(|piece| (piece.scope, piece.at)).collect();
-        waiting.into_iter().find(|(scope, node)| self.should_fire(*scope, *node)).map(|(scope, node)| {
-            format!("the join {} in scope {scope} has what it needs and did not fire", self.name(node))
-        })
+        waiting
+            .into_iter()
+            .chain(self.begun.keys().copied())
+            .find(|(scope, node)| self.should_fire(*scope, *node))
+            .map(|(scope, node)| format!("{} in scope {scope} has what it needs and did not go on", self.name(node)))
+    }
+
+    /// All that is left waits for tokens that do not come: no work is open, no event is waited for. Who waits for what.
+    pub fn blocked(&self) -> Result<Vec<String>, String> {
+        let mut waiting = Vec::new();
+        for (id, piece) in &self.pieces {
+            let called = matches!(piece.work, Work::Call(_)) && !piece.incident;
+            if self.gathers(piece.at) && piece.work == Work::None && !piece.incident {
+                waiting.push(format!("token {id} at {}", self.name(piece.at)));
+            } else if !called && !self.boards.values().any(|board| board.owner == Some(*id)) {
+                return Err(format!("token {id} at {} waits for something that does not happen", self.name(piece.at)));
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// It waits for work, an event, a person, what is in it, or other tokens.
+    fn waits(&self, id: TokenId, piece: &Piece) -> bool {
+        piece.work != Work::None
+            || piece.incident
+            || (self.gathers(piece.at) && !self.is_inner(piece.scope))
+            || self.armed.values().any(|armed| armed.owner == id)
+            || self.boards.values().any(|board| board.owner == Some(id) && board.kind != ScopeKind::Activity)
     }
 
     fn at_joins(&self) -> impl Iterator<Item = &Piece> {
-        self.pieces.values().filter(|piece| self.is_join(piece.at) && piece.work == Work::None && !piece.incident)
+        self.pieces.values().filter(|piece| self.is_join(piece.at) && self.is_parked(piece))
+    }
+
+    fn is_parked(&self, piece: &Piece) -> bool {
+        piece.work == Work::None && !piece.incident && !piece.has_joined
     }
 
     fn should_fire(&self, scope: ScopeId, join: NodeIx) -> bool {
-        let here: BTreeSet<FlowIx> = self
-            .at_joins()
-            .filter(|piece| (piece.scope, piece.at) == (scope, join))
-            .filter_map(|piece| piece.via)
-            .collect();
+        let here = self.pieces.values().filter(|piece| (piece.scope, piece.at) == (scope, join));
+        let here = here.filter(|piece| self.is_parked(piece));
+        let mut full: BTreeSet<FlowIx> = here.filter_map(|piece| piece.via).collect();
         if self.kind(join) == "parallelGateway" {
-            return self.process.node(join).incoming.iter().all(|flow| here.contains(flow));
+            return self.process.node(join).incoming.iter().all(|flow| full.contains(flow));
         }
-        self.still_coming(scope, join, &here).is_none()
+        full.extend(self.begun.get(&(scope, join)).into_iter().flatten());
+        self.still_coming(scope, join, &full).is_none()
     }
 
     /// BPMN 2.0.2, 13.4.3: a token that can reach an empty flow of an inclusive join, without passing the join, and no
-    /// flow that has a token.
+    /// flow that has a token. Asked of paths "formed by sequence flow", and again of those that boundary events begin: a
+    /// token may come by them as well, but they excuse no token that comes by sequence flows.
     pub(super) fn still_coming(&self, scope: ScopeId, join: NodeIx, full: &BTreeSet<FlowIx>) -> Option<NodeIx> {
-        let others = self.pieces.values().filter(|piece| piece.scope == scope && piece.at != join);
-        others.map(|piece| piece.at).find(|from| {
-            let reached = self.reached(*from, join);
+        let misses = |reached: BTreeSet<FlowIx>| {
             let (full, empty): (Vec<FlowIx>, Vec<FlowIx>) = reached.into_iter().partition(|flow| full.contains(flow));
             !empty.is_empty() && full.is_empty()
-        })
+        };
+        let here = self.pieces.iter().filter(|(_, piece)| piece.scope == scope);
+        let mut coming = here.filter(|(id, piece)| {
+            if piece.at == join {
+                return self.is_arriving(piece) && piece.via.is_some_and(|flow| !full.contains(&flow));
+            }
+            let paths = [false, true].map(|events| self.reached(piece.at, join, events));
+            !self.has_gone_on(**id, piece) && paths.into_iter().any(misses)
+        });
+        coming.next().map(|(_, piece)| piece.at)
     }
 
-    /// Incoming flows of `join` to which a path leads from a node, by sequence flows and boundary events.
-    fn reached(&self, from: NodeIx, join: NodeIx) -> BTreeSet<FlowIx> {
+    /// It stands before its element, at a save point that is still open, or with an incident.
+    fn is_arriving(&self, piece: &Piece) -> bool {
+        let saved = piece.work == Work::Job && !piece.let_in && self.process.node(piece.at).async_before;
+        !piece.has_joined && !piece.fired && (saved || piece.incident)
+    }
+
+    /// Its token has gone on already, and lies on no flow: a complex gateway that waits for reset (13.4.5), a throwing
+    /// event that did not wait.
+    fn has_gone_on(&self, id: TokenId, piece: &Piece) -> bool {
+        self.gone_on.contains(&id) || (piece.fired && self.begun.contains_key(&(piece.scope, piece.at)))
+    }
+
+    /// Incoming flows of `join` to which a path leads from a node: by sequence flows and links, and by boundary `events`.
+    fn reached(&self, from: NodeIx, join: NodeIx, events: bool) -> BTreeSet<FlowIx> {
         let (mut seen, mut pending, mut reached) = (BTreeSet::new(), vec![from], BTreeSet::new());
         while let Some(node) = pending.pop() {
             if !seen.insert(node) {
                 continue;
             }
-            pending.extend(&self.process.node(node).boundary);
+            if events {
+                pending.extend(&self.process.node(node).boundary);
+            }
             pending.extend(self.process.links.get(&node));
             for edge in self.process.graph.edges(node) {
                 if edge.target() == join {

@@ -10,6 +10,7 @@ use crate::base::id::{DefinitionId, ElementId, InstanceId, ROOT_SCOPE, ScopeId, 
 use crate::engine::definition::{FlowIx, NodeIx, Process};
 use crate::engine::elements::enabled;
 use crate::engine::event::{Event, JobEnd};
+use crate::engine::incident::IncidentKind;
 use crate::engine::instance::{InstanceState, ScopeKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -102,7 +103,7 @@ impl Turn<'_> {
             | Event::CompensationThrown { .. }
             | Event::Compensated { .. }
             | Event::TransactionCancelled { .. } => self.of_compensation(event),
-            Event::IncidentRaised { token, .. } => self.piece(*token).map(|piece| piece.incident = true),
+            Event::IncidentRaised { token, kind, .. } => self.stopped(*token, *kind),
             Event::IncidentResolved { token, .. } => self.piece(*token).map(|piece| piece.incident = false),
             Event::InstanceEnded { state } => self.instance_ended(*state),
             Event::InstanceSuspended => self.state(InstanceState::Suspended),
@@ -205,7 +206,16 @@ impl Turn<'_> {
             }
             None => (None, self.may_begin(scope, node, at)?),
         };
-        let piece = Piece { at: node, scope, via: flow, work: Work::None, incident: false, fired };
+        let piece = Piece {
+            at: node,
+            scope,
+            via: flow,
+            work: Work::None,
+            incident: false,
+            fired,
+            let_in: false,
+            has_joined: false,
+        };
         self.game.pieces.insert(token, piece);
         Ok(())
     }
@@ -284,10 +294,8 @@ impl Turn<'_> {
         }
         self.noted(piece.scope, piece.at)?;
         self.game.pieces.remove(&token);
-        if self.game.is_join(piece.at) {
-            self.join_fires(&piece, at)?;
-        } else {
-            self.gathered(&piece, at)?;
+        if !piece.has_joined {
+            self.takes_others(&piece, at)?;
         }
         let inner = self.game.is_inner(piece.scope);
         if inner {
@@ -321,6 +329,10 @@ impl Turn<'_> {
         if self.game.is_inner(piece.scope) {
             self.count_inner(piece.scope, true);
         }
+        // Only with its whole scope does a gateway lose a token.
+        self.game.joined.remove(&(piece.scope, piece.at));
+        self.game.begun.remove(&(piece.scope, piece.at));
+        self.game.gone_on.remove(&token);
         Ok(())
     }
 
@@ -369,7 +381,35 @@ impl Turn<'_> {
         if fits { Ok(()) } else { Err(format!("{} of {all} flows were taken out of {id}", taken.len())) }
     }
 
+    /// A join that cannot choose has joined, and so has one that waits at the save point behind it.
+    fn stopped(&mut self, token: TokenId, kind: IncidentKind) -> Move {
+        let piece = self.piece(token)?;
+        piece.incident = true;
+        let at = piece.at;
+        let choosing = matches!(kind, IncidentKind::NoFlow | IncidentKind::Expression);
+        if choosing && self.game.kind(at) == "inclusiveGateway" { self.fires(token) } else { Ok(()) }
+    }
+
+    /// A join fires whose token stays for a while.
+    fn fires(&mut self, token: TokenId) -> Move {
+        let piece = self.piece(token)?.clone();
+        if piece.has_joined || !self.game.gathers_flows(piece.at) {
+            return Ok(());
+        }
+        self.takes_others(&piece, &self.game.name(piece.at))?;
+        self.piece(token)?.has_joined = true;
+        Ok(())
+    }
+
+    fn takes_others(&mut self, piece: &Piece, at: &ElementId) -> Move {
+        if self.game.is_join(piece.at) { self.join_fires(piece, at) } else { self.gathered(piece, at) }
+    }
+
     fn begins(&mut self, token: TokenId, work: Work) -> Move {
+        let piece = self.piece(token)?.clone();
+        if work == Work::Job && (piece.let_in || !self.game.process.node(piece.at).async_before) {
+            self.fires(token)?;
+        }
         let piece = self.piece(token)?;
         match piece.work {
             Work::None | Work::Call(_) => {
@@ -386,6 +426,7 @@ impl Turn<'_> {
             return Err(format!("work of token {token} ended ({how:?}) that had not begun"));
         }
         piece.work = Work::None;
+        piece.let_in |= how == JobEnd::Completed;
         Ok(())
     }
 

@@ -10,7 +10,6 @@ use super::prelude::*;
 use crate::base::id::TokenId;
 use crate::engine::compile::expression;
 use crate::engine::definition::FlowIx;
-use crate::engine::elements::InclusiveGateway;
 use crate::engine::instance::Stage;
 use crate::engine::lifecycle::no_flow;
 use serde_json::Value;
@@ -39,11 +38,7 @@ impl ComplexGateway {
 
     /// The token of this gateway that has begun and waits for reset.
     fn begun(step: &Step, at: At) -> Option<TokenId> {
-        let tokens = &step.scope(at.scope).tokens;
-        let begun = tokens
-            .iter()
-            .find(|(_, token)| token.at == at.node && token.wait == Wait::Join && token.stage == Stage::Active);
-        begun.map(|(id, _)| *id)
+        step.waiting_at(at).find(|token| step.token(At { token: *token, ..at }).stage == Stage::Active)
     }
 
     /// Waiting for start: one token of each flow that has some is consumed, if the condition holds.
@@ -81,22 +76,16 @@ impl ComplexGateway {
 
     /// Waiting for reset: everything that can still come is here.
     pub(crate) fn reset_if_ready(&self, step: &mut Step, at: At) -> Option<Next> {
-        if step.token(at).stage != Stage::Active {
-            return None;
-        }
         let process = Arc::clone(step.process());
         let consumed = consumed(step, at);
         let had = |flow: &FlowIx| consumed.iter().any(|id| **id == *process.flow(*flow).id);
-        let incoming = &process.node(at.node).incoming;
-        let (had, rest): (Vec<FlowIx>, Vec<FlowIx>) = incoming.iter().partition(|flow| had(flow));
-        let parked = step.parked(at);
-        let other = |flow: &FlowIx| parked.get(flow)?.iter().find(|token| **token != at.token).copied();
-        let (here, empty): (Vec<FlowIx>, Vec<FlowIx>) = rest.iter().partition(|flow| other(flow).is_some());
-        let taken = [had, here.clone()].concat();
-        if InclusiveGateway::may_still_arrive(step, at, &taken, &empty) {
+        let (had, rest): (Vec<FlowIx>, Vec<FlowIx>) = process.node(at.node).incoming.iter().partition(|flow| had(flow));
+        if step.awaits(at, &had) {
             return None;
         }
-        for token in here.iter().filter_map(other) {
+        let parked = step.parked(at);
+        let other = |flow: &FlowIx| parked.get(flow)?.iter().find(|token| **token != at.token).copied();
+        for token in rest.iter().filter_map(other) {
             step.join(At { token, ..at });
         }
         Some(self.choose(step, at))
@@ -111,10 +100,11 @@ impl Behavior for ComplexGateway {
         }
     }
 
-    /// The flows of the reset.
+    /// The flows of the reset; of a gateway that joins nothing those of the start, which is all it has.
     fn choose(&self, step: &mut Step, at: At) -> Next {
-        let facts = [(COUNT, Value::from(0)), (STARTS, Value::Bool(false))];
-        match chosen(step, at, &facts, false) {
+        let start = step.process().node(at.node).incoming.len() < 2;
+        let facts = [(COUNT, Value::from(usize::from(start))), (STARTS, Value::Bool(start))];
+        match chosen(step, at, &facts, start) {
             Ok(flows) => Next::Leave(Outgoing::These(flows)),
             Err(fault) => Next::Fault(fault),
         }

@@ -7,9 +7,6 @@
 //! visit the gateway". The sets of (ii) and (iii) are made at deployment; the question is asked when everything rests.
 
 use super::prelude::*;
-use crate::base::planted;
-use crate::engine::definition::{FlowIx, NodeIx};
-use crate::engine::instance::{Stage, Token};
 use crate::engine::lifecycle::no_flow;
 use std::sync::Arc;
 
@@ -23,43 +20,16 @@ impl InclusiveGateway {
 
     /// Takes one token of each incoming flow that has some, if nothing more can arrive on the empty ones.
     pub(crate) fn fire_if_ready(&self, step: &mut Step, at: At) -> Option<Next> {
-        let process = Arc::clone(step.process());
-        let incoming = &process.node(at.node).incoming;
-        let parked = step.parked(at);
-        let (taken, empty): (Vec<FlowIx>, Vec<FlowIx>) = incoming.iter().partition(|flow| parked.contains_key(flow));
-        if Self::may_still_arrive(step, at, &taken, &empty) {
+        if step.awaits(at, &[]) {
             return None;
         }
-        let first = taken.iter().filter_map(|flow| parked[flow].first().copied());
+        let parked = step.parked(at);
+        let first = parked.values().filter_map(|tokens| tokens.first().copied());
         for token in first.filter(|token| *token != at.token) {
             step.join(At { token, ..at });
         }
         Some(self.choose(step, at))
     }
-
-    /// A token may still come on an empty flow that cannot come on one that has its token.
-    pub(super) fn may_still_arrive(step: &Step, at: At, taken: &[FlowIx], empty: &[FlowIx]) -> bool {
-        let process = step.process();
-        let reaches = |flows: &[FlowIx], node| {
-            flows.iter().any(|flow| process.reach.get(&(at.node, *flow)).is_some_and(|set| set.contains(&node)))
-        };
-        // A token at the join that has not been let in yet (a save point, an incident) arrives on the flow it came by.
-        let arrives = |token: &Token| {
-            token.stage == Stage::Entering
-                && token.wait != Wait::Join
-                && token.via.is_some_and(|flow| empty.contains(&flow))
-        };
-        // The defect that a planted bug makes: a token in a loop is taken for one that never comes.
-        let ignored = |token: &Token| planted::is("inclusive-join-ignores-loop") && in_a_loop(process, token.at);
-        step.scope(at.scope).tokens.values().filter(|token| !ignored(token)).any(|token| {
-            if token.at == at.node { arrives(token) } else { reaches(empty, token.at) && !reaches(taken, token.at) }
-        })
-    }
-}
-
-fn in_a_loop(process: &crate::engine::definition::Process, node: NodeIx) -> bool {
-    let mut next = process.graph.neighbors(node);
-    next.any(|next| petgraph::algo::has_path_connecting(&process.graph, next, node, None))
 }
 
 impl Behavior for InclusiveGateway {

@@ -9,6 +9,7 @@ use super::implementation::Implementation;
 use super::prelude::*;
 use crate::engine::compile::Element;
 use crate::engine::definition::{DataMapping, NodeIx};
+use crate::engine::gather::has_gone_on;
 use crate::engine::lifecycle::{Cause, Signal};
 use crate::engine::variables;
 
@@ -104,8 +105,16 @@ impl Behavior for IntermediateThrowEvent {
         }
     }
 
-    fn choose(&self, _step: &mut Step, _at: At) -> Next {
-        Next::Leave(if matches!(self.thrown, Thrown::Link) { Outgoing::Link } else { Outgoing::All })
+    fn choose(&self, step: &mut Step, at: At) -> Next {
+        Next::Leave(match self.thrown {
+            Thrown::Link => Outgoing::Link,
+            Thrown::Compensation(..) if has_gone_on(step, at) => Outgoing::These(Vec::new()),
+            Thrown::None
+            | Thrown::Message(_)
+            | Thrown::Escalation(_)
+            | Thrown::Signal(_)
+            | Thrown::Compensation(..) => Outgoing::All,
+        })
     }
 }
 

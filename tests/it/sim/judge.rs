@@ -1,13 +1,18 @@
 //! After every commit: rows, positions, leases, timers and the token game are checked.
 
+use super::choice::{Choices, Follower};
+use super::model::Model;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use transhume::base::id::{DefinitionId, InstanceId, LocalId, TokenId};
 use transhume::base::time::Timestamp;
+use transhume::engine::compile::{compile, no_resources};
 use transhume::engine::definition::{Process, ProcessDefinition};
 use transhume::engine::document;
 use transhume::engine::event::Event;
 use transhume::engine::index::{Index, IndexKey};
+use transhume::engine::instance::InstanceState;
 use transhume::partition::memory::Memory;
 use transhume::verify::invariants::{self, Ledger, Line};
 use transhume::verify::oracle::Oracle;
@@ -29,6 +34,30 @@ pub(super) struct Judge {
     armed: BTreeMap<(InstanceId, LocalId), TokenId>,
     /// Their timers may be late.
     suspended: BTreeSet<InstanceId>,
+    /// Of a graph.
+    choices: Option<Choices>,
+    follower: Follower,
+}
+
+thread_local! {
+    /// Reading XML is most of a run, and the runs of one seed have one model.
+    static LAST: RefCell<Option<(String, Vec<Arc<Process>>)>> = const { RefCell::new(None) };
+}
+
+pub(super) fn compiled(model: &Model) -> Result<Vec<Arc<Process>>, Violation> {
+    let known =
+        LAST.with_borrow(|last| last.as_ref().filter(|(xml, _)| *xml == model.xml).map(|(_, known)| known.clone()));
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let compiled = compile(model.xml.as_bytes(), &no_resources).map_err(|found| Violation {
+        rule: "I12",
+        layer: "simulator",
+        instance: None,
+        what: format!("the model does not compile: {found:?}\n{}", model.xml),
+    })?;
+    LAST.set(Some((model.xml.clone(), compiled.processes.clone())));
+    Ok(compiled.processes)
 }
 
 /// A stored definition, without compiling its file anew.
@@ -51,8 +80,15 @@ pub(super) fn definition(
 }
 
 impl Judge {
-    pub(super) fn new(processes: Vec<Arc<Process>>) -> Self {
-        Self { processes, ..Self::default() }
+    pub(super) fn new(processes: Vec<Arc<Process>>, choices: Option<Choices>) -> Self {
+        Self { processes, choices, ..Self::default() }
+    }
+
+    /// Nothing happens in this instance any more, and nothing can: it waits for tokens that do not come.
+    pub(super) fn is_blocked(&self, id: InstanceId) -> Result<(), Violation> {
+        let game = self.oracle.game(id).expect("every instance has a game");
+        let wrong = |what| Violation { rule: "I14", layer: "oracle", instance: Some(id), what };
+        game.blocked().map(|_| ()).map_err(wrong)
     }
 
     /// Looks at what is new, and at every instance that it touches. Answers which hosts saw an event of theirs happen.
@@ -75,6 +111,10 @@ impl Judge {
                 definitions.insert(id, Arc::clone(&known));
                 Some(Arc::clone(&known.process))
             })?;
+            if let Some(choices) = &self.choices {
+                let wrong = |what| Violation { rule: "choice", layer: "simulator", instance: record.instance, what };
+                self.follower.tell(choices, &told).map_err(wrong)?;
+            }
             let Some(instance) = record.instance else { continue };
             touched.insert(instance);
             for event in &record.events {
@@ -125,10 +165,13 @@ impl Judge {
         }
         let game = self.oracle.game(id).expect("every instance has a game");
         invariants::marking(&instance, game)?;
-        match game.stuck().filter(|_| !instance.head.continues) {
-            Some(what) => Err(Violation { rule: "I3", layer: "oracle", instance: Some(id), what }),
-            None => Ok(()),
+        if instance.head.continues || instance.head.state != InstanceState::Active {
+            return Ok(());
         }
+        if let Some(what) = game.stuck() {
+            return Err(Violation { rule: "I3", layer: "oracle", instance: Some(id), what });
+        }
+        self.choices.iter().try_for_each(|choices| self.follower.rests(choices, id)).map_err(|what| wrong("I3", what))
     }
 
     fn in_time(&self, now: Timestamp) -> Result<(), Violation> {

@@ -3,9 +3,12 @@
 //! `SIM_SEEDS` says how many seeds are run (200 without it), `SIM_SEED` runs one. A failure prints the line that runs it
 //! again; a seed that ever failed stands in `tests/seeds/sim.txt` and runs for ever.
 
+mod choice;
+mod graph;
 mod interruption;
 mod judge;
 mod model;
+mod operator;
 mod planted;
 mod players;
 mod post;
@@ -51,10 +54,11 @@ fn no_fault_breaks_an_invariant() {
             });
         }
     });
-    let Counts { commits, crashes, instances, blocks } = total.into_inner().expect("no panic");
+    let Counts { commits, crashes, instances, graphs, blocked, blocks } = total.into_inner().expect("no panic");
     let blocks: Vec<String> = blocks.iter().map(|(name, count)| format!("{count} {name}")).collect();
     say(format!(
-        "{} simulator seeds, {instances} instances, {commits} commits, {crashes} crashes ({})",
+        "{} simulator seeds, {instances} instances, {commits} commits, {crashes} crashes; {graphs} unstructured models, \
+         {blocked} of their instances blocked ({})",
         seeds.len(),
         blocks.join(", ")
     ));
@@ -123,6 +127,8 @@ fn add(total: &mut Counts, run: Counts) {
     total.commits += run.commits;
     total.crashes += run.crashes;
     total.instances += run.instances;
+    total.graphs += run.graphs;
+    total.blocked += run.blocked;
     for (name, count) in run.blocks {
         *total.blocks.entry(name).or_default() += count;
     }

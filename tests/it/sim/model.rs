@@ -3,9 +3,15 @@
 //!
 //! A block has one way in and one way out, so blocks nest freely and the number of completions is known beforehand.
 
+use super::choice::Choices;
+use super::graph::MENDED;
 use super::rng::Rng;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use transhume::base::variable::{Variable, Variables};
+use transhume::engine::command::Create;
+use transhume::engine::job::Binding;
+use transhume::partition::{Which, Work};
 
 /// What the world does about work that waits at an element.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,13 +33,44 @@ pub(super) struct Model {
     pub(super) acts: BTreeMap<String, Act>,
     /// Events to which a message is delivered; other messages never come.
     pub(super) delivered: Vec<String>,
-    /// How often tokens leave each element, called processes included.
+    /// How often tokens leave each element, called processes included; of a graph nobody knows.
     pub(super) left: BTreeMap<String, usize>,
     /// What blocks it is made of, for the statistics.
     pub(super) blocks: BTreeMap<&'static str, usize>,
+    /// Of a graph, whose path is not known beforehand.
+    pub(super) choices: Option<Choices>,
 }
 
-pub(super) fn generate(rng: &mut Rng) -> Model {
+impl Model {
+    /// Starts an instance, with all the data that its conditions ask for.
+    pub(super) fn start(&self) -> Work {
+        let list = |count: i64| serde_json::Value::from((0..count).collect::<Vec<_>>());
+        let mut variables =
+            Variables::from([("one".to_owned(), Variable::from(1)), ("seen".to_owned(), Variable::from(0))]);
+        for count in 0..4 {
+            variables.insert(format!("items{count}"), Variable::from(list(count)));
+        }
+        let numbers = self.choices.iter().flat_map(|choices| &choices.variables);
+        variables.extend(numbers.map(|(name, number)| (name.clone(), Variable::from(*number))));
+        let definition =
+            Which::Key { key: "p0".into(), tenant: String::new(), binding: Binding::Latest, deployment: None };
+        Work::Start { definition, create: Create { variables, ..Create::default() } }
+    }
+
+    /// What an operator sets where nothing could be decided.
+    pub(super) fn mends(&self) -> Option<Variables> {
+        self.choices.is_some().then(|| Variables::from([(MENDED.to_owned(), Variable::from(1))]))
+    }
+}
+
+/// How a model is made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Shape {
+    Blocks,
+    Graph,
+}
+
+pub(super) fn generate(rng: &mut Rng, shape: Shape) -> Model {
     let mut pen = Pen {
         rng,
         next: 0,
@@ -48,9 +85,13 @@ pub(super) fn generate(rng: &mut Rng) -> Model {
             delivered: Vec::new(),
             left: BTreeMap::new(),
             blocks: BTreeMap::new(),
+            choices: None,
         },
     };
-    pen.process("p0", 3, 1);
+    match shape {
+        Shape::Blocks => pen.process("p0", 3, 1),
+        Shape::Graph => pen.unstructured("p0"),
+    }
     let Pen { messages, processes, mut model, .. } = pen;
     model.xml = format!(
         r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" targetNamespace="sim"><error id="E" errorCode="E"/><escalation id="X" escalationCode="X"/>{messages}{processes}</definitions>"#
@@ -115,9 +156,11 @@ impl<'r> Pen<'r> {
     }
 
     fn process(&mut self, id: &str, depth: usize, times: usize) {
-        let around = std::mem::take(&mut self.body);
-        self.whole(depth, times);
-        let body = std::mem::replace(&mut self.body, around);
+        let body = self.inside(|pen| pen.whole(depth, times));
+        self.write_process(id, &body);
+    }
+
+    pub(super) fn write_process(&mut self, id: &str, body: &str) {
         write!(self.processes, r#"<process id="{id}" isExecutable="true">{body}</process>"#).expect("a text");
     }
 
@@ -177,7 +220,7 @@ impl<'r> Pen<'r> {
         self.model.acts.insert(id.to_owned(), act);
     }
 
-    fn flags(&mut self) -> String {
+    pub(super) fn flags(&mut self) -> String {
         let mut flags = String::new();
         if self.rng.one_in(6) {
             flags += r#" camunda:asyncBefore="true""#;

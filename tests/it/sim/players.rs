@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use transhume::base::id::{ElementId, InstanceId, LocalId, TokenId};
 use transhume::base::time::Timestamp;
 use transhume::base::variable::{Variable, Variables};
-use transhume::engine::command::{Command, Create, Failure, Rejection};
+use transhume::engine::command::{Command, Failure, Rejection};
 use transhume::engine::event::Event;
 use transhume::engine::index::{IndexKey, IndexRow, JobRow};
 use transhume::engine::instance::InstanceState;
-use transhume::engine::job::{Binding, Claim, JobKind};
+use transhume::engine::job::{Claim, JobKind};
 use transhume::partition::memory::Memory;
 use transhume::partition::transaction::CommandKey;
-use transhume::partition::{Offer, Reply, Request, RequestId, Which, Work};
+use transhume::partition::{Offer, Reply, Request, RequestId, Work};
 use transhume::verify::invariants::Answered;
 
 pub(super) struct Players {
@@ -26,7 +26,7 @@ pub(super) struct Players {
     leases: BTreeMap<(InstanceId, TokenId), Lease>,
     /// Leases whose holders were silent or have been replaced; they may still speak.
     stale: Vec<(InstanceId, TokenId, Lease)>,
-    delivered: BTreeSet<(InstanceId, LocalId)>,
+    pub(super) delivered: BTreeSet<(InstanceId, LocalId)>,
     /// Non-interrupting events that have happened, by the instance and host that they were armed for.
     pub(super) happened: BTreeSet<(InstanceId, TokenId)>,
     /// What each call came to, by its mark.
@@ -136,7 +136,7 @@ impl Players {
             let waits = self.open.values().any(|call| matches!(call.what, What::Start(of) if of == ix));
             if self.starts[ix].is_none() && (!waits || (!self.calm && rng.one_in(20))) && rng.one_in(3) {
                 let key = format!("start-{ix}");
-                requests.push(self.request(What::Start(ix), Some(key), None, start()));
+                requests.push(self.request(What::Start(ix), Some(key), None, model.start()));
             }
         }
         let mut candidates = Vec::new();
@@ -189,11 +189,17 @@ impl Players {
                 if wanted && !known { vec![self.deliver(instance, *id, &waits.name)] } else { Vec::new() }
             }
             (IndexKey::Incident(_), IndexRow::Incident(incident)) => {
-                let command = Command::ResolveIncident { token: incident.token };
-                vec![self.request(What::Other, None, None, Work::Instance { instance, command })]
+                let mends = model.mends().map(|set| Command::SetVariables { scope: None, set, remove: vec![] });
+                let commands = mends.into_iter().chain([Command::ResolveIncident { token: incident.token }]);
+                commands.map(|command| self.of(instance, command)).collect()
             }
             _row => Vec::new(),
         }
+    }
+
+    /// A word without an answer that matters.
+    pub(super) fn of(&mut self, instance: InstanceId, command: Command) -> Request {
+        self.request(What::Other, None, None, Work::Instance { instance, command })
     }
 
     fn marked(&self, key: &str) -> (String, Variables) {
@@ -321,8 +327,7 @@ impl Players {
         let mut requests = Vec::new();
         if self.calm {
             for instance in self.suspended.clone() {
-                let command = Command::Resume;
-                requests.push(self.request(What::Other, None, None, Work::Instance { instance, command }));
+                requests.push(self.of(instance, Command::Resume));
             }
             self.suspended.retain(|id| memory.instances[id].head.state == InstanceState::Suspended);
             return requests;
@@ -346,16 +351,10 @@ impl Players {
         }
         if rng.one_in(60) {
             self.suspended.insert(instance);
-            requests.push(self.request(
-                What::Other,
-                None,
-                None,
-                Work::Instance { instance, command: Command::Suspend },
-            ));
+            requests.push(self.of(instance, Command::Suspend));
         } else if rng.one_in(8) {
             for instance in std::mem::take(&mut self.suspended) {
-                let command = Command::Resume;
-                requests.push(self.request(What::Other, None, None, Work::Instance { instance, command }));
+                requests.push(self.of(instance, Command::Resume));
                 self.suspended.insert(instance);
             }
         }
@@ -489,15 +488,4 @@ fn is_closed(memory: &Memory, instance: InstanceId, token: TokenId, lease_no: i6
         return Ok(());
     }
     Err(format!("a result under lease {lease_no} of token {instance}:{token} was accepted, but another lease counted"))
-}
-
-fn start() -> Work {
-    let list = |count: i64| serde_json::Value::from((0..count).collect::<Vec<_>>());
-    let mut variables =
-        Variables::from([("one".to_owned(), Variable::from(1)), ("seen".to_owned(), Variable::from(0))]);
-    for count in 0..4 {
-        variables.insert(format!("items{count}"), Variable::from(list(count)));
-    }
-    let definition = Which::Key { key: "p0".into(), tenant: String::new(), binding: Binding::Latest, deployment: None };
-    Work::Start { definition, create: Create { variables, ..Create::default() } }
 }

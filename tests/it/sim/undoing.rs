@@ -11,7 +11,7 @@ impl Pen<'_> {
         activity
     }
 
-    fn handler(&mut self, activity: &str, undone: usize) {
+    pub(super) fn handler(&mut self, activity: &str, undone: usize) {
         let (event, handler) = (self.id("undoes"), self.id("undo"));
         let attached = format!(r#" attachedToRef="{activity}""#);
         self.node("boundaryEvent", &event, &attached, "<compensateEventDefinition/>", 0);

@@ -4,17 +4,18 @@
 //! or not), another owner, answers of the database in any order and doubled, late timers, steps of the clock, commands
 //! that make the engine panic; and among the players, workers that die, repeat themselves or speak too late.
 
-use super::judge::{Judge, definition};
-use super::model::{self, Model};
+use super::judge::{Judge, compiled, definition};
+use super::model::{self, Model, Shape};
+use super::operator::{at_rest, is_soon};
 use super::players::{Players, is_leased};
 use super::post::{self, Post};
 use super::rng::Rng;
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use transhume::base::id::InstanceId;
 use transhume::base::planted;
 use transhume::base::time::Timestamp;
-use transhume::engine::compile::{compile, no_resources};
+use transhume::engine::command::Command;
 use transhume::engine::definition::Process;
 use transhume::engine::event::Event;
 use transhume::partition::memory::Memory;
@@ -26,12 +27,19 @@ use transhume::verify::invariants::answers;
 /// After so many rounds the faults stop; an instance that has not ended after as many again will never end.
 const ROUNDS_MAX: usize = 3_000;
 const FAULTY_ROUNDS: usize = 250;
+/// One of so many seeds makes a graph without block structure.
+const GRAPH_ONE_IN: u64 = 3;
+/// An instance that was at rest in so many rounds is blocked.
+const QUIET_ROUNDS: usize = 20;
 
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) commits: usize,
     pub(super) crashes: usize,
     pub(super) instances: usize,
+    /// Models without block structure, and their instances that blocked.
+    pub(super) graphs: usize,
+    pub(super) blocked: usize,
     pub(super) blocks: BTreeMap<&'static str, usize>,
 }
 
@@ -54,6 +62,10 @@ struct World {
     now: Timestamp,
     wake: Option<Timestamp>,
     calm: bool,
+    /// Rounds without a word in which a root was at rest.
+    quiet: BTreeMap<InstanceId, usize>,
+    /// Roots that were ended because they are blocked.
+    blocked: BTreeSet<InstanceId>,
     /// The only fault of an otherwise calm run.
     crash_at: Option<CrashAt>,
     counts: Counts,
@@ -115,7 +127,8 @@ impl World {
 
     fn new(seed: u64) -> Result<Self, Violation> {
         let mut rng = Rng::new(seed);
-        let model = model::generate(&mut rng);
+        let shape = if seed % GRAPH_ONE_IN == 1 { Shape::Graph } else { Shape::Blocks };
+        let model = model::generate(&mut rng, shape);
         let processes = compiled(&model)?;
         let name = "model.bpmn".to_owned();
         let deploy = Work::Deploy(Box::new(Bundle {
@@ -127,7 +140,8 @@ impl World {
             decisions: vec![],
         }));
         let starts = 1 + rng.below(3);
-        let blocks = model.blocks.clone();
+        let (blocks, choices) = (model.blocks.clone(), model.choices.clone());
+        let graphs = usize::from(shape == Shape::Graph);
         let mut memory = Memory::new(first_partition());
         let mut node = Partition::new(first_partition());
         let now = Timestamp(1_700_000_000_000);
@@ -143,13 +157,15 @@ impl World {
             commit: None,
             players: Players::new(starts),
             post: Post::default(),
-            judge: Judge::new(processes.clone()),
+            judge: Judge::new(processes.clone(), choices),
             processes,
             now,
             wake: None,
             calm: false,
+            quiet: BTreeMap::new(),
+            blocked: BTreeSet::new(),
             crash_at: None,
-            counts: Counts { instances: starts, blocks, ..Counts::default() },
+            counts: Counts { instances: starts, graphs, blocks, ..Counts::default() },
         })
     }
 
@@ -193,6 +209,23 @@ impl World {
             self.crash();
         }
         self.pass_time(idle);
+        if idle && self.model.choices.is_some() { self.end_blocked() } else { Ok(()) }
+    }
+
+    /// A graph may block. Then everything in it waits for tokens, as the oracle sees it too, and a person ends it.
+    fn end_blocked(&mut self) -> Result<(), Violation> {
+        let families = at_rest(&self.memory, &self.model, &self.players.delivered, self.now);
+        self.quiet.retain(|root, _| families.contains_key(root));
+        for (root, family) in families {
+            let rounds = self.quiet.entry(root).or_default();
+            *rounds += 1;
+            if rounds.is_multiple_of(QUIET_ROUNDS) {
+                family.iter().try_for_each(|instance| self.judge.is_blocked(*instance))?;
+                self.blocked.insert(root);
+                let end = self.players.of(root, Command::Cancel { reason: None });
+                self.handle(Input::Submit(end));
+            }
+        }
         Ok(())
     }
 
@@ -366,7 +399,8 @@ impl World {
             self.now = self.now.plus_ms(self.rng.ms(2_000));
             return;
         }
-        if let Some(at) = self.wake.take() {
+        // A timer that never comes in the time of a run would take everything else with it.
+        if let Some(at) = self.wake.take_if(|at| is_soon(*at, self.now)) {
             let late = if !self.calm && self.rng.one_in(5) { self.rng.ms(60_000) } else { 0 };
             self.now = self.now.max(at).plus_ms(late);
             self.handle(Input::Wake);
@@ -397,6 +431,10 @@ impl World {
             }
         }
         answers(self.players.book(), &marks)?;
+        self.counts.blocked = self.blocked.len();
+        if self.model.choices.is_some() {
+            return Ok(());
+        }
         for root in self.players.starts.iter().flatten() {
             let seen = left.remove(root).unwrap_or_default();
             if seen != self.model.left {
@@ -410,27 +448,6 @@ impl World {
             None => Ok(()),
         }
     }
-}
-
-thread_local! {
-    /// Reading XML is most of a run, and the runs of one seed have one model.
-    static LAST: RefCell<Option<(String, Vec<Arc<Process>>)>> = const { RefCell::new(None) };
-}
-
-fn compiled(model: &Model) -> Result<Vec<Arc<Process>>, Violation> {
-    let known =
-        LAST.with_borrow(|last| last.as_ref().filter(|(xml, _)| *xml == model.xml).map(|(_, known)| known.clone()));
-    if let Some(known) = known {
-        return Ok(known);
-    }
-    let compiled = compile(model.xml.as_bytes(), &no_resources).map_err(|found| Violation {
-        rule: "I12",
-        layer: "simulator",
-        instance: None,
-        what: format!("the model does not compile: {found:?}\n{}", model.xml),
-    })?;
-    LAST.set(Some((model.xml.clone(), compiled.processes.clone())));
-    Ok(compiled.processes)
 }
 
 /// A mark is set by the call itself; called processes copy it, and their ends bring it back.
