@@ -144,7 +144,7 @@ impl FromRequestParts<ApiState> for Named {
         let found = RawPathParams::from_request_parts(parts, state).await;
         let found = found.map_err(|_| ApiError::unknown_path())?;
         let of = |wanted: &str| found.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.to_owned());
-        match (of("id"), of("key"), of("tenant")) {
+        match (of("id"), of("key"), of("tenant-id")) {
             (Some(id), ..) => Ok(Self::Id(id)),
             (None, Some(key), None) => Ok(Self::Key(key)),
             (None, Some(key), Some(tenant)) => Ok(Self::KeyAndTenant(key, tenant)),

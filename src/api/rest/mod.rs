@@ -21,6 +21,7 @@ mod incident;
 mod job;
 mod listing;
 mod message;
+mod not_offered;
 mod routes;
 mod signal;
 mod task;

@@ -15,7 +15,8 @@ use super::listing::{self, Listing};
 use super::task::Tasks;
 use super::variable_instance::{PastVariables, VariableInstances};
 use super::{
-    definition_start, deploy, engine, external_task_report as report, fetch, message, signal, task_action as task,
+    definition_start, deploy, engine, external_task_report as report, fetch, message, not_offered, signal,
+    task_action as task,
 };
 use crate::api::state::ApiState;
 use crate::base::limits::{DEPLOYMENT_BYTES_MAX, REQUEST_BYTES_MAX};
@@ -35,6 +36,7 @@ pub(in crate::api) fn routes() -> Router<ApiState> {
         .merge(tasks())
         .merge(jobs())
         .merge(history())
+        .merge(not_offered::routes())
 }
 
 /// A list by GET and POST, and its count.
@@ -65,8 +67,8 @@ fn deployments() -> Router<ApiState> {
         .route("/deployment/create", create)
         .route("/deployment/{id}", get(deployment::get).delete(deployment::delete))
         .route("/deployment/{id}/resources", get(deployment::resources))
-        .route("/deployment/{id}/resources/{resource}", get(deployment::resource_one))
-        .route("/deployment/{id}/resources/{resource}/data", get(deployment::resource_data))
+        .route("/deployment/{id}/resources/{resourceId}", get(deployment::resource_one))
+        .route("/deployment/{id}/resources/{resourceId}/data", get(deployment::resource_data))
 }
 
 fn definitions() -> Router<ApiState> {
@@ -123,11 +125,11 @@ fn instances() -> Router<ApiState> {
         .route("/process-instance/{id}/suspended", put(instance::suspended))
         .route("/process-instance/{id}/variables", get(instance::variables).post(instance::change_variables))
         .route(
-            "/process-instance/{id}/variables/{name}",
+            "/process-instance/{id}/variables/{varName}",
             get(instance::variable).put(instance::put_variable).delete(instance::delete_variable),
         )
         .route(
-            "/process-instance/{id}/variables/{name}/data",
+            "/process-instance/{id}/variables/{varName}/data",
             get(instance::variable_data)
                 .post(instance::upload_variable)
                 .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)),
@@ -140,8 +142,8 @@ fn executions() -> Router<ApiState> {
         .route("/execution/{id}", get(execution::get))
         .route("/execution/{id}/signal", post(execution::signal))
         .route("/execution/{id}/localVariables", get(execution::local_variables))
-        .route("/execution/{id}/localVariables/{name}", get(execution::local_variable))
-        .route("/execution/{id}/localVariables/{name}/data", get(execution::local_data))
+        .route("/execution/{id}/localVariables/{varName}", get(execution::local_variable))
+        .route("/execution/{id}/localVariables/{varName}/data", get(execution::local_data))
 }
 
 fn external_tasks() -> Router<ApiState> {
@@ -179,8 +181,8 @@ fn tasks() -> Router<ApiState> {
         .route("/task/{id}/identity-links", get(task::links).post(task::add_link))
         .route("/task/{id}/identity-links/delete", post(task::remove_link))
         .route("/task/{id}/variables", get(task::variables).post(task::change_variables))
-        .route("/task/{id}/variables/{name}", get(task::variable))
-        .route("/task/{id}/variables/{name}/data", get(task::variable_data))
+        .route("/task/{id}/variables/{varName}", get(task::variable))
+        .route("/task/{id}/variables/{varName}/data", get(task::variable_data))
 }
 
 fn jobs() -> Router<ApiState> {

@@ -1,13 +1,10 @@
-//! Every list with its filters and sort words, on both databases; every operation of the first two tiers is routed.
+//! Every list with its filters and sort words, on both databases.
 
-use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::models;
 use super::server::Server;
-use crate::support::need::{skip, suites};
 use crate::support::postgres::database;
-use crate::support::say::say;
 
 /// A list, and queries that must be understood; `…` stands for an instance's id.
 const LISTS: &[(&str, &[&str])] = &[
@@ -190,31 +187,4 @@ async fn every_list_on_postgresql() {
     let Some(address) = database("every_list_on_postgresql").await else { return };
     let server = Server::on(&address, tempfile::tempdir().expect("a folder"), |_| {}).await;
     every_list(&server).await;
-}
-
-#[tokio::test]
-async fn every_operation_of_the_first_tiers_is_routed() {
-    let file = suites().join("../specs/endpoints.tsv");
-    let Ok(table) = std::fs::read_to_string(&file) else {
-        return skip("every_operation_of_the_first_tiers_is_routed", &format!("{} is not here", file.display()));
-    };
-    let server = Server::start().await;
-    let mut routed = 0;
-    for line in table.lines().skip(1) {
-        let columns: Vec<&str> = line.split('\t').collect();
-        let [_, method, path, _, tier] = columns[..] else { continue };
-        if !matches!(tier.trim(), "0" | "1") {
-            continue;
-        }
-        let parts: Vec<&str> = path.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect();
-        let path = parts.join("/");
-        let body = (method != "GET" && method != "DELETE").then(|| json!({}));
-        let answer = server.call(method, &format!("/engine-rest{path}"), body).await;
-        let body = serde_json::from_slice::<Value>(&answer.bytes).unwrap_or_default();
-        assert_ne!(body["type"], "NotFoundException", "{method} {path} is not routed");
-        assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path} is not routed");
-        routed += 1;
-    }
-    say(format!("REST operations of the first two tiers: {routed} routed"));
-    assert_eq!(routed, 126);
 }

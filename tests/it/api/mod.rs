@@ -4,10 +4,12 @@
 mod bad_input;
 mod decision_history;
 mod decisions;
+mod description;
 mod dialect;
 mod forms;
 mod lists;
 mod models;
+mod operations;
 mod product;
 mod repeats;
 mod replay;

@@ -16,6 +16,8 @@ use transhume::runtime::clock::system;
 use transhume::runtime::node::{Config, Node};
 use transhume::store::Store;
 
+use super::description;
+
 pub(super) const SETUP: &str = "set-up token of the tests";
 
 pub(super) struct Server {
@@ -99,11 +101,15 @@ impl Server {
         assert!(self.state.add_account(account).await.expect("it is added"));
     }
 
+    /// The answer, which fits the description of the dialect.
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let answer = self.router.clone().oneshot(request).await.expect("a router never fails");
         let (parts, body) = answer.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("the body ends").to_vec();
-        Answer { status: parts.status, headers: parts.headers, bytes }
+        let answer = Answer { status: parts.status, headers: parts.headers, bytes };
+        description::check(&method, &path, &answer);
+        answer
     }
 
     /// As `demo`; a body is sent as JSON.
