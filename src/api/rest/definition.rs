@@ -1,9 +1,9 @@
 //! `/process-definition`: deployed versions of processes.
 
-use super::filter::Rule;
+use super::filter::{self, Rule};
 use super::form;
 use super::listing::Listing;
-use super::{Words, tenant, variable};
+use super::{Words, incident, tenant, variable};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json, no_content};
@@ -20,7 +20,7 @@ use crate::partition::Work;
 use crate::store::queries::record::{
     ContentRecord, DefinitionRecord, IncidentRecord, InstanceRecord, PROCESS_CODE, PastActivityRecord, TimedRecord,
 };
-use crate::store::queries::select::{Column, Condition, Relation, column};
+use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use serde::Deserialize;
@@ -51,7 +51,8 @@ impl Listing for Definitions {
         Rule::Set("startableInTasklist", column::STARTABLE),
         Rule::Unset("notStartableInTasklist", column::STARTABLE),
         Rule::If("latestVersion", || Condition::Not(Box::new(Condition::Some(Relation::Newer, Vec::new())))),
-        Rule::Tenants,
+        Rule::NotKept("startableBy"),
+        Rule::TenantsOrNone("includeProcessDefinitionsWithoutTenantId"),
     ];
     const SORTS: &'static [(&'static str, Column)] = &[
         ("key", column::KEY),
@@ -64,21 +65,36 @@ impl Listing for Definitions {
         ("tenantId", column::TENANT),
     ];
 
-    fn base() -> Vec<Condition> {
-        vec![Condition::equal(column::KIND, PROCESS_CODE)]
+    fn base(_filters: &Filters) -> Result<Vec<Condition>, ApiError> {
+        Ok(vec![process()])
     }
 
-    fn more(_filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
-        Ok(Vec::new())
+    async fn more(filters: &Filters, call: &Call) -> Result<Vec<Condition>, ApiError> {
+        let mut all = incident::of(filters, Relation::DefinitionIncident)?;
+        for (name, test) in [("deployedAfter", Test::Greater), ("deployedAt", Test::Equal)] {
+            if let Some(at) = filters.date(name)? {
+                let deployed = Condition::Is(related::AT, test, at.0.into());
+                all.push(Condition::Some(Relation::Deployment, vec![deployed]));
+            }
+        }
+        if filters.has("category") || filters.has("categoryLike") {
+            all.push(of_category(call, filters.text("category")?, filters.text("categoryLike")?).await?);
+        }
+        Ok(all)
     }
 
-    async fn shape(call: &Call, rows: Vec<DefinitionRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(call: &Call, _filters: &Filters, rows: Vec<DefinitionRecord>) -> Result<Vec<Value>, ApiError> {
         let mut shaped = Vec::with_capacity(rows.len());
         for row in &rows {
             shaped.push(definition(call, row).await?);
         }
         Ok(shaped)
     }
+}
+
+/// Processes, not decisions.
+pub(super) fn process() -> Condition {
+    Condition::equal(column::KIND, PROCESS_CODE)
 }
 
 pub(super) async fn definition(call: &Call, row: &DefinitionRecord) -> Result<Value, ApiError> {
@@ -98,6 +114,19 @@ pub(super) async fn definition(call: &Call, row: &DefinitionRecord) -> Result<Va
         "historyTimeToLive": row.history_ttl_days,
         "startableInTasklist": row.startable != 0,
     }))
+}
+
+/// The category stands in the files.
+async fn of_category(call: &Call, equal: Option<String>, like: Option<String>) -> Result<Condition, ApiError> {
+    let rows: Vec<DefinitionRecord> = call.all(vec![process()]).await?;
+    let mut fitting = Vec::new();
+    for row in &rows {
+        let category = category(call, row.id, row.deployment, &row.resource).await?.unwrap_or_default();
+        let fits = equal.as_ref().is_none_or(|equal| *equal == category)
+            && like.as_ref().is_none_or(|pattern| filter::is_like(&category, pattern));
+        fitting.extend(fits.then_some(row.id.into()));
+    }
+    Ok(Condition::OneOf(column::NUMBER, fitting))
 }
 
 /// The file's own namespace, which no column holds. Files do not change, so it is read once and kept.
@@ -179,7 +208,7 @@ impl Named {
         all.push(Condition::equal(column::KEY, key.as_str()));
         all.push(Condition::equal(column::TENANT, tenant));
         let page = Page { first: 0, max: Some(1) };
-        let latest = call.list(all, vec![(column::VERSION, true)], page).await?.pop();
+        let latest = call.list(all, vec![(column::VERSION.into(), true)], page).await?.pop();
         latest.ok_or_else(|| ApiError::rest_absent(absent))
     }
 }
@@ -302,7 +331,7 @@ pub(super) async fn statistics(call: Call, query: Query) -> Answer {
     };
     let of =
         |counts: &[(String, String, i64)], id: &str| counts.iter().find(|(one, ..)| one == id).map_or(0, |(.., n)| *n);
-    let rows: Vec<DefinitionRecord> = call.all(Definitions::base()).await?;
+    let rows: Vec<DefinitionRecord> = call.all(vec![process()]).await?;
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {
         let id = row.id.to_string();

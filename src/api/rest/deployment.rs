@@ -31,16 +31,16 @@ impl Listing for Deployments {
         Rule::Absent("withoutSource", column::SOURCE),
         Rule::Before("before", column::AT),
         Rule::After("after", column::AT),
-        Rule::Tenants,
+        Rule::TenantsOrNone("includeDeploymentsWithoutTenantId"),
     ];
     const SORTS: &'static [(&'static str, Column)] =
         &[("id", column::NUMBER), ("name", column::NAME), ("deploymentTime", column::AT), ("tenantId", column::TENANT)];
 
-    fn more(_filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+    async fn more(_filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         Ok(Vec::new())
     }
 
-    async fn shape(_call: &Call, rows: Vec<DeploymentRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<DeploymentRecord>) -> Result<Vec<Value>, ApiError> {
         Ok(rows.iter().map(deployment).collect())
     }
 }

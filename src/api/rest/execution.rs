@@ -2,7 +2,7 @@
 
 use super::filter::{self, Rule};
 use super::listing::Listing;
-use super::{Words, instance, tenant, time, variable};
+use super::{Words, compare, incident, instance, tenant, time, variable};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json, no_content};
@@ -11,8 +11,8 @@ use crate::api::value;
 use crate::api::wire::Execution;
 use crate::base::id::{InstanceId, TokenId};
 use crate::engine::command::Command;
-use crate::engine::instance::Wait;
-use crate::store::queries::record::{PastActivityRecord, SubscriptionRecord};
+use crate::engine::instance::{InstanceState, Wait};
+use crate::store::queries::record::{PastActivityRecord, SubscriptionRecord, state_code};
 use crate::store::queries::select::{Column, Condition, Relation, column, related};
 use axum::extract::Path;
 use serde::Deserialize;
@@ -36,11 +36,11 @@ impl Listing for Executions {
         ("tenantId", column::TENANT),
     ];
 
-    fn base() -> Vec<Condition> {
-        vec![Condition::Empty(column::ENDED_AT)]
+    fn base(_filters: &Filters) -> Result<Vec<Condition>, ApiError> {
+        Ok(vec![Condition::Empty(column::ENDED_AT)])
     }
 
-    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+    async fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         let mut all = Vec::new();
         if let Some(name) = filters.text("messageEventSubscriptionName")? {
             all.push(subscribed(name, false));
@@ -54,10 +54,20 @@ impl Listing for Executions {
         if filters.is_true("suspended")? {
             all.push(Condition::Some(Relation::Instance, vec![super::suspended()]));
         }
+        if filters.is_true("active")? {
+            let active = Condition::equal(related::STATE, state_code(InstanceState::Active));
+            all.push(Condition::Some(Relation::Instance, vec![active]));
+        }
+        all.extend(incident::of(filters, Relation::TokenIncident)?);
+        for (name, place) in
+            [("variables", Condition::Present(related::TOKEN)), ("processVariables", Condition::Empty(related::TOKEN))]
+        {
+            all.extend(compare::variables(filters, name, Relation::Variable, Some(place))?);
+        }
         Ok(all)
     }
 
-    async fn shape(_call: &Call, rows: Vec<PastActivityRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<PastActivityRecord>) -> Result<Vec<Value>, ApiError> {
         Ok(rows
             .iter()
             .map(|row| execution(&format!("{}:{}", row.instance, row.token), row.instance, &row.tenant))
@@ -147,11 +157,11 @@ impl Listing for Subscriptions {
         Rule::Text("eventName", column::NAME),
         Rule::Instance("processInstanceId", column::INSTANCE),
         Rule::Text("activityId", column::ELEMENT),
-        Rule::Tenants,
+        Rule::TenantsOrNone("includeEventSubscriptionsWithoutTenantId"),
     ];
     const SORTS: &'static [(&'static str, Column)] = &[("created", column::CREATED_AT), ("tenantId", column::TENANT)];
 
-    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+    async fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         let mut all = Vec::new();
         if let Some(id) = filters.text("eventSubscriptionId")? {
             all.push(filter::inner(&id, column::NUMBER));
@@ -168,7 +178,7 @@ impl Listing for Subscriptions {
         Ok(all)
     }
 
-    async fn shape(_call: &Call, rows: Vec<SubscriptionRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<SubscriptionRecord>) -> Result<Vec<Value>, ApiError> {
         let shape = |row: &SubscriptionRecord| {
             shape!({
                 "id": format!("{}:{}", row.instance, row.id),

@@ -4,19 +4,21 @@ use super::filter::{self, Rule};
 use super::listing::{self, Listing};
 use super::variable::{self, Changes};
 use super::{Words, tenant, tree, upload};
+use super::{compare, incident};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json, no_content};
 use crate::api::params::{Filters, Query};
 use crate::api::value;
 use crate::api::wire::{self, Execution};
+use crate::base::access::NO_TENANT;
 use crate::base::id::{InstanceId, TokenId};
 use crate::base::variable::{Variable, Variables};
 use crate::engine::command::Command;
 use crate::engine::instance::InstanceState;
 use crate::partition::view::visible;
 use crate::store::queries::record::{InstanceRecord, state_code};
-use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
+use crate::store::queries::select::{Column, Condition, Relation, column, related};
 use axum::extract::{Multipart, Path};
 use serde::Deserialize;
 use serde_json::Value;
@@ -40,6 +42,13 @@ impl Listing for Instances {
         Rule::If("suspended", || Condition::equal(column::STATE, state_code(InstanceState::Suspended))),
         Rule::If("withIncident", || Condition::Some(Relation::Incident, Vec::new())),
         Rule::Absent("rootProcessInstances", column::CALLER),
+        Rule::If("leafProcessInstances", || {
+            Condition::Not(Box::new(Condition::Some(Relation::Called, vec![Condition::Empty(related::ENDED_AT)])))
+        }),
+        Rule::If("processDefinitionWithoutTenantId", || Condition::equal(column::DEFINITION_TENANT, NO_TENANT)),
+        Rule::Nothing("caseInstanceId"),
+        Rule::Nothing("superCaseInstance"),
+        Rule::Nothing("subCaseInstance"),
         Rule::Tenants,
     ];
     const SORTS: &'static [(&'static str, Column)] = &[
@@ -50,24 +59,14 @@ impl Listing for Instances {
         ("businessKey", column::BUSINESS_KEY),
     ];
 
-    fn base() -> Vec<Condition> {
-        vec![Condition::Empty(column::ENDED_AT)]
+    fn base(_filters: &Filters) -> Result<Vec<Condition>, ApiError> {
+        Ok(vec![Condition::Empty(column::ENDED_AT)])
     }
 
-    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
-        let mut all = filter::variables(filters, "variables", Relation::InstanceVariable, None)?;
-        let incident = |column, test, text: String| {
-            Condition::Some(Relation::Incident, vec![Condition::Is(column, test, text.into())])
-        };
-        if let Some(kind) = filters.text("incidentType")? {
-            all.push(incident(related::KIND, Test::Equal, kind));
-        }
-        if let Some(words) = filters.text("incidentMessage")? {
-            all.push(incident(related::MESSAGE, Test::Equal, words));
-        }
-        if let Some(words) = filters.text("incidentMessageLike")? {
-            all.push(incident(related::MESSAGE, Test::Like, words));
-        }
+    async fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+        let mut all = compare::variables(filters, "variables", Relation::InstanceVariable, None)?;
+        all.extend(incident::of(filters, Relation::Incident)?);
+        all.extend(filter::called(filters, "subProcessInstance")?);
         if let Some(elements) = filters.list("activityIdIn")? {
             let named = Condition::OneOf(related::ELEMENT, elements.into_iter().map(Into::into).collect());
             all.push(Condition::Some(Relation::Activity, vec![named, Condition::Empty(related::ENDED_AT)]));
@@ -75,7 +74,7 @@ impl Listing for Instances {
         Ok(all)
     }
 
-    async fn shape(_call: &Call, rows: Vec<InstanceRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<InstanceRecord>) -> Result<Vec<Value>, ApiError> {
         Ok(rows.iter().map(instance).collect())
     }
 }
@@ -244,8 +243,8 @@ pub(super) async fn local(call: &Call, id: &str) -> Result<Variables, ApiError> 
     match execution {
         Execution::Root(_) => Ok(live.root().variables.clone()),
         Execution::Token(_, token) => {
-            let (_, token) = live.find(token).ok_or_else(missing)?;
-            Ok(token.own.and_then(|own| live.scopes.get(&own)).map(|scope| scope.variables.clone()).unwrap_or_default())
+            live.find(token).ok_or_else(missing)?;
+            Ok(variable::own(&live, token))
         }
     }
 }

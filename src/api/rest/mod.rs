@@ -5,6 +5,7 @@ pub(super) mod deployment;
 pub(super) mod fetch;
 pub(super) mod instance;
 
+mod compare;
 mod definition;
 mod definition_start;
 mod deploy;
@@ -19,6 +20,7 @@ mod history_decision;
 mod history_instance;
 mod incident;
 mod job;
+mod job_definition;
 mod listing;
 mod message;
 mod not_offered;

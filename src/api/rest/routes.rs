@@ -11,6 +11,7 @@ use super::history_instance::{self, PastInstances};
 use super::incident::{self, Incidents};
 use super::instance::{self, Instances};
 use super::job::{self, Jobs};
+use super::job_definition;
 use super::listing::{self, Listing};
 use super::task::Tasks;
 use super::variable_instance::{PastVariables, VariableInstances};
@@ -194,6 +195,10 @@ fn jobs() -> Router<ApiState> {
         .route("/job/{id}/suspended", put(job::suspended))
         .route("/job/{id}/execute", post(job::execute))
         .route("/job/{id}/stacktrace", get(job::stacktrace))
+        .route("/job-definition", get(job_definition::list).post(job_definition::post_list))
+        .route("/job-definition/count", get(job_definition::count).post(job_definition::post_count))
+        .route("/job-definition/{id}", get(job_definition::get))
+        .route("/job-definition/{id}/retries", put(job_definition::retries))
         .route("/incident/{id}", get(incident::get))
 }
 

@@ -1,12 +1,13 @@
 //! `/variable-instance` and `/history/variable-instance`: variables as rows.
 
+use super::compare::Case;
 use super::external_task::activity;
 use super::filter::{self, Rule};
 use super::listing::Listing;
 use super::{removal_time, tenant, time};
 use crate::api::call::Call;
 use crate::api::error::ApiError;
-use crate::api::params::Filters;
+use crate::api::params::{Compare, Filters, Operator};
 use crate::api::value::{self, Objects};
 use crate::api::wire;
 use crate::base::id::{InstanceId, ScopeId};
@@ -24,6 +25,9 @@ impl Listing for VariableInstances {
         Rule::TextIn("variableNameIn", column::NAME),
         Rule::Like("variableNameLike", column::NAME),
         Rule::InstanceIn("processInstanceIdIn", column::INSTANCE),
+        Rule::Nothing("caseInstanceIdIn"),
+        Rule::Nothing("caseExecutionIdIn"),
+        Rule::Nothing("batchIdIn"),
         Rule::Tenants,
     ];
     const SORTS: &'static [(&'static str, Column)] = &[
@@ -33,13 +37,13 @@ impl Listing for VariableInstances {
         ("tenantId", column::TENANT),
     ];
 
-    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+    async fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         let mut all = places(filters)?;
         all.extend(values(filters, column::CURRENT_VALUE)?);
         Ok(all)
     }
 
-    async fn shape(_call: &Call, rows: Vec<VariableRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<VariableRecord>) -> Result<Vec<Value>, ApiError> {
         rows.iter()
             .map(|row| {
                 let Place { id, execution, activity, task } = place(row.instance, row.scope, row.token, &row.name);
@@ -71,11 +75,16 @@ fn places(filters: &Filters) -> Result<Vec<Condition>, ApiError> {
     if let Some(ids) = filters.list("executionIdIn")? {
         all.push(filter::any_of(ids, |id| filter::execution(id, column::TOKEN)));
     }
+    // The place itself, not what lies in it.
+    if let Some(ids) = filters.list("variableScopeIdIn")? {
+        all.push(filter::any_of(ids, |id| match wire::instance(id) {
+            Some(root) => instance_itself(root),
+            None => filter::inner(id, column::TOKEN),
+        }));
+    }
     if let Some(ids) = filters.list("activityInstanceIdIn")? {
         all.push(filter::any_of(ids, |id| match wire::instance(id) {
-            Some(root) => {
-                Condition::All(vec![Condition::equal(column::INSTANCE, root.0), Condition::Empty(column::TOKEN)])
-            }
+            Some(root) => instance_itself(root),
             None => filter::activity(id, column::TOKEN),
         }));
     }
@@ -85,15 +94,13 @@ fn places(filters: &Filters) -> Result<Vec<Condition>, ApiError> {
     Ok(all)
 }
 
+fn instance_itself(root: InstanceId) -> Condition {
+    Condition::All(vec![Condition::equal(column::INSTANCE, root.0), Condition::Empty(column::TOKEN)])
+}
+
 fn values(filters: &Filters, column: Column) -> Result<Vec<Condition>, ApiError> {
-    let compares = filters.compares("variableValues")?;
-    compares
-        .iter()
-        .map(|compare| {
-            let value = filter::past_value(column, compare)?;
-            Ok(Condition::All(vec![Condition::equal(column::NAME, compare.name.as_str()), value]))
-        })
-        .collect()
+    let case = Case::of(filters)?;
+    filters.compares("variableValues")?.iter().map(|compare| case.listed(column::NAME, column, compare)).collect()
 }
 
 /// Where a variable lies, in the words of the wire.
@@ -140,6 +147,10 @@ impl Listing for PastVariables {
         Rule::InstanceIn("processInstanceIdIn", column::INSTANCE),
         Rule::Definition("processDefinitionId", column::DEFINITION),
         Rule::Text("processDefinitionKey", column::PROCESS),
+        Rule::NotKept("variableTypeIn"),
+        Rule::Nothing("caseInstanceId"),
+        Rule::Nothing("caseExecutionIdIn"),
+        Rule::Nothing("caseActivityIdIn"),
         Rule::Tenants,
     ];
     const SORTS: &'static [(&'static str, Column)] = &[
@@ -150,26 +161,22 @@ impl Listing for PastVariables {
     ];
 
     /// A removed variable has no value any more.
-    fn base() -> Vec<Condition> {
-        vec![Condition::Present(column::VALUE)]
+    fn base(filters: &Filters) -> Result<Vec<Condition>, ApiError> {
+        let removed_too = filters.is_true("includeDeleted")?;
+        Ok(if removed_too { Vec::new() } else { vec![Condition::Present(column::VALUE)] })
     }
 
-    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+    async fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         let mut all = places(filters)?;
         all.extend(values(filters, column::VALUE)?);
-        if let Some(value) = filters.text("variableValue")? {
-            let name = filters.text("variableName")?.unwrap_or_default();
-            let compare = crate::api::params::Compare {
-                name,
-                operator: crate::api::params::Operator::Equal,
-                value: value.into(),
-            };
-            all.push(filter::past_value(column::VALUE, &compare)?);
+        if let Some(value) = filters.value("variableValue") {
+            let compare = Compare { name: String::new(), operator: Operator::Equal, value };
+            all.push(Case::of(filters)?.past(column::VALUE, &compare)?);
         }
         Ok(all)
     }
 
-    async fn shape(_call: &Call, rows: Vec<PastVariableRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<PastVariableRecord>) -> Result<Vec<Value>, ApiError> {
         rows.iter()
             .map(|row| {
                 let Place { id, execution, activity, task } = place(row.instance, row.scope, row.token, &row.name);
@@ -190,7 +197,7 @@ impl Listing for PastVariables {
                         "taskId": task,
                         "errorMessage": null,
                         "tenantId": tenant(&row.tenant),
-                        "state": "CREATED",
+                        "state": if row.value.is_some() { "CREATED" } else { "DELETED" },
                         "createTime": time(row.at),
                         "removalTime": removal_time(row.instance_ended_at, row.history_ttl_days),
                         "rootProcessInstanceId": row.root.to_string(),

@@ -78,8 +78,8 @@ record! {
 record! {
     /// Timers and the engine's own jobs, which Camunda 7 lists as one.
     TimedRecord from "(SELECT instance, token AS id, definition, process, tenant, suspended, element, due, retries, priority, \
-                      created_at, error, incident, 0 AS is_timer FROM job WHERE kind <> 0 UNION ALL \
-                      SELECT instance, id, definition, process, tenant, suspended, element, due, NULL, 0, created_at, NULL, 0, 1 \
+                      created_at, error, incident, holder, 0 AS is_timer FROM job WHERE kind <> 0 UNION ALL \
+                      SELECT instance, id, definition, process, tenant, suspended, element, due, NULL, 0, created_at, NULL, 0, NULL, 1 \
                       FROM timer) t JOIN definition d ON d.id = t.definition",
     tenant "t.tenant", id ["t.instance", "t.id"] {
         instance: i64 = "t.instance", number: i64 = "t.id", definition: i64 = "t.definition", process: String = "t.process",

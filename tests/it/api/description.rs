@@ -63,6 +63,38 @@ pub(super) fn check(method: &str, path: &str, answer: &Answer) {
     assert!(problems.is_empty(), "{method} {path}: {}: {}", answer.status, problems.join("; "));
 }
 
+/// A filter of a list: a query parameter, or a member of the body.
+pub(super) struct Parameter {
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) is_date: bool,
+    /// An array whose items are objects.
+    pub(super) of_objects: bool,
+}
+
+/// Those of one operation; none where the description is not at hand.
+pub(super) fn parameters(method: &str, path: &str) -> Vec<Parameter> {
+    let Some(description) = description() else { return Vec::new() };
+    let Some(operation) = description.operation(method, path) else { return Vec::new() };
+    let parameter = |name: &str, schema: &Value| {
+        let (_, schema) = description.resolved(schema);
+        let (_, items) = description.resolved(&schema["items"]);
+        Parameter {
+            name: name.to_owned(),
+            kind: schema["type"].as_str().unwrap_or("object").to_owned(),
+            is_date: schema["format"] == "date-time",
+            of_objects: items.get("properties").is_some(),
+        }
+    };
+    if let Some(body) = operation.pointer("/requestBody/content/application~1json/schema") {
+        let mut properties = BTreeMap::new();
+        description.properties(body, &mut properties);
+        return properties.into_iter().map(|(name, schema)| parameter(name, schema)).collect();
+    }
+    let of_query = operation["parameters"].as_array().into_iter().flatten().filter(|one| one["in"] == "query");
+    of_query.map(|one| parameter(one["name"].as_str().expect("a name"), &one["schema"])).collect()
+}
+
 impl Description {
     fn operation(&self, method: &str, path: &str) -> Option<&Value> {
         let parts: Vec<&str> = path.split('/').collect();

@@ -83,6 +83,10 @@ const LISTS: &[(&str, &[&str])] = &[
             "sortBy=incidentTimestamp&sortOrder=desc",
         ],
     ),
+    (
+        "job-definition",
+        &["activityIdIn=work&jobType=timer-intermediate-transition", "active=true", "sortBy=jobType&sortOrder=desc"],
+    ),
     ("execution", &["messageEventSubscriptionName=m", "businessKey=k&suspended=true", "processInstanceId=…"]),
     ("event-subscription", &["eventType=message&executionId=…", "sortBy=created&sortOrder=asc"]),
     (
@@ -129,7 +133,12 @@ const LISTS: &[(&str, &[&str])] = &[
     ),
 ];
 
-async fn every_list(server: &Server) {
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    LISTS.iter().map(|(name, _)| *name)
+}
+
+/// Accounts and, for each list, some rows; gives the id of an instance.
+pub(super) async fn fill(server: &Server) -> String {
     server.account("demo", None, true).await;
     server.account("nora", Some(&["north"]), false).await;
     let models =
@@ -148,6 +157,11 @@ async fn every_list(server: &Server) {
         assert_eq!(answer.status, 200);
         last = answer.json()["id"].as_str().expect("an id").to_owned();
     }
+    last
+}
+
+async fn every_list(server: &Server) {
+    let last = fill(server).await;
     for (list, queries) in LISTS {
         let all = server.get(&format!("/engine-rest/{list}")).await;
         let rows = all.json().as_array().map_or(0, Vec::len);

@@ -6,6 +6,7 @@ mod decision_history;
 mod decisions;
 mod description;
 mod dialect;
+mod filters;
 mod forms;
 mod lists;
 mod models;
