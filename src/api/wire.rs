@@ -99,6 +99,13 @@ pub(crate) fn variable(instance: InstanceId, scope: ScopeId, name: &str) -> Stri
     short(&format!("{instance}.{scope}:"), name)
 }
 
+/// The instance and the scope that a variable's id names.
+pub(crate) fn parse_variable(text: &str) -> Option<(InstanceId, ScopeId)> {
+    let (place, _) = text.split_once(':')?;
+    let (instance, scope) = place.split_once('.')?;
+    Some((InstanceId(number(instance)?), ScopeId(u32::try_from(number(scope)?).ok()?)))
+}
+
 /// The source of a job in its definition.
 pub(crate) fn job_definition(definition: DefinitionId, element: &str) -> String {
     short(&format!("{definition}:"), element)

@@ -2,11 +2,11 @@
 
 use super::filter::{self, Rule};
 use super::listing::Listing;
-use super::{Words, compare, incident, instance, tenant, time, variable};
+use super::{Words, compare, incident, tenant, time};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json, no_content};
-use crate::api::params::{Filters, Query};
+use crate::api::params::Filters;
 use crate::api::value;
 use crate::api::wire::Execution;
 use crate::base::id::{InstanceId, TokenId};
@@ -128,25 +128,6 @@ async fn waiting(call: &Call, id: &str) -> Result<(InstanceId, TokenId), ApiErro
             }
         }
     }
-}
-
-pub(super) async fn local_variables(call: Call, Path(id): Path<String>, query: Query) -> Answer {
-    let found = instance::local(&call, &id).await?;
-    json(value::write_all(&found, variable::objects(&query, "deserializeValues")))
-}
-
-pub(super) async fn local_variable(call: Call, Path((id, name)): Path<(String, String)>, query: Query) -> Answer {
-    let found = instance::local(&call, &id).await?.remove(&name).ok_or_else(|| no_variable(&name))?;
-    json(value::write(&found, variable::objects(&query, "deserializeValue")))
-}
-
-pub(super) async fn local_data(call: Call, Path((id, name)): Path<(String, String)>) -> Answer {
-    let found = instance::local(&call, &id).await?.remove(&name).ok_or_else(|| no_variable(&name))?;
-    variable::data(&found)
-}
-
-fn no_variable(name: &str) -> ApiError {
-    ApiError::absent(format!("execution variable with name {name} does not exist"))
 }
 
 pub(super) struct Subscriptions;

@@ -4,14 +4,16 @@ use super::compare;
 use super::external_task::activity;
 use super::filter::{self, Rule};
 use super::incident::{self, FAILED_JOB};
-use super::listing::Listing;
+use super::listing::{self, Listing};
 use super::{removal_time, tenant, time};
 use crate::api::call::Call;
-use crate::api::error::ApiError;
+use crate::api::error::{Answer, ApiError};
+use crate::api::json::json;
 use crate::api::params::Filters;
 use crate::api::wire;
 use crate::store::queries::record::{PastActivityRecord, PastIncidentRecord, PastTaskRecord};
 use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
+use axum::extract::Path;
 use serde_json::{Value, json as shape};
 
 pub(super) struct PastActivities;
@@ -71,6 +73,11 @@ impl Listing for PastActivities {
     async fn shape(_call: &Call, _filters: &Filters, rows: Vec<PastActivityRecord>) -> Result<Vec<Value>, ApiError> {
         Ok(rows.iter().map(past_activity).collect())
     }
+}
+
+pub(super) async fn activity_instance(call: Call, Path(id): Path<String>) -> Answer {
+    let absent = || ApiError::absent(format!("Historic activity instance with id '{id}' does not exist"));
+    json(listing::one::<PastActivities>(&call, vec![filter::activity(&id, column::TOKEN)], absent).await?)
 }
 
 fn ends() -> Condition {

@@ -2,24 +2,20 @@
 
 use super::filter::{self, Rule};
 use super::listing::{self, Listing};
-use super::variable::{self, Changes};
-use super::{Words, tenant, tree, upload};
+use super::{Words, tenant, tree};
 use super::{compare, incident};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json, no_content};
 use crate::api::params::{Filters, Query};
-use crate::api::value;
-use crate::api::wire::{self, Execution};
+use crate::api::wire::{self};
 use crate::base::access::NO_TENANT;
-use crate::base::id::{InstanceId, TokenId};
-use crate::base::variable::{Variable, Variables};
+use crate::base::id::InstanceId;
 use crate::engine::command::Command;
 use crate::engine::instance::InstanceState;
-use crate::partition::view::visible;
 use crate::store::queries::record::{InstanceRecord, state_code};
 use crate::store::queries::select::{Column, Condition, Relation, column, related};
-use axum::extract::{Multipart, Path};
+use axum::extract::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -149,102 +145,4 @@ pub(super) async fn suspended(call: Call, Path(id): Path<String>, Json(body): Js
     let attempt = format!("Cannot change the suspension of process instance {id}");
     call.command(instance, command, Words { kind: "RestException", attempt: &attempt }).await?;
     no_content()
-}
-
-/// Where variables are read and written: an instance, or any of its executions (D9).
-pub(super) struct Place {
-    instance: InstanceId,
-    token: Option<TokenId>,
-    seen: Variables,
-}
-
-impl Place {
-    async fn find(call: &Call, id: &str) -> Result<Self, ApiError> {
-        let missing = || ApiError::absent(format!("execution {id} doesn't exist"));
-        let execution = Execution::parse(id).ok_or_else(missing)?;
-        let live = call.live(execution.instance()).await?.ok_or_else(missing)?;
-        let (token, seen) = match execution {
-            Execution::Root(_) => (None, live.root().variables.clone()),
-            Execution::Token(_, token) => {
-                live.find(token).ok_or_else(missing)?;
-                (Some(token), visible(&live, token))
-            }
-        };
-        Ok(Self { instance: execution.instance(), token, seen })
-    }
-
-    fn one(mut self, name: &str) -> Result<Variable, ApiError> {
-        let absent = || ApiError::absent(format!("process instance variable with name {name} does not exist"));
-        self.seen.remove(name).ok_or_else(absent)
-    }
-
-    async fn change(&self, call: &Call, set: Variables, remove: Vec<String>, attempt: &str) -> Answer {
-        match self.token {
-            Some(token) => variable::set_from(call, self.instance, token, set, remove, attempt).await?,
-            None => {
-                let command = Command::SetVariables { scope: None, set, remove };
-                call.command(self.instance, command, Words { kind: "RestException", attempt }).await?;
-            }
-        }
-        no_content()
-    }
-}
-
-pub(super) async fn variables(call: Call, Path(id): Path<String>, query: Query) -> Answer {
-    let place = Place::find(&call, &id).await?;
-    json(value::write_all(&place.seen, variable::objects(&query, "deserializeValues")))
-}
-
-pub(super) async fn change_variables(call: Call, Path(id): Path<String>, Json(body): Json<Changes>) -> Answer {
-    let attempt = format!("Cannot modify variables for process instance {id}");
-    let (set, remove) = body.read(&attempt)?;
-    let place = Place::find(&call, &id).await?;
-    place.change(&call, set, remove, &attempt).await
-}
-
-pub(super) async fn variable(call: Call, Path((id, name)): Path<(String, String)>, query: Query) -> Answer {
-    let found = Place::find(&call, &id).await?.one(&name)?;
-    json(value::write(&found, variable::objects(&query, "deserializeValue")))
-}
-
-pub(super) async fn put_variable(
-    call: Call,
-    Path((id, name)): Path<(String, String)>,
-    Json(body): Json<Value>,
-) -> Answer {
-    let attempt = format!("Cannot put process instance variable {name}");
-    let variable = value::read(&body).map_err(|error| error.while_doing(&attempt))?;
-    let place = Place::find(&call, &id).await?;
-    place.change(&call, Variables::from([(name, variable)]), Vec::new(), &attempt).await
-}
-
-pub(super) async fn delete_variable(call: Call, Path((id, name)): Path<(String, String)>) -> Answer {
-    let attempt = format!("Cannot delete process instance variable {name}");
-    let place = Place::find(&call, &id).await?;
-    place.change(&call, Variables::new(), vec![name], &attempt).await
-}
-
-pub(super) async fn variable_data(call: Call, Path((id, name)): Path<(String, String)>) -> Answer {
-    variable::data(&Place::find(&call, &id).await?.one(&name)?)
-}
-
-pub(super) async fn upload_variable(call: Call, Path((id, name)): Path<(String, String)>, form: Multipart) -> Answer {
-    let attempt = format!("Cannot put process instance variable {name}");
-    let variable = upload::variable(form).await?;
-    let place = Place::find(&call, &id).await?;
-    place.change(&call, Variables::from([(name, variable)]), Vec::new(), &attempt).await
-}
-
-/// `/execution/{id}/localVariables…`: the execution's own only.
-pub(super) async fn local(call: &Call, id: &str) -> Result<Variables, ApiError> {
-    let missing = || ApiError::absent(format!("Execution with id {id} does not exist"));
-    let execution = Execution::parse(id).ok_or_else(missing)?;
-    let live = call.live(execution.instance()).await?.ok_or_else(missing)?;
-    match execution {
-        Execution::Root(_) => Ok(live.root().variables.clone()),
-        Execution::Token(_, token) => {
-            live.find(token).ok_or_else(missing)?;
-            Ok(variable::own(&live, token))
-        }
-    }
 }

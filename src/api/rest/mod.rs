@@ -24,6 +24,7 @@ mod job_definition;
 mod listing;
 mod message;
 mod not_offered;
+mod places;
 mod routes;
 mod signal;
 mod task;

@@ -5,22 +5,23 @@ use super::definition::{self, Definitions};
 use super::deployment::{self, Deployments};
 use super::execution::{self, Executions, Subscriptions};
 use super::external_task::{self, ExternalTasks};
-use super::history::{PastActivities, PastIncidents, PastTasks};
 use super::history_decision::{self, PastDecisions};
+use super::history::{self as past, PastActivities, PastIncidents, PastTasks};
 use super::history_instance::{self, PastInstances};
 use super::incident::{self, Incidents};
 use super::instance::{self, Instances};
 use super::job::{self, Jobs};
 use super::job_definition;
 use super::listing::{self, Listing};
+use super::places::{self, OfExecution, OfInstance, OfTask, OfTaskOnly};
 use super::task::Tasks;
-use super::variable_instance::{PastVariables, VariableInstances};
+use super::variable_instance::{self, PastVariables, VariableInstances};
 use super::{
     definition_start, deploy, engine, external_task_report as report, fetch, message, not_offered, signal,
     task_action as task,
 };
 use crate::api::state::ApiState;
-use crate::base::limits::{DEPLOYMENT_BYTES_MAX, REQUEST_BYTES_MAX};
+use crate::base::limits::DEPLOYMENT_BYTES_MAX;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post, put};
@@ -121,20 +122,12 @@ fn versions<V: Versions + 'static>(path: &str) -> Router<ApiState> {
 fn instances() -> Router<ApiState> {
     lists::<Instances>("/process-instance")
         .merge(lists::<VariableInstances>("/variable-instance"))
+        .route("/variable-instance/{id}", get(variable_instance::get))
+        .route("/variable-instance/{id}/data", get(variable_instance::data))
         .route("/process-instance/{id}", get(instance::get).delete(instance::delete))
         .route("/process-instance/{id}/activity-instances", get(instance::activity_instances))
         .route("/process-instance/{id}/suspended", put(instance::suspended))
-        .route("/process-instance/{id}/variables", get(instance::variables).post(instance::change_variables))
-        .route(
-            "/process-instance/{id}/variables/{varName}",
-            get(instance::variable).put(instance::put_variable).delete(instance::delete_variable),
-        )
-        .route(
-            "/process-instance/{id}/variables/{varName}/data",
-            get(instance::variable_data)
-                .post(instance::upload_variable)
-                .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)),
-        )
+        .merge(places::routes::<OfInstance>("/process-instance/{id}/variables"))
 }
 
 fn executions() -> Router<ApiState> {
@@ -142,9 +135,7 @@ fn executions() -> Router<ApiState> {
         .merge(list::<Subscriptions>("/event-subscription"))
         .route("/execution/{id}", get(execution::get))
         .route("/execution/{id}/signal", post(execution::signal))
-        .route("/execution/{id}/localVariables", get(execution::local_variables))
-        .route("/execution/{id}/localVariables/{varName}", get(execution::local_variable))
-        .route("/execution/{id}/localVariables/{varName}/data", get(execution::local_data))
+        .merge(places::routes::<OfExecution>("/execution/{id}/localVariables"))
 }
 
 fn external_tasks() -> Router<ApiState> {
@@ -181,9 +172,8 @@ fn tasks() -> Router<ApiState> {
         .route("/task/{id}/form-variables", get(task::form_variables))
         .route("/task/{id}/identity-links", get(task::links).post(task::add_link))
         .route("/task/{id}/identity-links/delete", post(task::remove_link))
-        .route("/task/{id}/variables", get(task::variables).post(task::change_variables))
-        .route("/task/{id}/variables/{varName}", get(task::variable))
-        .route("/task/{id}/variables/{varName}/data", get(task::variable_data))
+        .merge(places::routes::<OfTask>("/task/{id}/variables"))
+        .merge(places::routes::<OfTaskOnly>("/task/{id}/localVariables"))
 }
 
 fn jobs() -> Router<ApiState> {
@@ -212,5 +202,12 @@ fn history() -> Router<ApiState> {
         .route("/history/decision-instance/count", get(listing::get_count::<PastDecisions>))
         .route("/history/decision-instance/{id}", get(history_decision::get))
         .route("/history/decision-requirements-definition/{id}/statistics", get(history_decision::statistics))
+        .route("/history/activity-instance/{id}", get(past::activity_instance))
+        .route(
+            "/history/variable-instance/{id}",
+            get(variable_instance::get_past).delete(variable_instance::delete_past),
+        )
+        .route("/history/variable-instance/{id}/data", get(variable_instance::past_data))
+        .route("/history/process-instance/{id}/variable-instances", delete(variable_instance::delete_all_past))
         .route("/history/process-instance/{id}", get(history_instance::get).merge(delete(history_instance::delete)))
 }
