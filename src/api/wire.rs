@@ -106,6 +106,13 @@ pub(crate) fn parse_variable(text: &str) -> Option<(InstanceId, ScopeId)> {
     Some((InstanceId(number(instance)?), ScopeId(u32::try_from(number(scope)?).ok()?)))
 }
 
+/// An id for what has no number of the engine's: 120 random bits.
+pub(crate) fn random() -> String {
+    let mut bytes = [0; 15];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system gives random bytes");
+    BASE32_NOPAD.encode(&bytes)
+}
+
 /// The source of a job in its definition.
 pub(crate) fn job_definition(definition: DefinitionId, element: &str) -> String {
     short(&format!("{definition}:"), element)

@@ -3,11 +3,11 @@
 use super::definition::process;
 use super::filter::{self, Rule};
 use super::job::{self, Retries};
-use super::tenant;
+use super::{sheet, tenant};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
-use crate::api::json::{Json, Object, count as counted, json, no_content};
-use crate::api::params::{Filters, Query, unknown_sort};
+use crate::api::json::{Json, Object, json, no_content};
+use crate::api::params::{Filters, Query};
 use crate::api::wire;
 use crate::base::id::DefinitionId;
 use crate::base::time::TimerKind;
@@ -18,7 +18,7 @@ use crate::store::queries::select::{Condition, column};
 use axum::extract::Path;
 use serde_json::{Value, json as shape};
 
-/// Filters of the definitions; the others are of the sources themselves.
+/// Filters of the definitions.
 const RULES: &[Rule] = &[
     Rule::Definition("processDefinitionId", column::NUMBER),
     Rule::Text("processDefinitionKey", column::KEY),
@@ -30,7 +30,7 @@ const RULES: &[Rule] = &[
 ];
 
 /// What a node's jobs are, and how the model asks for them; none where it never waits for the engine.
-fn jobs_of(node: &FlowNode) -> Option<(&'static str, String)> {
+pub(super) fn jobs_of(node: &FlowNode) -> Option<(&'static str, String)> {
     if let Some((kind, text)) = node.element.timer() {
         let word = match kind {
             TimerKind::Date => "DATE",
@@ -77,51 +77,38 @@ fn all_of(row: &DefinitionRecord, process: &Process) -> Vec<Value> {
     process.by_id.values().filter_map(|ix| of(process.node(*ix))).collect()
 }
 
+/// Filters of the sources themselves.
+const OF_SOURCES: &[sheet::Rule] = &[
+    sheet::Rule::Text("jobDefinitionId", "id"),
+    sheet::Rule::TextIn("activityIdIn", "activityId"),
+    sheet::Rule::Text("jobType", "jobType"),
+    sheet::Rule::Text("jobConfiguration", "jobConfiguration"),
+];
+
+const SORTS: &[(&str, &str)] = &[
+    ("jobDefinitionId", "id"),
+    ("activityId", "activityId"),
+    ("processDefinitionId", "processDefinitionId"),
+    ("processDefinitionKey", "processDefinitionKey"),
+    ("jobType", "jobType"),
+    ("jobConfiguration", "jobConfiguration"),
+    ("tenantId", "tenantId"),
+];
+
 /// Those that fit, in the order of their definitions.
 async fn found(call: &Call, filters: &Filters) -> Result<Vec<Value>, ApiError> {
     let mut conditions = vec![process()];
     conditions.extend(filter::conditions(filters, RULES)?);
-    let wanted = [
-        ("id", filters.text("jobDefinitionId")?.map(|id| vec![id])),
-        ("activityId", filters.list("activityIdIn")?),
-        ("jobType", filters.text("jobType")?.map(|kind| vec![kind])),
-        ("jobConfiguration", filters.text("jobConfiguration")?.map(|text| vec![text])),
-    ];
-    let fits = |one: &Value| {
-        let is = |(name, texts): &(&str, Option<Vec<String>>)| {
-            texts.as_ref().is_none_or(|texts| texts.iter().any(|text| one[*name] == *text))
-        };
-        wanted.iter().all(is)
-    };
     let mut all = Vec::new();
     for row in call.all::<DefinitionRecord>(conditions).await? {
         let definition = call.definition(DefinitionId(row.id)).await?;
-        all.extend(all_of(&row, &definition.process).into_iter().filter(fits));
+        all.extend(all_of(&row, &definition.process));
     }
-    Ok(all)
+    sheet::fitting(filters, OF_SOURCES, all)
 }
 
 async fn answer(call: &Call, query: &Query, filters: &Filters) -> Answer {
-    let mut all = found(call, filters).await?;
-    // The last word sorts first, so that the others order what it leaves equal.
-    for sort in filters.sorts()?.iter().rev() {
-        let name = match sort.by.as_str() {
-            "jobDefinitionId" => "id",
-            by @ ("activityId"
-            | "processDefinitionId"
-            | "processDefinitionKey"
-            | "jobType"
-            | "jobConfiguration"
-            | "tenantId") => by,
-            other => return Err(unknown_sort(other)),
-        };
-        let text = |one: &Value| one[name].as_str().map(str::to_owned);
-        all.sort_by(|one, other| match sort.descending {
-            true => text(other).cmp(&text(one)),
-            false => text(one).cmp(&text(other)),
-        });
-    }
-    json(query.page()?.of(all)?)
+    sheet::answer(query, filters, SORTS, found(call, filters).await?)
 }
 
 pub(super) async fn list(call: Call, query: Query) -> Answer {
@@ -133,11 +120,11 @@ pub(super) async fn post_list(call: Call, query: Query, Json(body): Json<Object>
 }
 
 pub(super) async fn count(call: Call, query: Query) -> Answer {
-    counted(found(&call, &Filters::Query(query)).await?.len() as i64)
+    sheet::count(&found(&call, &Filters::Query(query)).await?)
 }
 
 pub(super) async fn post_count(call: Call, Json(body): Json<Object>) -> Answer {
-    counted(found(&call, &Filters::Body(body)).await?.len() as i64)
+    sheet::count(&found(&call, &Filters::Body(body)).await?)
 }
 
 /// The definition and element that an id names, if the caller may see them.

@@ -52,20 +52,29 @@ pub(super) async fn post_count<L: Listing>(call: Call, Json(body): Json<Object>)
     counted::<L>(&call, &Filters::Body(body)).await
 }
 
-async fn answer<L: Listing>(call: &Call, query: &Query, filters: Filters) -> Answer {
-    json(rows::<L>(call, query, filters).await?)
+pub(super) async fn answer<L: Listing>(call: &Call, query: &Query, filters: Filters) -> Answer {
+    json(page::<L>(call, query, &filters).await?)
 }
 
-/// A page, shaped.
-pub(super) async fn rows<L: Listing>(call: &Call, query: &Query, filters: Filters) -> Result<Vec<Value>, ApiError> {
-    let order = filter::order(&filters, L::SORTS, L::order)?;
+pub(super) async fn page<L: Listing>(call: &Call, query: &Query, filters: &Filters) -> Result<Vec<Value>, ApiError> {
+    let order = filter::order(filters, L::SORTS, L::order)?;
     let page = query.page()?;
-    let rows = call.list::<L::Row>(conditions::<L>(&filters, call).await?, order, page).await?;
-    L::shape(call, &filters, rows).await
+    let rows = call.list::<L::Row>(conditions::<L>(filters, call).await?, order, page).await?;
+    L::shape(call, filters, rows).await
 }
 
-async fn counted<L: Listing>(call: &Call, filters: &Filters) -> Answer {
-    count(call.count::<L::Row>(&conditions::<L>(filters, call).await?).await?)
+pub(super) async fn counted<L: Listing>(call: &Call, filters: &Filters) -> Answer {
+    count(number::<L>(call, filters).await?)
+}
+
+pub(super) async fn number<L: Listing>(call: &Call, filters: &Filters) -> Result<i64, ApiError> {
+    call.count::<L::Row>(&conditions::<L>(filters, call).await?).await
+}
+
+/// Whether filters and order are understood.
+pub(super) async fn check<L: Listing>(call: &Call, filters: &Filters) -> Result<(), ApiError> {
+    filter::order(filters, L::SORTS, L::order)?;
+    conditions::<L>(filters, call).await.map(|_| ())
 }
 
 async fn conditions<L: Listing>(filters: &Filters, call: &Call) -> Result<Vec<Condition>, ApiError> {

@@ -3,6 +3,7 @@
 use super::decision::{self, Decisions, Requirements, Versions};
 use super::definition::{self, Definitions};
 use super::deployment::{self, Deployments};
+use super::detail::{self, Details};
 use super::execution::{self, Executions, Subscriptions};
 use super::external_task::{self, ExternalTasks};
 use super::history_decision::{self, PastDecisions};
@@ -12,16 +13,17 @@ use super::incident::{self, Incidents};
 use super::instance::{self, Instances};
 use super::job::{self, Jobs};
 use super::job_definition;
+use super::job_log::{self, ExternalTaskLog, JobLog};
 use super::listing::{self, Listing};
 use super::places::{self, OfExecution, OfInstance, OfTask, OfTaskOnly};
 use super::task::Tasks;
 use super::variable_instance::{self, PastVariables, VariableInstances};
 use super::{
-    definition_start, deploy, engine, external_task_report as report, fetch, message, not_offered, signal,
-    task_action as task,
+    attachment, comment, definition_start, deploy, engine, external_task_report as report, fetch, message, not_offered,
+    saved, signal, story, task_action as task,
 };
 use crate::api::state::ApiState;
-use crate::base::limits::DEPLOYMENT_BYTES_MAX;
+use crate::base::limits::{DEPLOYMENT_BYTES_MAX, REQUEST_BYTES_MAX};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post, put};
@@ -36,6 +38,7 @@ pub(in crate::api) fn routes() -> Router<ApiState> {
         .merge(executions())
         .merge(external_tasks())
         .merge(tasks())
+        .merge(notes())
         .merge(jobs())
         .merge(history())
         .merge(not_offered::routes())
@@ -176,6 +179,30 @@ fn tasks() -> Router<ApiState> {
         .merge(places::routes::<OfTaskOnly>("/task/{id}/localVariables"))
 }
 
+/// What people keep: comments, attachments, saved queries.
+fn notes() -> Router<ApiState> {
+    Router::new()
+        .route("/task/{id}/comment", get(comment::of_a_task).put(comment::change).delete(comment::remove_all))
+        .route("/task/{id}/comment/create", post(comment::create))
+        .route("/task/{id}/comment/{commentId}", get(comment::one).delete(comment::remove))
+        .route(
+            "/process-instance/{id}/comment",
+            get(comment::of_an_instance).put(comment::change_of_instance).delete(comment::remove_all_of_instance),
+        )
+        .route("/process-instance/{id}/comment/{commentId}", delete(comment::remove_of_instance))
+        .route("/filter", get(saved::list))
+        .route("/filter/count", get(saved::count))
+        .route("/filter/create", post(saved::create))
+        .route("/filter/{id}", get(saved::get).put(saved::put).delete(saved::delete))
+        .route("/filter/{id}/list", get(saved::items).post(saved::post_items))
+        .route("/filter/{id}/count", get(saved::item_count).post(saved::post_item_count))
+        .route("/filter/{id}/singleResult", get(saved::single).post(saved::post_single))
+        .route("/task/{id}/attachment", get(attachment::list))
+        .route("/task/{id}/attachment/create", post(attachment::create).layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)))
+        .route("/task/{id}/attachment/{attachmentId}", get(attachment::get).delete(attachment::remove))
+        .route("/task/{id}/attachment/{attachmentId}/data", get(attachment::data))
+}
+
 fn jobs() -> Router<ApiState> {
     lists::<Jobs>("/job")
         .merge(list::<Incidents>("/incident"))
@@ -202,6 +229,12 @@ fn history() -> Router<ApiState> {
         .route("/history/decision-instance/count", get(listing::get_count::<PastDecisions>))
         .route("/history/decision-instance/{id}", get(history_decision::get))
         .route("/history/decision-requirements-definition/{id}/statistics", get(history_decision::statistics))
+        .merge(story::routes::<Details>("/history/detail"))
+        .merge(story::routes::<JobLog>("/history/job-log"))
+        .merge(story::routes::<ExternalTaskLog>("/history/external-task-log"))
+        .route("/history/detail/{id}/data", get(detail::data))
+        .route("/history/job-log/{id}/stacktrace", get(job_log::stacktrace))
+        .route("/history/external-task-log/{id}/error-details", get(job_log::error_details))
         .route("/history/activity-instance/{id}", get(past::activity_instance))
         .route(
             "/history/variable-instance/{id}",

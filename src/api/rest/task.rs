@@ -15,7 +15,7 @@ use crate::engine::compile::Form;
 use crate::engine::expression::Plain;
 use crate::engine::instance::Delegation;
 use crate::partition::view::visible;
-use crate::store::queries::record::{TaskRecord, delegation_code};
+use crate::store::queries::record::{InstanceRecord, PastTaskRecord, TaskRecord, delegation_code};
 use crate::store::queries::select::{Column, Condition, Order, Relation, Test, column, related};
 use serde_json::{Value, json};
 
@@ -169,18 +169,27 @@ impl Listing for Tasks {
     }
 
     async fn shape(call: &Call, filters: &Filters, rows: Vec<TaskRecord>) -> Result<Vec<Value>, ApiError> {
-        let all = filters.is_true("withTaskVariablesInReturn")?;
-        let own = filters.is_true("withTaskLocalVariablesInReturn")?;
         let mut shaped = Vec::with_capacity(rows.len());
         for row in &rows {
-            let mut one = task(call, row).await?;
-            if all || own {
-                one["variables"] = variables(call, row, all).await?;
-            }
-            shaped.push(one);
+            shaped.push(with_more(call, filters, row).await?);
         }
         Ok(shaped)
     }
+}
+
+/// A task with what is asked for beside it.
+async fn with_more(call: &Call, filters: &Filters, row: &TaskRecord) -> Result<Value, ApiError> {
+    let mut shaped = task(call, row).await?;
+    let all = filters.is_true("withTaskVariablesInReturn")?;
+    if all || filters.is_true("withTaskLocalVariablesInReturn")? {
+        shaped["variables"] = variables(call, row, all).await?;
+    }
+    if filters.is_true("withCommentAttachmentInfo")? {
+        let store = call.state.store();
+        shaped["comment"] = (!store.comments(row.instance, Some(row.token)).await?.is_empty()).into();
+        shaped["attachment"] = (!store.attachments(row.instance, Some(row.token)).await?.is_empty()).into();
+    }
+    Ok(shaped)
 }
 
 /// What a task sees, or its own variables only.
@@ -305,6 +314,15 @@ async fn task(call: &Call, row: &TaskRecord) -> Result<Value, ApiError> {
     }))
 }
 
+/// A task that the caller may see, open or ended, and its instance.
+pub(super) async fn past_of(call: &Call, id: &str) -> Result<(wire::Inner, InstanceRecord), ApiError> {
+    let absent = || ApiError::absent(format!("No task found for task id {id}"));
+    let inner = wire::Inner::parse(id).ok_or_else(absent)?;
+    call.one::<PastTaskRecord>(at_token(inner.instance, inner.token())).await?.ok_or_else(absent)?;
+    let instance = call.instance_record(inner.instance).await?.ok_or_else(absent)?;
+    Ok((inner, instance))
+}
+
 /// A task that the caller may see.
 pub(super) struct Target {
     pub(super) id: String,
@@ -322,8 +340,8 @@ impl Target {
         Ok(Self { id: wire::inner(instance, token), instance, token, row })
     }
 
-    pub(super) async fn shape(&self, call: &Call) -> Result<Value, ApiError> {
-        task(call, &self.row).await
+    pub(super) async fn shape(&self, call: &Call, filters: &Filters) -> Result<Value, ApiError> {
+        with_more(call, filters, &self.row).await
     }
 
     /// Its form, and the variables that it sees.

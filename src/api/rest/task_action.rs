@@ -16,9 +16,9 @@ use axum::extract::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub(super) async fn get(call: Call, Path(id): Path<String>) -> Answer {
+pub(super) async fn get(call: Call, Path(id): Path<String>, query: Query) -> Answer {
     let task = Target::find(&call, &id).await?;
-    json(task.shape(&call).await?)
+    json(task.shape(&call, &Filters::Query(query)).await?)
 }
 
 /// Replaces every editable field.

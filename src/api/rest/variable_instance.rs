@@ -108,14 +108,14 @@ fn values(filters: &Filters, column: Column) -> Result<Vec<Condition>, ApiError>
 }
 
 /// Where a variable lies, in the words of the wire.
-struct Place {
-    id: String,
-    execution: String,
-    activity: String,
-    task: Option<String>,
+pub(super) struct Place {
+    pub(super) id: String,
+    pub(super) execution: String,
+    pub(super) activity: String,
+    pub(super) task: Option<String>,
 }
 
-fn place(instance: i64, scope: i64, token: Option<i64>, name: &str) -> Place {
+pub(super) fn place(instance: i64, scope: i64, token: Option<i64>, name: &str) -> Place {
     let scope = ScopeId(u32::try_from(scope).unwrap_or(u32::MAX));
     let id = wire::variable(InstanceId(instance), scope, name);
     match token {

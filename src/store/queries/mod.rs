@@ -3,6 +3,7 @@
 //! [`select`] makes the text of a list from conditions that are values; [`record`] says what a row of each list holds.
 
 pub mod account;
+pub mod notes;
 pub mod record;
 pub mod select;
 
@@ -40,7 +41,9 @@ impl Store {
     /// Takes an ended instance out of the lists; false: it runs, or is not there.
     pub async fn remove_past(&self, instance: InstanceId) -> Result<bool, StoreError> {
         let of = |text: &str| (text.to_owned(), vec![Bind::Int(instance.0)]);
-        let parts = ["past_activity", "past_task", "past_variable", "past_incident", "past_decision"].map(|table| {
+        let tables =
+            ["past_activity", "past_task", "past_variable", "past_incident", "past_decision", "comment", "attachment"];
+        let parts = tables.map(|table| {
             of(&format!(
                 "DELETE FROM {table} WHERE instance = $1 AND EXISTS \
                  (SELECT 1 FROM process_instance WHERE id = $1 AND ended_at IS NOT NULL)"

@@ -167,6 +167,17 @@ record! {
 }
 
 record! {
+    /// What one command did to an instance: its events, as they were written.
+    StoryRecord from "history t JOIN process_instance p ON p.id = t.instance JOIN definition d ON d.id = p.definition",
+    tenant "p.tenant", id ["t.position"] {
+        instance: i64 = "p.id", position: i64 = "t.position", at: i64 = "t.at", cause: String = "t.cause",
+        events: String = "t.events", definition: i64 = "p.definition", process: String = "p.process",
+        version: i64 = "d.version", deployment: i64 = "d.deployment", tenant: String = "p.tenant", root: i64 = "p.root",
+        ended_at: Option<i64> = "p.ended_at", history_ttl_days: Option<i64> = "d.history_ttl_days",
+    }
+}
+
+record! {
     DefinitionRecord from "definition t", tenant "t.tenant", id ["t.id"] {
         id: i64 = "t.id", kind: i16 = "t.kind", deployment: i64 = "t.deployment", tenant: String = "t.tenant", key: String = "t.key",
         version: i64 = "t.version", version_tag: Option<String> = "t.version_tag", name: Option<String> = "t.name",

@@ -21,6 +21,9 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("TaskWithAttachmentAndCommentDto", "attachment"),
     ("TaskWithAttachmentAndCommentDto", "camundaFormRef"),
     ("TaskDto", "camundaFormRef"),
+    // Of form fields.
+    ("HistoricDetailDto", "fieldId"),
+    ("HistoricDetailDto", "fieldValue"),
 ];
 
 struct Description {

@@ -133,6 +133,9 @@ const LISTS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Logs that are read from one instance's history.
+pub(super) const LOGS: &[&str] = &["history/detail", "history/job-log", "history/external-task-log"];
+
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     LISTS.iter().map(|(name, _)| *name)
 }
