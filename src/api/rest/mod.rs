@@ -25,6 +25,7 @@ mod incident;
 mod job;
 mod job_definition;
 mod job_log;
+mod link_log;
 mod listing;
 mod message;
 mod not_offered;

@@ -14,6 +14,7 @@ use super::instance::{self, Instances};
 use super::job::{self, Jobs};
 use super::job_definition;
 use super::job_log::{self, ExternalTaskLog, JobLog};
+use super::link_log::LinkLog;
 use super::listing::{self, Listing};
 use super::places::{self, OfExecution, OfInstance, OfTask, OfTaskOnly};
 use super::task::Tasks;
@@ -230,6 +231,8 @@ fn history() -> Router<ApiState> {
         .route("/history/decision-instance/{id}", get(history_decision::get))
         .route("/history/decision-requirements-definition/{id}/statistics", get(history_decision::statistics))
         .merge(story::routes::<Details>("/history/detail"))
+        .route("/history/identity-link-log", get(story::list::<LinkLog>))
+        .route("/history/identity-link-log/count", get(story::count::<LinkLog>))
         .merge(story::routes::<JobLog>("/history/job-log"))
         .merge(story::routes::<ExternalTaskLog>("/history/external-task-log"))
         .route("/history/detail/{id}/data", get(detail::data))

@@ -69,7 +69,7 @@ async fn found<L: Log>(call: &Call, query: &Query, filters: &Filters) -> Result<
     sheet::fitting(filters, L::RULES, L::lines(call, query, &chapters).await?)
 }
 
-async fn list<L: Log>(call: Call, query: Query) -> Answer {
+pub(super) async fn list<L: Log>(call: Call, query: Query) -> Answer {
     let filters = Filters::Query(query.clone());
     sheet::answer(&query, &filters, L::SORTS, found::<L>(&call, &query, &filters).await?)
 }
@@ -79,7 +79,7 @@ async fn post_list<L: Log>(call: Call, query: Query, Json(body): Json<Object>) -
     sheet::answer(&query, &filters, L::SORTS, found::<L>(&call, &query, &filters).await?)
 }
 
-async fn count<L: Log>(call: Call, query: Query) -> Answer {
+pub(super) async fn count<L: Log>(call: Call, query: Query) -> Answer {
     sheet::count(&found::<L>(&call, &query, &Filters::Query(query.clone())).await?)
 }
 

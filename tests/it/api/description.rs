@@ -21,6 +21,7 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("TaskWithAttachmentAndCommentDto", "attachment"),
     ("TaskWithAttachmentAndCommentDto", "camundaFormRef"),
     ("TaskDto", "camundaFormRef"),
+    ("FormDto", "camundaFormRef"),
     // Of form fields.
     ("HistoricDetailDto", "fieldId"),
     ("HistoricDetailDto", "fieldValue"),
@@ -113,6 +114,11 @@ impl Description {
         if answer.status.as_u16() >= 400 {
             // Which errors there are is the recordings' matter; every one has this body (D3).
             answer.error();
+            return Vec::new();
+        }
+        // Text that is null leaves as no content.
+        let is_text = operation.pointer("/responses/200/content/text~1plain").is_some();
+        if answer.status == 204 && is_text {
             return Vec::new();
         }
         let Some(response) = operation["responses"].get(answer.status.as_str()) else {

@@ -133,8 +133,13 @@ const LISTS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Logs that are read from one instance's history.
-pub(super) const LOGS: &[&str] = &["history/detail", "history/job-log", "history/external-task-log"];
+/// Logs that are read from one instance's history, and the process whose instance has lines there.
+pub(super) const LOGS: &[(&str, &str)] = &[
+    ("history/detail", "u"),
+    ("history/identity-link-log", "u"),
+    ("history/job-log", "t"),
+    ("history/external-task-log", "x"),
+];
 
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     LISTS.iter().map(|(name, _)| *name)

@@ -9,6 +9,7 @@ mod dialect;
 mod filters;
 mod forms;
 mod lists;
+mod logs;
 mod models;
 mod notes;
 mod operations;
