@@ -3,27 +3,25 @@
 use super::filter::{self, Rule};
 use super::form;
 use super::listing::Listing;
-use super::{Words, incident, tenant, variable};
+use super::{incident, tenant, variable};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
-use crate::api::json::{Json, json, no_content};
+use crate::api::json::{json, no_content};
 use crate::api::params::{Filters, Page, Query};
 use crate::api::state::ApiState;
 use crate::api::value;
 use crate::api::wire;
 use crate::base::access::NO_TENANT;
-use crate::base::id::{DefinitionId, InstanceId};
+use crate::base::id::DefinitionId;
 use crate::base::variable::Variables;
 use crate::engine::definition::ProcessDefinition;
 use crate::engine::expression::Plain;
-use crate::partition::Work;
 use crate::store::queries::record::{
     ContentRecord, DefinitionRecord, IncidentRecord, InstanceRecord, PROCESS_CODE, PastActivityRecord, TimedRecord,
 };
 use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
-use serde::Deserialize;
 use serde_json::{Value, json as shape};
 use std::collections::BTreeMap;
 
@@ -190,26 +188,49 @@ impl Named {
 
     /// A version of this kind, and what the wire calls it.
     pub(super) async fn version(&self, call: &Call, kind: i64, noun: &str) -> Result<DefinitionRecord, ApiError> {
-        let mut all = vec![Condition::equal(column::KIND, kind)];
-        let (key, tenant, absent) = match self {
-            Self::Id(id) => {
-                let absent = || ApiError::absent(format!("No matching definition with id {id}")).engine();
-                let number = wire::parse_definition(id).ok_or_else(absent)?;
-                all.push(Condition::equal(column::NUMBER, number.0));
-                let row: DefinitionRecord = call.one(all).await?.ok_or_else(absent)?;
-                let same = wire::definition(&row.key, row.version, row.id) == *id || row.id.to_string() == *id;
-                return if same { Ok(row) } else { Err(absent()) };
-            }
-            Self::Key(key) => (key, NO_TENANT, format!("No matching {noun} with key: {key} and no tenant-id")),
-            Self::KeyAndTenant(key, tenant) => {
-                (key, tenant.as_str(), format!("No matching {noun} with key: {key} and tenant-id: {tenant}"))
-            }
-        };
-        all.push(Condition::equal(column::KEY, key.as_str()));
-        all.push(Condition::equal(column::TENANT, tenant));
         let page = Page { first: 0, max: Some(1) };
-        let latest = call.list(all, vec![(column::VERSION.into(), true)], page).await?.pop();
-        latest.ok_or_else(|| ApiError::rest_absent(absent))
+        let mut found = self.versions(call, kind, page).await?;
+        found.pop().ok_or_else(|| self.absent(noun))
+    }
+
+    /// By id that very version, by key all of them.
+    pub(super) async fn all(&self, call: &Call) -> Result<Vec<DefinitionRecord>, ApiError> {
+        let found = self.versions(call, PROCESS_CODE, Page::default()).await?;
+        if found.is_empty() { Err(self.absent("process definition")) } else { Ok(found) }
+    }
+
+    /// The newest first.
+    async fn versions(&self, call: &Call, kind: i64, page: Page) -> Result<Vec<DefinitionRecord>, ApiError> {
+        let mut wanted = vec![Condition::equal(column::KIND, kind)];
+        match self {
+            Self::Id(id) => {
+                let number = wire::parse_definition(id).map_or(Condition::Never, |id| Condition::equal(column::NUMBER, id.0));
+                wanted.push(number);
+            }
+            Self::Key(key) => {
+                wanted.push(Condition::equal(column::KEY, key.as_str()));
+                wanted.push(Condition::equal(column::TENANT, NO_TENANT));
+            }
+            Self::KeyAndTenant(key, tenant) => {
+                wanted.push(Condition::equal(column::KEY, key.as_str()));
+                wanted.push(Condition::equal(column::TENANT, tenant.as_str()));
+            }
+        }
+        let mut found: Vec<DefinitionRecord> = call.list(wanted, vec![(column::VERSION.into(), true)], page).await?;
+        if let Self::Id(id) = self {
+            found.retain(|row| wire::definition(&row.key, row.version, row.id) == *id || row.id.to_string() == *id);
+        }
+        Ok(found)
+    }
+
+    fn absent(&self, noun: &str) -> ApiError {
+        match self {
+            Self::Id(id) => ApiError::absent(format!("No matching definition with id {id}")).engine(),
+            Self::Key(key) => ApiError::rest_absent(format!("No matching {noun} with key: {key} and no tenant-id")),
+            Self::KeyAndTenant(key, tenant) => {
+                ApiError::rest_absent(format!("No matching {noun} with key: {key} and tenant-id: {tenant}"))
+            }
+        }
     }
 }
 
@@ -273,38 +294,6 @@ pub(super) fn before_start<'v>(call: &Call, definition: &'v ProcessDefinition, v
 pub(super) async fn diagram(call: Call, named: Named) -> Answer {
     named.find(&call).await?;
     no_content()
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Suspended {
-    suspended: Option<bool>,
-    include_process_instances: Option<bool>,
-    execution_date: Option<String>,
-}
-
-pub(super) async fn suspended(call: Call, named: Named, Json(body): Json<Suspended>) -> Answer {
-    let row = named.find(&call).await?;
-    let suspended = body.suspended.ok_or_else(|| ApiError::invalid("suspended must be true or false."))?;
-    if body.execution_date.is_some() {
-        return Err(ApiError::invalid(
-            "A suspension at a later time is not kept by this version: leave executionDate out.",
-        ));
-    }
-    let mut instances = Vec::new();
-    if body.include_process_instances == Some(true) {
-        let live: Vec<InstanceRecord> = call.all(live_of(row.id)).await?;
-        instances = live.iter().map(|row| InstanceId(row.id)).collect();
-    }
-    let work = Work::SuspendDefinition { definition: DefinitionId(row.id), suspended, instances };
-    let attempt = format!("Cannot change the suspension of process definition {}", row.id);
-    call.submit(work, Words { kind: "RestException", attempt: &attempt }).await?;
-    no_content()
-}
-
-/// Running instances of a definition.
-pub(super) fn live_of(definition: i64) -> Vec<Condition> {
-    vec![Condition::equal(column::DEFINITION, definition), Condition::Empty(column::ENDED_AT)]
 }
 
 /// Which incidents a statistics item counts.

@@ -6,10 +6,10 @@ use super::{Words, compare, incident, tenant, time};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json, no_content};
-use crate::api::params::Filters;
+use crate::api::params::{Filters, Query};
 use crate::api::value;
 use crate::api::wire::Execution;
-use crate::base::id::{InstanceId, TokenId};
+use crate::base::id::{InstanceId, LocalId, TokenId};
 use crate::engine::command::Command;
 use crate::engine::instance::{InstanceState, Wait};
 use crate::store::queries::record::{PastActivityRecord, SubscriptionRecord, state_code};
@@ -177,4 +177,37 @@ impl Listing for Subscriptions {
         };
         Ok(rows.iter().map(shape).collect())
     }
+}
+
+/// The armed message event of this name at an execution; a root stands for all of its instance.
+async fn armed(call: &Call, id: &str, name: &str) -> Result<SubscriptionRecord, ApiError> {
+    let wanted = vec![
+        filter::execution(id, column::OWNING_TOKEN),
+        Condition::equal(column::NAME, name),
+        Condition::flag(column::SIGNAL, false),
+    ];
+    call.one(wanted).await?.ok_or_else(|| {
+        ApiError::absent(format!("Message event subscription for execution {id} named {name} does not exist"))
+    })
+}
+
+pub(super) async fn message_subscription(call: Call, Path((id, name)): Path<(String, String)>) -> Answer {
+    let row = armed(&call, &id, &name).await?;
+    let nothing = Filters::Query(Query::default());
+    json(Subscriptions::shape(&call, &nothing, vec![row]).await?.pop())
+}
+
+pub(super) async fn deliver_message(
+    call: Call,
+    Path((id, name)): Path<(String, String)>,
+    Json(body): Json<Signal>,
+) -> Answer {
+    let attempt = format!("Cannot trigger message {name} for execution {id}");
+    let variables = value::read_all(body.variables.as_ref()).map_err(|error| error.while_doing(&attempt))?;
+    let row = armed(&call, &id, &name).await?;
+    let subscription = LocalId(u32::try_from(row.id).unwrap_or(u32::MAX));
+    let command = Command::DeliverMessage { subscription, name, variables, local: Default::default() };
+    let words = Words { kind: "RestException", attempt: &attempt };
+    call.command(InstanceId(row.instance), command, words).await?;
+    no_content()
 }

@@ -80,7 +80,7 @@ pub(super) async fn activity_instance(call: Call, Path(id): Path<String>) -> Ans
     json(listing::one::<PastActivities>(&call, vec![filter::activity(&id, column::TOKEN)], absent).await?)
 }
 
-fn ends() -> Condition {
+pub(super) fn ends() -> Condition {
     Condition::All(vec![
         Condition::Is(column::KIND, Test::Like, "%ndEvent".into()),
         Condition::flag(column::CANCELLED, false),

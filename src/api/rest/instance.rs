@@ -6,7 +6,7 @@ use super::{Words, tenant, tree};
 use super::{compare, incident};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
-use crate::api::json::{Json, json, no_content};
+use crate::api::json::{json, no_content};
 use crate::api::params::{Filters, Query};
 use crate::api::wire::{self};
 use crate::base::access::NO_TENANT;
@@ -16,7 +16,6 @@ use crate::engine::instance::InstanceState;
 use crate::store::queries::record::{InstanceRecord, state_code};
 use crate::store::queries::select::{Column, Condition, Relation, column, related};
 use axum::extract::Path;
-use serde::Deserialize;
 use serde_json::Value;
 
 pub(super) struct Instances;
@@ -128,21 +127,4 @@ pub(super) async fn activity_instances(call: Call, Path(id): Path<String>) -> An
     let instance = find(&call, &id).await?;
     let live = call.live(instance).await?.ok_or_else(|| absent(&id))?;
     json(tree::of(&live))
-}
-
-#[derive(Deserialize)]
-pub(super) struct Suspended {
-    suspended: Option<bool>,
-}
-
-pub(super) async fn suspended(call: Call, Path(id): Path<String>, Json(body): Json<Suspended>) -> Answer {
-    let instance = find(&call, &id).await?;
-    let command = match body.suspended {
-        Some(true) => Command::Suspend,
-        Some(false) => Command::Resume,
-        None => return Err(ApiError::invalid("suspended must be true or false.")),
-    };
-    let attempt = format!("Cannot change the suspension of process instance {id}");
-    call.command(instance, command, Words { kind: "RestException", attempt: &attempt }).await?;
-    no_content()
 }

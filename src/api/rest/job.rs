@@ -223,6 +223,22 @@ pub(super) async fn execute(call: Call, Path(id): Path<String>) -> Answer {
     submit(&call, inner, command, &attempt).await
 }
 
+#[derive(Deserialize)]
+pub(super) struct Priority {
+    priority: Option<i64>,
+}
+
+pub(super) async fn priority(call: Call, Path(id): Path<String>, Json(body): Json<Priority>) -> Answer {
+    let (inner, row) = find(&call, &id).await?;
+    let attempt = format!("Cannot set the priority of job {id}");
+    let priority = body.priority.ok_or_else(|| ApiError::invalid(format!("{attempt}: a number is wanted.")))?;
+    if row.is_timer != 0 {
+        let words = format!("{attempt}: a timer fires when it is due, whatever else waits.");
+        return Err(ApiError::refused("BadUserRequestException", words));
+    }
+    submit(&call, inner, Command::SetPriority { token: inner.token(), priority }, &attempt).await
+}
+
 /// One job stands or runs with its instance; it cannot be suspended by itself.
 pub(super) async fn suspended(call: Call, Path(id): Path<String>, Json(_body): Json<Value>) -> Answer {
     find(&call, &id).await?;

@@ -63,6 +63,11 @@ pub(super) async fn page<L: Listing>(call: &Call, query: &Query, filters: &Filte
     L::shape(call, filters, rows).await
 }
 
+/// All rows that fit, for work on each of them.
+pub(super) async fn rows<L: Listing>(call: &Call, filters: &Filters) -> Result<Vec<L::Row>, ApiError> {
+    call.all(conditions::<L>(filters, call).await?).await
+}
+
 pub(super) async fn counted<L: Listing>(call: &Call, filters: &Filters) -> Answer {
     count(number::<L>(call, filters).await?)
 }

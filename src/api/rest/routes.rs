@@ -21,7 +21,7 @@ use super::task::Tasks;
 use super::variable_instance::{self, PastVariables, VariableInstances};
 use super::{
     attachment, comment, definition_start, deploy, engine, external_task_report as report, fetch, message, not_offered,
-    saved, signal, story, task_action as task,
+    saved, signal, statistics, story, suspension, task_action as task,
 };
 use crate::api::state::ApiState;
 use crate::base::limits::{DEPLOYMENT_BYTES_MAX, REQUEST_BYTES_MAX};
@@ -78,8 +78,11 @@ fn deployments() -> Router<ApiState> {
 }
 
 fn definitions() -> Router<ApiState> {
-    let mut router =
-        list::<Definitions>("/process-definition").route("/process-definition/statistics", get(definition::statistics));
+    let mut router = list::<Definitions>("/process-definition")
+        .route("/process-definition/suspended", put(suspension::definitions))
+        .route("/process-definition/{id}/static-called-process-definitions", get(statistics::called))
+        .route("/history/process-definition/{id}/statistics", get(statistics::history))
+        .route("/process-definition/statistics", get(definition::statistics));
     for at in named("/process-definition") {
         let below = |path: &str| format!("{at}{path}");
         router = router
@@ -93,14 +96,14 @@ fn definitions() -> Router<ApiState> {
             .route(&below("/deployed-start-form"), get(definition::deployed_start_form))
             .route(&below("/form-variables"), get(definition::form_variables))
             .route(&below("/statistics"), get(definition::activity_statistics))
-            .route(&below("/suspended"), put(definition::suspended));
+            .route(&below("/suspended"), put(suspension::definition));
     }
     router
 }
 
 /// How paths name a version.
 fn named(path: &str) -> [String; 3] {
-    ["{id}", "key/{key}", "key/{key}/tenant-id/{tenant}"].map(|name| format!("{path}/{name}"))
+    ["{id}", "key/{key}", "key/{key}/tenant-id/{tenant-id}"].map(|name| format!("{path}/{name}"))
 }
 
 fn decisions() -> Router<ApiState> {
@@ -130,7 +133,8 @@ fn instances() -> Router<ApiState> {
         .route("/variable-instance/{id}/data", get(variable_instance::data))
         .route("/process-instance/{id}", get(instance::get).delete(instance::delete))
         .route("/process-instance/{id}/activity-instances", get(instance::activity_instances))
-        .route("/process-instance/{id}/suspended", put(instance::suspended))
+        .route("/process-instance/suspended", put(suspension::instances))
+        .route("/process-instance/{id}/suspended", put(suspension::instance))
         .merge(places::routes::<OfInstance>("/process-instance/{id}/variables"))
 }
 
@@ -139,6 +143,8 @@ fn executions() -> Router<ApiState> {
         .merge(list::<Subscriptions>("/event-subscription"))
         .route("/execution/{id}", get(execution::get))
         .route("/execution/{id}/signal", post(execution::signal))
+        .route("/execution/{id}/messageSubscriptions/{messageName}", get(execution::message_subscription))
+        .route("/execution/{id}/messageSubscriptions/{messageName}/trigger", post(execution::deliver_message))
         .merge(places::routes::<OfExecution>("/execution/{id}/localVariables"))
 }
 
@@ -160,6 +166,7 @@ fn external_tasks() -> Router<ApiState> {
 
 fn tasks() -> Router<ApiState> {
     lists::<Tasks>("/task")
+        .route("/task/report/candidate-group-count", get(statistics::candidate_groups))
         .route("/task/{id}", get(task::get).put(task::put))
         .route("/task/{id}/claim", post(task::claim))
         .route("/task/{id}/unclaim", post(task::unclaim))
@@ -211,6 +218,7 @@ fn jobs() -> Router<ApiState> {
         .route("/job/{id}/retries", put(job::retries))
         .route("/job/{id}/duedate", put(job::due_date))
         .route("/job/{id}/suspended", put(job::suspended))
+        .route("/job/{id}/priority", put(job::priority))
         .route("/job/{id}/execute", post(job::execute))
         .route("/job/{id}/stacktrace", get(job::stacktrace))
         .route("/job-definition", get(job_definition::list).post(job_definition::post_list))

@@ -10,6 +10,7 @@ mod filters;
 mod forms;
 mod lists;
 mod logs;
+mod many;
 mod models;
 mod notes;
 mod operations;
