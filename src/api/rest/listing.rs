@@ -10,6 +10,9 @@ use crate::store::queries::select::{Column, Condition, Order};
 use serde_json::Value;
 use std::future::Future;
 
+/// Rows as they leave.
+pub(super) type Shaped = Result<Vec<Value>, ApiError>;
+
 pub(super) trait Listing {
     type Row: Record;
     const RULES: &'static [Rule];
@@ -29,11 +32,7 @@ pub(super) trait Listing {
     }
 
     /// Rows as they leave; the filters say how much of them is wanted.
-    fn shape(
-        call: &Call,
-        filters: &Filters,
-        rows: Vec<Self::Row>,
-    ) -> impl Future<Output = Result<Vec<Value>, ApiError>> + Send;
+    fn shape(call: &Call, filters: &Filters, rows: Vec<Self::Row>) -> impl Future<Output = Shaped> + Send;
 }
 
 pub(super) async fn get<L: Listing>(call: Call, query: Query) -> Answer {

@@ -43,7 +43,6 @@ pub(super) fn fitting(filters: &Filters, rules: &[Rule], mut rows: Vec<Value>) -
 
 fn keep(filters: &Filters, rule: Rule, rows: &mut Vec<Value>) -> Result<(), ApiError> {
     let text = |row: &Value, member: &str| row[member].as_str().map(str::to_owned);
-    let time = |row: &Value, member: &str| row[member].as_str().and_then(|text| Timestamp::parse(text).ok());
     match rule {
         Rule::Text(name, member) => {
             if let Some(wanted) = filters.text(name)? {
@@ -57,10 +56,8 @@ fn keep(filters: &Filters, rule: Rule, rows: &mut Vec<Value>) -> Result<(), ApiE
         }
         Rule::TypeIn(name, member) => {
             if let Some(wanted) = filters.list(name)? {
-                let is = |row: &Value, wanted: &String| {
-                    text(row, member).is_some_and(|kind| kind.eq_ignore_ascii_case(wanted))
-                };
-                rows.retain(|row| wanted.iter().any(|wanted| is(row, wanted)));
+                let fits = |kind: String| wanted.iter().any(|wanted| kind.eq_ignore_ascii_case(wanted));
+                rows.retain(|row| text(row, member).is_some_and(fits));
             }
         }
         Rule::Like(name, member) => {
@@ -68,44 +65,33 @@ fn keep(filters: &Filters, rule: Rule, rows: &mut Vec<Value>) -> Result<(), ApiE
                 rows.retain(|row| text(row, member).is_some_and(|text| is_like(&text, &pattern)));
             }
         }
-        Rule::AtLeast(name, member) => {
-            if let Some(least) = filters.number(name)? {
-                rows.retain(|row| row[member].as_i64().is_some_and(|number| number >= least));
-            }
-        }
-        Rule::AtMost(name, member) => {
-            if let Some(most) = filters.number(name)? {
-                rows.retain(|row| row[member].as_i64().is_some_and(|number| number <= most));
-            }
-        }
-        Rule::Since(name, member) => {
-            if let Some(from) = filters.date(name)? {
-                rows.retain(|row| time(row, member).is_some_and(|at| at >= from));
-            }
-        }
-        Rule::Until(name, member) => {
-            if let Some(to) = filters.date(name)? {
-                rows.retain(|row| time(row, member).is_some_and(|at| at <= to));
-            }
-        }
-        Rule::Set(name, member) => {
-            if filters.is_true(name)? {
-                rows.retain(|row| row[member] == true);
-            }
-        }
-        Rule::Absent(name, member) => {
-            if filters.is_true(name)? {
-                rows.retain(|row| row[member].is_null());
-            }
-        }
+        Rule::AtLeast(name, member) => bounded(filters.number(name)?, rows, member, |found, least| found >= least),
+        Rule::AtMost(name, member) => bounded(filters.number(name)?, rows, member, |found, most| found <= most),
+        Rule::Since(name, member) => timed(filters.date(name)?, rows, member, |found, from| found >= from),
+        Rule::Until(name, member) => timed(filters.date(name)?, rows, member, |found, to| found <= to),
+        Rule::Set(name, member) if filters.is_true(name)? => rows.retain(|row| row[member] == true),
+        Rule::Absent(name, member) if filters.is_true(name)? => rows.retain(|row| row[member].is_null()),
         Rule::Nothing(name) if filters.has(name) => rows.clear(),
         Rule::Never(name) if filters.is_true(name)? => rows.clear(),
         Rule::Always(name) => {
             filters.is_true(name)?;
         }
-        Rule::Nothing(_) | Rule::Never(_) => {}
+        Rule::Set(..) | Rule::Absent(..) | Rule::Nothing(_) | Rule::Never(_) => {}
     }
     Ok(())
+}
+
+fn bounded(bound: Option<i64>, rows: &mut Vec<Value>, member: &str, fits: fn(i64, i64) -> bool) {
+    if let Some(bound) = bound {
+        rows.retain(|row| row[member].as_i64().is_some_and(|found| fits(found, bound)));
+    }
+}
+
+fn timed(bound: Option<Timestamp>, rows: &mut Vec<Value>, member: &str, fits: fn(Timestamp, Timestamp) -> bool) {
+    let time = |row: &Value| Timestamp::parse(row[member].as_str()?).ok();
+    if let Some(bound) = bound {
+        rows.retain(|row| time(row).is_some_and(|found| fits(found, bound)));
+    }
 }
 
 /// A page in the order that is asked for; sort words with the members they mean.

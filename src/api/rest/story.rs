@@ -3,6 +3,7 @@
 //! They are read for instances that a filter names, by their own id or by that of something inside them: the history of
 //! everything is too long to be gone through for one answer.
 
+use super::listing::Shaped;
 use super::sheet::{self, Rule};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
@@ -45,11 +46,7 @@ pub(super) trait Log: 'static {
     const SORTS: &'static [(&'static str, &'static str)];
 
     /// As they happened; each has its `id`.
-    fn lines(
-        call: &Call,
-        query: &Query,
-        chapters: &[Chapter],
-    ) -> impl Future<Output = Result<Vec<Value>, ApiError>> + Send;
+    fn lines(call: &Call, query: &Query, chapters: &[Chapter]) -> impl Future<Output = Shaped> + Send;
 }
 
 /// A log by GET and POST, its count, and each of its lines.

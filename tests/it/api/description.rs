@@ -142,8 +142,10 @@ impl Description {
             return;
         }
         if value.is_null() {
-            let may = schema["nullable"] == true || schema.get("type").is_none();
-            return if may { () } else { problems.push(format!("{at} is null")) };
+            if schema["nullable"] != true && schema.get("type").is_some() {
+                problems.push(format!("{at} is null"));
+            }
+            return;
         }
         if let Some(allowed) = schema["enum"].as_array()
             && !allowed.contains(value)
