@@ -204,7 +204,8 @@ impl Named {
         let mut wanted = vec![Condition::equal(column::KIND, kind)];
         match self {
             Self::Id(id) => {
-                let number = wire::parse_definition(id).map_or(Condition::Never, |id| Condition::equal(column::NUMBER, id.0));
+                let number =
+                    wire::parse_definition(id).map_or(Condition::Never, |id| Condition::equal(column::NUMBER, id.0));
                 wanted.push(number);
             }
             Self::Key(key) => {

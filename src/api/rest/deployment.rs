@@ -3,7 +3,7 @@
 use super::decision::{Decisions, Requirements};
 use super::definition::Definitions;
 use super::filter::Rule;
-use super::listing::Listing;
+use super::listing::{self, Listing};
 use super::{Words, tenant, time};
 use crate::api::call::{Call, submit_error};
 use crate::api::error::{Answer, ApiError};
@@ -80,8 +80,7 @@ pub(in crate::api) async fn deployed(call: &Call, id: DeploymentId) -> Result<Va
 
 /// What the deployment has of one kind.
 async fn by_id<L: Listing>(call: &Call, id: DeploymentId) -> Result<Map<String, Value>, ApiError> {
-    let of: Vec<Condition> = L::base().into_iter().chain([Condition::equal(column::DEPLOYMENT, id.0)]).collect();
-    let shapes = L::shape(call, call.all(of).await?).await?;
+    let shapes = listing::of::<L>(call, vec![Condition::equal(column::DEPLOYMENT, id.0)]).await?;
     Ok(shapes.into_iter().filter_map(|shape| Some((shape["id"].as_str()?.to_owned(), shape))).collect())
 }
 

@@ -93,14 +93,18 @@ async fn conditions<L: Listing>(filters: &Filters, call: &Call) -> Result<Vec<Co
     Ok(all)
 }
 
+/// The objects that fulfil these, beside what always holds.
+pub(super) async fn of<L: Listing>(call: &Call, conditions: Vec<Condition>) -> Shaped {
+    let nothing = Filters::Query(Query::default());
+    let all = L::base(&nothing)?.into_iter().chain(conditions).collect();
+    L::shape(call, &nothing, call.all(all).await?).await
+}
+
 /// The one object of a path.
 pub(super) async fn one<L: Listing>(
     call: &Call,
     conditions: Vec<Condition>,
     absent: impl FnOnce() -> ApiError,
 ) -> Result<Value, ApiError> {
-    let nothing = Filters::Query(Query::default());
-    let all = L::base(&nothing)?.into_iter().chain(conditions).collect();
-    let row = call.one::<L::Row>(all).await?.ok_or_else(absent)?;
-    L::shape(call, &nothing, vec![row]).await?.pop().ok_or_else(|| ApiError::failed("A row has no shape."))
+    of::<L>(call, conditions).await?.pop().ok_or_else(absent)
 }
