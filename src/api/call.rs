@@ -13,7 +13,7 @@ use crate::engine::instance::Instance;
 use crate::partition::{Reply, Work};
 use crate::runtime::node::SubmitError;
 use crate::store::queries::record::{InstanceRecord, Record};
-use crate::store::queries::select::{Column, Condition, Select, column};
+use crate::store::queries::select::{Condition, Order, Select, column};
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -57,7 +57,7 @@ impl Call {
     pub(crate) async fn list<R: Record>(
         &self,
         conditions: Vec<Condition>,
-        order: Vec<(Column, bool)>,
+        order: Vec<(Order, bool)>,
         page: Page,
     ) -> Result<Vec<R>, ApiError> {
         let select = Select { conditions, order, first: page.first, limit: Some(page.limit()) };

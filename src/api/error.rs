@@ -58,6 +58,14 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "NotFoundException", "HTTP 404 Not Found")
     }
 
+    /// An operation of the dialect (`GET\t/batch`) that is not built.
+    pub(crate) fn not_offered(operation: &str) -> Self {
+        let operation = operation.replace('\t', " ");
+        let words =
+            format!("{operation} is not offered: this server does not have that operation of the Camunda 7 REST API.");
+        Self::new(StatusCode::NOT_FOUND, "NotFoundException", words).because("not-offered")
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "NotAllowedException", "HTTP 405 Method Not Allowed")
     }

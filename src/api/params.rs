@@ -70,6 +70,12 @@ impl Page {
         self.max.map_or(most + 1, |max| max.min(most + 1))
     }
 
+    /// The same window on what is no table.
+    pub(crate) fn of<T>(self, all: Vec<T>) -> Result<Vec<T>, ApiError> {
+        let size = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
+        self.check(all.into_iter().skip(size(self.first)).take(size(self.limit())).collect())
+    }
+
     /// More than the limit is refused, never cut (D10).
     pub(crate) fn check<T>(self, rows: Vec<T>) -> Result<Vec<T>, ApiError> {
         if rows.len() > QUERY_RESULTS_MAX {
@@ -92,6 +98,8 @@ pub(crate) enum Filters {
 pub(crate) struct Sort {
     pub(crate) by: String,
     pub(crate) descending: bool,
+    /// The name and type of a variable, where it is sorted by one.
+    pub(crate) variable: Option<(String, String)>,
 }
 
 /// A comparison of a variable: `name_op_value` or `{"name", "operator", "value"}`.
@@ -131,6 +139,18 @@ impl Operator {
 }
 
 impl Filters {
+    /// Whether anything is asked under this name; an empty array asks for nothing.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Query(query) => query.get(name).is_some(),
+            Self::Body(body) => match body.get(name) {
+                None | Some(Value::Null) => false,
+                Some(Value::Array(items)) => !items.is_empty(),
+                Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => true,
+            },
+        }
+    }
+
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>, ApiError> {
         match self {
             Self::Query(query) => Ok(query.get(name).map(str::to_owned)),
@@ -140,6 +160,14 @@ impl Filters {
                 Some(scalar @ (Value::Bool(_) | Value::Number(_))) => Ok(Some(scalar.to_string())),
                 Some(other) => Err(wrong(name, &other.to_string())),
             },
+        }
+    }
+
+    /// As it came: a text in an address, JSON in a body.
+    pub(crate) fn value(&self, name: &str) -> Option<Value> {
+        match self {
+            Self::Query(query) => query.get(name).map(Value::from),
+            Self::Body(body) => body.get(name).filter(|value| !value.is_null()).cloned(),
         }
     }
 
@@ -267,7 +295,7 @@ fn sort(by: &str, order: &str) -> Option<Sort> {
         _ => return None,
     };
     // The specification has a sort word with a trailing blank (D18).
-    Some(Sort { by: by.trim().to_owned(), descending })
+    Some(Sort { by: by.trim().to_owned(), descending, variable: None })
 }
 
 fn sort_of_value(item: &Value) -> Result<Sort, ApiError> {
@@ -276,7 +304,11 @@ fn sort_of_value(item: &Value) -> Result<Sort, ApiError> {
         let words = "Only a single sorting parameter specified. sortBy and sortOrder required";
         return Err(ApiError::invalid(words));
     };
-    sort(by, order).ok_or_else(|| not_valid(&format!("sortOrder is {order:?}: asc or desc is wanted")))
+    let mut sort =
+        sort(by, order).ok_or_else(|| not_valid(&format!("sortOrder is {order:?}: asc or desc is wanted")))?;
+    let fact = |name: &str| item["parameters"][name].as_str().map(str::to_owned);
+    sort.variable = fact("variable").map(|name| (name, fact("type").unwrap_or_default()));
+    Ok(sort)
 }
 
 pub(crate) fn date(text: &str) -> Option<Timestamp> {

@@ -99,6 +99,20 @@ pub(crate) fn variable(instance: InstanceId, scope: ScopeId, name: &str) -> Stri
     short(&format!("{instance}.{scope}:"), name)
 }
 
+/// The instance and the scope that a variable's id names.
+pub(crate) fn parse_variable(text: &str) -> Option<(InstanceId, ScopeId)> {
+    let (place, _) = text.split_once(':')?;
+    let (instance, scope) = place.split_once('.')?;
+    Some((InstanceId(number(instance)?), ScopeId(u32::try_from(number(scope)?).ok()?)))
+}
+
+/// An id for what has no number of the engine's: 120 random bits.
+pub(crate) fn random() -> String {
+    let mut bytes = [0; 15];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system gives random bytes");
+    BASE32_NOPAD.encode(&bytes)
+}
+
 /// The source of a job in its definition.
 pub(crate) fn job_definition(definition: DefinitionId, element: &str) -> String {
     short(&format!("{definition}:"), element)

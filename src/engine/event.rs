@@ -7,6 +7,7 @@ use crate::engine::incident::IncidentKind;
 use crate::engine::instance::{Caller, InstanceState, ScopeKind};
 use crate::engine::job::JobKind;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "e", rename_all = "kebab-case")]
@@ -149,6 +150,8 @@ pub enum Event {
     UserTaskCreated {
         token: TokenId,
         at: ElementId,
+        #[serde(default, skip_serializing_if = "UserTaskLinks::is_empty")]
+        links: UserTaskLinks,
     },
     UserTaskChanged {
         token: TokenId,
@@ -234,6 +237,24 @@ pub enum Event {
     InstanceEnded {
         state: InstanceState,
     },
+}
+
+/// Who has a task, and who may take it, when it is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UserTaskLinks {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub candidate_users: BTreeSet<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub candidate_groups: BTreeSet<String>,
+}
+
+impl UserTaskLinks {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use crate::base::variable::{Variable, Variables};
 use crate::engine::command::{Answer, Effect};
 use crate::engine::condition::{self, Change};
 use crate::engine::definition::{FlowIx, NodeIx, Process};
-use crate::engine::event::{Event, JobEnd};
+use crate::engine::event::{Event, JobEnd, UserTaskLinks};
 use crate::engine::history::{Past, PastKey, PastRow, PastVariable};
 use crate::engine::incident::{Fault, Incident};
 use crate::engine::index::is_internal;
@@ -299,8 +299,14 @@ impl Step<'_> {
                 job.lease_no = self.token(at).leases;
                 self.job_opened(at.token, job);
             }
-            Wait::UserTask(_) => {
-                self.events.push(Event::UserTaskCreated { token: at.token, at: self.element_id(at.node) })
+            Wait::UserTask(task) => {
+                let links = UserTaskLinks {
+                    assignee: task.assignee.clone(),
+                    candidate_users: task.candidate_users.clone(),
+                    candidate_groups: task.candidate_groups.clone(),
+                };
+                let event = Event::UserTaskCreated { token: at.token, at: self.element_id(at.node), links };
+                self.events.push(event);
             }
             Wait::Nothing | Wait::Join | Wait::Trigger | Wait::Scope(_) | Wait::Called(_) | Wait::Incident(_) => {}
         }

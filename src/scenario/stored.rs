@@ -66,7 +66,7 @@ impl Database for Stored {
 
     fn decided(&mut self, root: InstanceId) -> Result<Vec<(String, Told)>, String> {
         let conditions = vec![Condition::equal(column::ROOT, root.0)];
-        let select = Select { conditions, order: vec![(column::AT, false)], ..Select::default() };
+        let select = Select { conditions, order: vec![(column::AT.into(), false)], ..Select::default() };
         let rows = self.runtime.block_on(self.store.list(&Access::system(), &select)).map_err(words)?;
         let told = |row: PastDecisionRecord| Ok((row.key, serde_json::from_str(&row.body).map_err(|e| e.to_string())?));
         rows.into_iter().map(told).collect()

@@ -59,6 +59,10 @@ pub enum Bind {
     Int(i64),
     Real(f64),
     Text(String),
+    /// Those that may be null.
+    MaybeInt(Option<i64>),
+    MaybeText(Option<String>),
+    MaybeBytes(Option<Vec<u8>>),
 }
 
 /// Names this installation in keys that go to other systems.

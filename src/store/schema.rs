@@ -6,7 +6,10 @@
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-const FILES: &[(i64, &str, &str)] = &[(1, "begin", include_str!("../../migrations/0001_begin.sql"))];
+const FILES: &[(i64, &str, &str)] = &[
+    (1, "begin", include_str!("../../migrations/0001_begin.sql")),
+    (2, "notes", include_str!("../../migrations/0002_notes.sql")),
+];
 
 /// The steps for one database; `adapt` is its last word on a text.
 pub(super) fn migrator(database: &str, adapt: fn(String) -> String) -> Migrator {

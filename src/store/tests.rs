@@ -367,7 +367,7 @@ async fn open_jobs_are_found_by_their_index() {
             Condition::Empty(column::HOLDER),
             Condition::Is(column::DUE, Test::LessOrEqual, 5.into()),
         ],
-        order: vec![(column::PRIORITY, true)],
+        order: vec![(column::PRIORITY.into(), true)],
         first: 0,
         limit: Some(10),
     };

@@ -57,15 +57,15 @@ impl Listing for Decisions {
         ("tenantId", column::TENANT),
     ];
 
-    fn base() -> Vec<Condition> {
-        vec![Condition::equal(column::KIND, DECISION_CODE)]
+    fn base(_filters: &Filters) -> Result<Vec<Condition>, ApiError> {
+        Ok(vec![Condition::equal(column::KIND, DECISION_CODE)])
     }
 
-    fn more(_filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+    async fn more(_filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         Ok(Vec::new())
     }
 
-    async fn shape(call: &Call, rows: Vec<DecisionRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(call: &Call, _filters: &Filters, rows: Vec<DecisionRecord>) -> Result<Vec<Value>, ApiError> {
         let mut shaped = Vec::with_capacity(rows.len());
         for row in &rows {
             shaped.push(shape!({
@@ -124,15 +124,15 @@ impl Listing for Requirements {
         ("tenantId", column::TENANT),
     ];
 
-    fn base() -> Vec<Condition> {
-        vec![Condition::equal(column::KIND, REQUIREMENTS_CODE)]
+    fn base(_filters: &Filters) -> Result<Vec<Condition>, ApiError> {
+        Ok(vec![Condition::equal(column::KIND, REQUIREMENTS_CODE)])
     }
 
-    fn more(_filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+    async fn more(_filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         Ok(Vec::new())
     }
 
-    async fn shape(call: &Call, rows: Vec<DefinitionRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(call: &Call, _filters: &Filters, rows: Vec<DefinitionRecord>) -> Result<Vec<Value>, ApiError> {
         let mut shaped = Vec::with_capacity(rows.len());
         for row in &rows {
             shaped.push(shape!({

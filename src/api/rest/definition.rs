@@ -1,29 +1,27 @@
 //! `/process-definition`: deployed versions of processes.
 
-use super::filter::Rule;
+use super::filter::{self, Rule};
 use super::form;
 use super::listing::Listing;
-use super::{Words, tenant, variable};
+use super::{incident, tenant, variable};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
-use crate::api::json::{Json, json, no_content};
+use crate::api::json::{json, no_content};
 use crate::api::params::{Filters, Page, Query};
 use crate::api::state::ApiState;
 use crate::api::value;
 use crate::api::wire;
 use crate::base::access::NO_TENANT;
-use crate::base::id::{DefinitionId, InstanceId};
+use crate::base::id::DefinitionId;
 use crate::base::variable::Variables;
 use crate::engine::definition::ProcessDefinition;
 use crate::engine::expression::Plain;
-use crate::partition::Work;
 use crate::store::queries::record::{
     ContentRecord, DefinitionRecord, IncidentRecord, InstanceRecord, PROCESS_CODE, PastActivityRecord, TimedRecord,
 };
-use crate::store::queries::select::{Column, Condition, Relation, column};
+use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
-use serde::Deserialize;
 use serde_json::{Value, json as shape};
 use std::collections::BTreeMap;
 
@@ -51,7 +49,8 @@ impl Listing for Definitions {
         Rule::Set("startableInTasklist", column::STARTABLE),
         Rule::Unset("notStartableInTasklist", column::STARTABLE),
         Rule::If("latestVersion", || Condition::Not(Box::new(Condition::Some(Relation::Newer, Vec::new())))),
-        Rule::Tenants,
+        Rule::NotKept("startableBy"),
+        Rule::TenantsOrNone("includeProcessDefinitionsWithoutTenantId"),
     ];
     const SORTS: &'static [(&'static str, Column)] = &[
         ("key", column::KEY),
@@ -64,21 +63,36 @@ impl Listing for Definitions {
         ("tenantId", column::TENANT),
     ];
 
-    fn base() -> Vec<Condition> {
-        vec![Condition::equal(column::KIND, PROCESS_CODE)]
+    fn base(_filters: &Filters) -> Result<Vec<Condition>, ApiError> {
+        Ok(vec![process()])
     }
 
-    fn more(_filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
-        Ok(Vec::new())
+    async fn more(filters: &Filters, call: &Call) -> Result<Vec<Condition>, ApiError> {
+        let mut all = incident::of(filters, Relation::DefinitionIncident)?;
+        for (name, test) in [("deployedAfter", Test::Greater), ("deployedAt", Test::Equal)] {
+            if let Some(at) = filters.date(name)? {
+                let deployed = Condition::Is(related::AT, test, at.0.into());
+                all.push(Condition::Some(Relation::Deployment, vec![deployed]));
+            }
+        }
+        if filters.has("category") || filters.has("categoryLike") {
+            all.push(of_category(call, filters.text("category")?, filters.text("categoryLike")?).await?);
+        }
+        Ok(all)
     }
 
-    async fn shape(call: &Call, rows: Vec<DefinitionRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(call: &Call, _filters: &Filters, rows: Vec<DefinitionRecord>) -> Result<Vec<Value>, ApiError> {
         let mut shaped = Vec::with_capacity(rows.len());
         for row in &rows {
             shaped.push(definition(call, row).await?);
         }
         Ok(shaped)
     }
+}
+
+/// Processes, not decisions.
+pub(super) fn process() -> Condition {
+    Condition::equal(column::KIND, PROCESS_CODE)
 }
 
 pub(super) async fn definition(call: &Call, row: &DefinitionRecord) -> Result<Value, ApiError> {
@@ -98,6 +112,19 @@ pub(super) async fn definition(call: &Call, row: &DefinitionRecord) -> Result<Va
         "historyTimeToLive": row.history_ttl_days,
         "startableInTasklist": row.startable != 0,
     }))
+}
+
+/// The category stands in the files.
+async fn of_category(call: &Call, equal: Option<String>, like: Option<String>) -> Result<Condition, ApiError> {
+    let rows: Vec<DefinitionRecord> = call.all(vec![process()]).await?;
+    let mut fitting = Vec::new();
+    for row in &rows {
+        let category = category(call, row.id, row.deployment, &row.resource).await?.unwrap_or_default();
+        let fits = equal.as_ref().is_none_or(|equal| *equal == category)
+            && like.as_ref().is_none_or(|pattern| filter::is_like(&category, pattern));
+        fitting.extend(fits.then_some(row.id.into()));
+    }
+    Ok(Condition::OneOf(column::NUMBER, fitting))
 }
 
 /// The file's own namespace, which no column holds. Files do not change, so it is read once and kept.
@@ -144,7 +171,7 @@ impl FromRequestParts<ApiState> for Named {
         let found = RawPathParams::from_request_parts(parts, state).await;
         let found = found.map_err(|_| ApiError::unknown_path())?;
         let of = |wanted: &str| found.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.to_owned());
-        match (of("id"), of("key"), of("tenant")) {
+        match (of("id"), of("key"), of("tenant-id")) {
             (Some(id), ..) => Ok(Self::Id(id)),
             (None, Some(key), None) => Ok(Self::Key(key)),
             (None, Some(key), Some(tenant)) => Ok(Self::KeyAndTenant(key, tenant)),
@@ -161,26 +188,50 @@ impl Named {
 
     /// A version of this kind, and what the wire calls it.
     pub(super) async fn version(&self, call: &Call, kind: i64, noun: &str) -> Result<DefinitionRecord, ApiError> {
-        let mut all = vec![Condition::equal(column::KIND, kind)];
-        let (key, tenant, absent) = match self {
-            Self::Id(id) => {
-                let absent = || ApiError::absent(format!("No matching definition with id {id}")).engine();
-                let number = wire::parse_definition(id).ok_or_else(absent)?;
-                all.push(Condition::equal(column::NUMBER, number.0));
-                let row: DefinitionRecord = call.one(all).await?.ok_or_else(absent)?;
-                let same = wire::definition(&row.key, row.version, row.id) == *id || row.id.to_string() == *id;
-                return if same { Ok(row) } else { Err(absent()) };
-            }
-            Self::Key(key) => (key, NO_TENANT, format!("No matching {noun} with key: {key} and no tenant-id")),
-            Self::KeyAndTenant(key, tenant) => {
-                (key, tenant.as_str(), format!("No matching {noun} with key: {key} and tenant-id: {tenant}"))
-            }
-        };
-        all.push(Condition::equal(column::KEY, key.as_str()));
-        all.push(Condition::equal(column::TENANT, tenant));
         let page = Page { first: 0, max: Some(1) };
-        let latest = call.list(all, vec![(column::VERSION, true)], page).await?.pop();
-        latest.ok_or_else(|| ApiError::rest_absent(absent))
+        let mut found = self.versions(call, kind, page).await?;
+        found.pop().ok_or_else(|| self.absent(noun))
+    }
+
+    /// By id that very version, by key all of them.
+    pub(super) async fn all(&self, call: &Call) -> Result<Vec<DefinitionRecord>, ApiError> {
+        let found = self.versions(call, PROCESS_CODE, Page::default()).await?;
+        if found.is_empty() { Err(self.absent("process definition")) } else { Ok(found) }
+    }
+
+    /// The newest first.
+    async fn versions(&self, call: &Call, kind: i64, page: Page) -> Result<Vec<DefinitionRecord>, ApiError> {
+        let mut wanted = vec![Condition::equal(column::KIND, kind)];
+        match self {
+            Self::Id(id) => {
+                let number =
+                    wire::parse_definition(id).map_or(Condition::Never, |id| Condition::equal(column::NUMBER, id.0));
+                wanted.push(number);
+            }
+            Self::Key(key) => {
+                wanted.push(Condition::equal(column::KEY, key.as_str()));
+                wanted.push(Condition::equal(column::TENANT, NO_TENANT));
+            }
+            Self::KeyAndTenant(key, tenant) => {
+                wanted.push(Condition::equal(column::KEY, key.as_str()));
+                wanted.push(Condition::equal(column::TENANT, tenant.as_str()));
+            }
+        }
+        let mut found: Vec<DefinitionRecord> = call.list(wanted, vec![(column::VERSION.into(), true)], page).await?;
+        if let Self::Id(id) = self {
+            found.retain(|row| wire::definition(&row.key, row.version, row.id) == *id || row.id.to_string() == *id);
+        }
+        Ok(found)
+    }
+
+    fn absent(&self, noun: &str) -> ApiError {
+        match self {
+            Self::Id(id) => ApiError::absent(format!("No matching definition with id {id}")).engine(),
+            Self::Key(key) => ApiError::rest_absent(format!("No matching {noun} with key: {key} and no tenant-id")),
+            Self::KeyAndTenant(key, tenant) => {
+                ApiError::rest_absent(format!("No matching {noun} with key: {key} and tenant-id: {tenant}"))
+            }
+        }
     }
 }
 
@@ -246,38 +297,6 @@ pub(super) async fn diagram(call: Call, named: Named) -> Answer {
     no_content()
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Suspended {
-    suspended: Option<bool>,
-    include_process_instances: Option<bool>,
-    execution_date: Option<String>,
-}
-
-pub(super) async fn suspended(call: Call, named: Named, Json(body): Json<Suspended>) -> Answer {
-    let row = named.find(&call).await?;
-    let suspended = body.suspended.ok_or_else(|| ApiError::invalid("suspended must be true or false."))?;
-    if body.execution_date.is_some() {
-        return Err(ApiError::invalid(
-            "A suspension at a later time is not kept by this version: leave executionDate out.",
-        ));
-    }
-    let mut instances = Vec::new();
-    if body.include_process_instances == Some(true) {
-        let live: Vec<InstanceRecord> = call.all(live_of(row.id)).await?;
-        instances = live.iter().map(|row| InstanceId(row.id)).collect();
-    }
-    let work = Work::SuspendDefinition { definition: DefinitionId(row.id), suspended, instances };
-    let attempt = format!("Cannot change the suspension of process definition {}", row.id);
-    call.submit(work, Words { kind: "RestException", attempt: &attempt }).await?;
-    no_content()
-}
-
-/// Running instances of a definition.
-pub(super) fn live_of(definition: i64) -> Vec<Condition> {
-    vec![Condition::equal(column::DEFINITION, definition), Condition::Empty(column::ENDED_AT)]
-}
-
 /// Which incidents a statistics item counts.
 fn wants_incidents(query: &Query) -> bool {
     query.flag("incidents", false) || query.get("incidentsForType").is_some()
@@ -302,7 +321,7 @@ pub(super) async fn statistics(call: Call, query: Query) -> Answer {
     };
     let of =
         |counts: &[(String, String, i64)], id: &str| counts.iter().find(|(one, ..)| one == id).map_or(0, |(.., n)| *n);
-    let rows: Vec<DefinitionRecord> = call.all(Definitions::base()).await?;
+    let rows: Vec<DefinitionRecord> = call.all(vec![process()]).await?;
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {
         let id = row.id.to_string();

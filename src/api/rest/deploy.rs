@@ -110,7 +110,7 @@ impl Order {
             Condition::equal(column::TENANT, self.tenant.as_str()),
         ];
         let last = call
-            .list::<DeploymentRecord>(same, vec![(column::NUMBER, true)], Page { first: 0, max: Some(1) })
+            .list::<DeploymentRecord>(same, vec![(column::NUMBER.into(), true)], Page { first: 0, max: Some(1) })
             .await?
             .pop();
         let Some(last) = last else {

@@ -3,7 +3,7 @@
 use super::decision::{Decisions, Requirements};
 use super::definition::Definitions;
 use super::filter::Rule;
-use super::listing::Listing;
+use super::listing::{self, Listing};
 use super::{Words, tenant, time};
 use crate::api::call::{Call, submit_error};
 use crate::api::error::{Answer, ApiError};
@@ -31,16 +31,16 @@ impl Listing for Deployments {
         Rule::Absent("withoutSource", column::SOURCE),
         Rule::Before("before", column::AT),
         Rule::After("after", column::AT),
-        Rule::Tenants,
+        Rule::TenantsOrNone("includeDeploymentsWithoutTenantId"),
     ];
     const SORTS: &'static [(&'static str, Column)] =
         &[("id", column::NUMBER), ("name", column::NAME), ("deploymentTime", column::AT), ("tenantId", column::TENANT)];
 
-    fn more(_filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+    async fn more(_filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         Ok(Vec::new())
     }
 
-    async fn shape(_call: &Call, rows: Vec<DeploymentRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<DeploymentRecord>) -> Result<Vec<Value>, ApiError> {
         Ok(rows.iter().map(deployment).collect())
     }
 }
@@ -80,8 +80,7 @@ pub(in crate::api) async fn deployed(call: &Call, id: DeploymentId) -> Result<Va
 
 /// What the deployment has of one kind.
 async fn by_id<L: Listing>(call: &Call, id: DeploymentId) -> Result<Map<String, Value>, ApiError> {
-    let of: Vec<Condition> = L::base().into_iter().chain([Condition::equal(column::DEPLOYMENT, id.0)]).collect();
-    let shapes = L::shape(call, call.all(of).await?).await?;
+    let shapes = listing::of::<L>(call, vec![Condition::equal(column::DEPLOYMENT, id.0)]).await?;
     Ok(shapes.into_iter().filter_map(|shape| Some((shape["id"].as_str()?.to_owned(), shape))).collect())
 }
 

@@ -2,17 +2,17 @@
 
 use super::filter::{self, Rule};
 use super::listing::Listing;
-use super::{Words, instance, tenant, time, variable};
+use super::{Words, compare, incident, tenant, time};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json, no_content};
 use crate::api::params::{Filters, Query};
 use crate::api::value;
 use crate::api::wire::Execution;
-use crate::base::id::{InstanceId, TokenId};
+use crate::base::id::{InstanceId, LocalId, TokenId};
 use crate::engine::command::Command;
-use crate::engine::instance::Wait;
-use crate::store::queries::record::{PastActivityRecord, SubscriptionRecord};
+use crate::engine::instance::{InstanceState, Wait};
+use crate::store::queries::record::{PastActivityRecord, SubscriptionRecord, state_code};
 use crate::store::queries::select::{Column, Condition, Relation, column, related};
 use axum::extract::Path;
 use serde::Deserialize;
@@ -36,11 +36,11 @@ impl Listing for Executions {
         ("tenantId", column::TENANT),
     ];
 
-    fn base() -> Vec<Condition> {
-        vec![Condition::Empty(column::ENDED_AT)]
+    fn base(_filters: &Filters) -> Result<Vec<Condition>, ApiError> {
+        Ok(vec![Condition::Empty(column::ENDED_AT)])
     }
 
-    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+    async fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         let mut all = Vec::new();
         if let Some(name) = filters.text("messageEventSubscriptionName")? {
             all.push(subscribed(name, false));
@@ -54,10 +54,20 @@ impl Listing for Executions {
         if filters.is_true("suspended")? {
             all.push(Condition::Some(Relation::Instance, vec![super::suspended()]));
         }
+        if filters.is_true("active")? {
+            let active = Condition::equal(related::STATE, state_code(InstanceState::Active));
+            all.push(Condition::Some(Relation::Instance, vec![active]));
+        }
+        all.extend(incident::of(filters, Relation::TokenIncident)?);
+        for (name, place) in
+            [("variables", Condition::Present(related::TOKEN)), ("processVariables", Condition::Empty(related::TOKEN))]
+        {
+            all.extend(compare::variables(filters, name, Relation::Variable, Some(place))?);
+        }
         Ok(all)
     }
 
-    async fn shape(_call: &Call, rows: Vec<PastActivityRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<PastActivityRecord>) -> Result<Vec<Value>, ApiError> {
         Ok(rows
             .iter()
             .map(|row| execution(&format!("{}:{}", row.instance, row.token), row.instance, &row.tenant))
@@ -120,25 +130,6 @@ async fn waiting(call: &Call, id: &str) -> Result<(InstanceId, TokenId), ApiErro
     }
 }
 
-pub(super) async fn local_variables(call: Call, Path(id): Path<String>, query: Query) -> Answer {
-    let found = instance::local(&call, &id).await?;
-    json(value::write_all(&found, variable::objects(&query, "deserializeValues")))
-}
-
-pub(super) async fn local_variable(call: Call, Path((id, name)): Path<(String, String)>, query: Query) -> Answer {
-    let found = instance::local(&call, &id).await?.remove(&name).ok_or_else(|| no_variable(&name))?;
-    json(value::write(&found, variable::objects(&query, "deserializeValue")))
-}
-
-pub(super) async fn local_data(call: Call, Path((id, name)): Path<(String, String)>) -> Answer {
-    let found = instance::local(&call, &id).await?.remove(&name).ok_or_else(|| no_variable(&name))?;
-    variable::data(&found)
-}
-
-fn no_variable(name: &str) -> ApiError {
-    ApiError::absent(format!("execution variable with name {name} does not exist"))
-}
-
 pub(super) struct Subscriptions;
 
 impl Listing for Subscriptions {
@@ -147,11 +138,11 @@ impl Listing for Subscriptions {
         Rule::Text("eventName", column::NAME),
         Rule::Instance("processInstanceId", column::INSTANCE),
         Rule::Text("activityId", column::ELEMENT),
-        Rule::Tenants,
+        Rule::TenantsOrNone("includeEventSubscriptionsWithoutTenantId"),
     ];
     const SORTS: &'static [(&'static str, Column)] = &[("created", column::CREATED_AT), ("tenantId", column::TENANT)];
 
-    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+    async fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         let mut all = Vec::new();
         if let Some(id) = filters.text("eventSubscriptionId")? {
             all.push(filter::inner(&id, column::NUMBER));
@@ -168,7 +159,7 @@ impl Listing for Subscriptions {
         Ok(all)
     }
 
-    async fn shape(_call: &Call, rows: Vec<SubscriptionRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<SubscriptionRecord>) -> Result<Vec<Value>, ApiError> {
         let shape = |row: &SubscriptionRecord| {
             shape!({
                 "id": format!("{}:{}", row.instance, row.id),
@@ -186,4 +177,37 @@ impl Listing for Subscriptions {
         };
         Ok(rows.iter().map(shape).collect())
     }
+}
+
+/// The armed message event of this name at an execution; a root stands for all of its instance.
+async fn armed(call: &Call, id: &str, name: &str) -> Result<SubscriptionRecord, ApiError> {
+    let wanted = vec![
+        filter::execution(id, column::OWNING_TOKEN),
+        Condition::equal(column::NAME, name),
+        Condition::flag(column::SIGNAL, false),
+    ];
+    call.one(wanted).await?.ok_or_else(|| {
+        ApiError::absent(format!("Message event subscription for execution {id} named {name} does not exist"))
+    })
+}
+
+pub(super) async fn message_subscription(call: Call, Path((id, name)): Path<(String, String)>) -> Answer {
+    let row = armed(&call, &id, &name).await?;
+    let nothing = Filters::Query(Query::default());
+    json(Subscriptions::shape(&call, &nothing, vec![row]).await?.pop())
+}
+
+pub(super) async fn deliver_message(
+    call: Call,
+    Path((id, name)): Path<(String, String)>,
+    Json(body): Json<Signal>,
+) -> Answer {
+    let attempt = format!("Cannot trigger message {name} for execution {id}");
+    let variables = value::read_all(body.variables.as_ref()).map_err(|error| error.while_doing(&attempt))?;
+    let row = armed(&call, &id, &name).await?;
+    let subscription = LocalId(u32::try_from(row.id).unwrap_or(u32::MAX));
+    let command = Command::DeliverMessage { subscription, name, variables, local: Default::default() };
+    let words = Words { kind: "RestException", attempt: &attempt };
+    call.command(InstanceId(row.instance), command, words).await?;
+    no_content()
 }

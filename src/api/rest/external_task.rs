@@ -1,5 +1,6 @@
 //! `/external-task`: jobs for workers, listed and looked at.
 
+use super::compare;
 use super::filter::{self, Rule};
 use super::listing::{self, Listing};
 use super::{tenant, time};
@@ -53,11 +54,11 @@ impl Listing for ExternalTasks {
         ("tenantId", column::TENANT),
     ];
 
-    fn base() -> Vec<Condition> {
-        vec![Condition::equal(column::KIND, job_kind_code(JobKind::External))]
+    fn base(_filters: &Filters) -> Result<Vec<Condition>, ApiError> {
+        Ok(vec![external()])
     }
 
-    fn more(filters: &Filters, call: &Call) -> Result<Vec<Condition>, ApiError> {
+    async fn more(filters: &Filters, call: &Call) -> Result<Vec<Condition>, ApiError> {
         let mut all = Vec::new();
         let locked = Condition::Is(column::LEASED_UNTIL, Test::Greater, call.now().0.into());
         if filters.is_true("locked")? {
@@ -77,13 +78,17 @@ impl Listing for ExternalTasks {
             all.push(filter::execution(&id, column::TOKEN));
         }
         let own = Some(Condition::Empty(related::TOKEN));
-        all.extend(filter::variables(filters, "processVariables", Relation::Variable, own)?);
+        all.extend(compare::variables(filters, "processVariables", Relation::Variable, own)?);
         Ok(all)
     }
 
-    async fn shape(call: &Call, rows: Vec<JobRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(call: &Call, _filters: &Filters, rows: Vec<JobRecord>) -> Result<Vec<Value>, ApiError> {
         Ok(rows.iter().map(|row| task(call, row)).collect())
     }
+}
+
+fn external() -> Condition {
+    Condition::equal(column::KIND, job_kind_code(JobKind::External))
 }
 
 fn spent() -> Condition {
@@ -130,7 +135,7 @@ pub(super) async fn get(call: Call, Path(id): Path<String>) -> Answer {
 
 pub(super) async fn topic_names(call: Call) -> Answer {
     let by = [column::TOPIC, column::TOPIC];
-    let topics = call.state.store().tally::<JobRecord>(&call.caller.access, by, &ExternalTasks::base()).await?;
+    let topics = call.state.store().tally::<JobRecord>(&call.caller.access, by, &[external()]).await?;
     json(topics.into_iter().map(|(topic, ..)| topic).collect::<Vec<_>>())
 }
 

@@ -5,7 +5,7 @@
 
 use super::external_task::job_of;
 use super::filter::Rule;
-use super::{Words, filter, tenant, time};
+use super::{Words, compare, filter, tenant, time};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, Object, json};
@@ -21,7 +21,7 @@ use crate::partition::Work;
 use crate::partition::view::visible;
 use crate::runtime::node::Node;
 use crate::store::queries::record::{JobRecord, job_kind_code};
-use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
+use crate::store::queries::select::{Condition, Order, Relation, Test, column, related};
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
@@ -70,7 +70,7 @@ pub(in crate::api) type Wish = BTreeMap<String, TopicWish>;
 struct Fetch {
     worker: String,
     max: i64,
-    order: Vec<(Column, bool)>,
+    order: Vec<(Order, bool)>,
     wait: Option<Duration>,
     topics: Vec<Topic>,
 }
@@ -148,10 +148,10 @@ impl Fetch {
         };
         let mut order = Vec::new();
         if fields.is_true("usePriority")? {
-            order.push((column::PRIORITY, true));
+            order.push((column::PRIORITY.into(), true));
         }
         if sorting.is_some() {
-            order.extend(filter::order(&fields, &[("createTime", column::CREATED_AT)])?);
+            order.extend(filter::order(&fields, &[("createTime", column::CREATED_AT)], |_| Ok(None))?);
         }
         let topics = match topics {
             Value::Null => Vec::new(),
@@ -215,7 +215,7 @@ impl Fetch {
         let page = Page { first: 0, max: Some(self.max + CANDIDATES_MORE) };
         let order = match self.order.is_empty() {
             // The order of the index of open jobs.
-            true => vec![(column::PRIORITY, true)],
+            true => vec![(column::PRIORITY.into(), true)],
             false => self.order.clone(),
         };
         let rows = call.list(conditions, order, page).await?;
@@ -380,7 +380,7 @@ fn equal_variables(equal: Option<Value>) -> Result<Vec<Condition>, ApiError> {
     let list = members.into_iter().map(|(name, value)| shape!({ "name": name, "operator": "eq", "value": value }));
     let mut body = Object::new();
     body.insert("all".to_owned(), list.collect());
-    filter::variables(&Filters::Body(body), "all", Relation::Variable, Some(Condition::Empty(related::TOKEN)))
+    compare::variables(&Filters::Body(body), "all", Relation::Variable, Some(Condition::Empty(related::TOKEN)))
 }
 
 /// What a worker is told of each task, read after the commit.

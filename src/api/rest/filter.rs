@@ -1,14 +1,11 @@
 //! Filters to conditions: a table per resource, one line for each filter.
 
 use crate::api::error::ApiError;
-use crate::api::params::{Compare, Filters, Operator, unknown_sort, wrong};
+use crate::api::params::{Filters, Sort, unknown_sort};
 use crate::api::wire;
 use crate::base::access::NO_TENANT;
-use crate::base::time::Timestamp;
-use crate::base::variable::Variable;
 use crate::store::Bind;
-use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
-use serde_json::Value;
+use crate::store::queries::select::{Column, Condition, Order, Relation, Test, column, related};
 
 /// The filter's name, and what it does.
 #[derive(Clone, Copy)]
@@ -22,6 +19,7 @@ pub(super) enum Rule {
     /// An instance's id.
     Instance(&'static str, Column),
     InstanceIn(&'static str, Column),
+    InstanceNotIn(&'static str, Column),
     /// `key:version:id`
     Definition(&'static str, Column),
     DefinitionIn(&'static str, Column),
@@ -43,8 +41,12 @@ pub(super) enum Rule {
     If(&'static str, fn() -> Condition),
     /// `tenantIdIn`, `withoutTenantId`.
     Tenants,
-    /// The same; when this one is true, those without a tenant stand beside those of the named ones.
+    /// The same; when this is true, rows without tenant are wanted beside those named.
     TenantsOrNone(&'static str),
+    /// Cases, batches and the like: nothing here belongs to one.
+    Nothing(&'static str),
+    /// What it asks for is not kept. Passing it over would show rows that nobody asked for.
+    NotKept(&'static str),
 }
 
 pub(super) fn conditions(filters: &Filters, rules: &[Rule]) -> Result<Vec<Condition>, ApiError> {
@@ -79,6 +81,9 @@ fn condition(filters: &Filters, rule: Rule) -> Result<Option<Condition>, ApiErro
         Rule::InstanceIn(name, column) => Ok(filters
             .list(name)?
             .map(|list| Condition::OneOf(column, list.iter().filter_map(|text| instance(text)).collect()))),
+        Rule::InstanceNotIn(name, column) => Ok(filters
+            .list(name)?
+            .map(|list| Condition::NoneOf(column, list.iter().filter_map(|text| instance(text)).collect()))),
         Rule::Definition(name, column) => {
             Ok(filters.text(name)?.map(|text| Condition::OneOf(column, definition(&text).into_iter().collect())))
         }
@@ -98,22 +103,27 @@ fn condition(filters: &Filters, rule: Rule) -> Result<Option<Condition>, ApiErro
         Rule::Set(name, column) => when(name, Condition::flag(column, true)),
         Rule::Unset(name, column) => when(name, Condition::flag(column, false)),
         Rule::If(name, make) => when(name, make()),
-        Rule::Tenants => tenants(filters),
-        Rule::TenantsOrNone(name) => {
-            let none = filters.is_true(name)?.then(|| Condition::equal(column::TENANT, NO_TENANT));
-            Ok(tenants(filters)?.map(|named| Condition::Any(none.into_iter().chain([named]).collect())))
+        Rule::Tenants => tenants(filters, false),
+        Rule::TenantsOrNone(name) => tenants(filters, filters.is_true(name)?),
+        Rule::Nothing(name) => Ok(filters.has(name).then_some(Condition::Never)),
+        Rule::NotKept(name) if filters.has(name) => {
+            Err(ApiError::invalid(format!("The filter {name} asks for what is not kept here: leave it out.")))
         }
+        Rule::NotKept(_) => Ok(None),
     }
 }
 
-fn tenants(filters: &Filters) -> Result<Option<Condition>, ApiError> {
+fn tenants(filters: &Filters, or_none: bool) -> Result<Option<Condition>, ApiError> {
+    let none = Condition::equal(column::TENANT, NO_TENANT);
     if filters.is_true("withoutTenantId")? {
-        return Ok(Some(Condition::equal(column::TENANT, NO_TENANT)));
+        return Ok(Some(none));
     }
+    let Some(named) = filters.list("tenantIdIn")? else {
+        return Ok(None);
+    };
     // No tenant is not one of the named ones, though it is stored as an empty text.
-    let named = filters.list("tenantIdIn")?;
-    Ok(named
-        .map(|list| Condition::OneOf(column::TENANT, texts(list.into_iter().filter(|one| !one.is_empty()).collect()))))
+    let named = Condition::OneOf(column::TENANT, texts(named.into_iter().filter(|one| !one.is_empty()).collect()));
+    Ok(Some(if or_none { Condition::Any(vec![named, none]) } else { named }))
 }
 
 fn texts(list: Vec<String>) -> Vec<Bind> {
@@ -159,102 +169,69 @@ pub(super) fn activity(text: &str, number: Column) -> Condition {
     }
 }
 
+/// Instances that called this one.
+pub(super) fn called(filters: &Filters, name: &str) -> Result<Option<Condition>, ApiError> {
+    Ok(filters.text(name)?.map(|text| match wire::instance(&text) {
+        Some(id) => Condition::Some(Relation::Called, vec![Condition::equal(related::ID, id.0)]),
+        None => Condition::Never,
+    }))
+}
+
 pub(super) fn any_of(texts: Vec<String>, one: impl Fn(&str) -> Condition) -> Condition {
     Condition::Any(texts.iter().map(|text| one(text)).collect())
 }
 
-/// The order that is asked for, by a table of words.
-pub(super) fn order(filters: &Filters, words: &[(&str, Column)]) -> Result<Vec<(Column, bool)>, ApiError> {
-    let sorts = filters.sorts()?;
-    let find = |by: &str| words.iter().find(|(word, _)| *word == by).map(|(_, column)| *column);
-    sorts.iter().map(|sort| Ok((find(&sort.by).ok_or_else(|| unknown_sort(&sort.by))?, sort.descending))).collect()
-}
-
-/// Comparisons of variables of running instances.
-pub(super) fn variables(
-    filters: &Filters,
-    name: &str,
-    relation: Relation,
-    more: Option<Condition>,
-) -> Result<Vec<Condition>, ApiError> {
-    let compares = filters.compares(name)?;
-    compares
-        .into_iter()
-        .map(|compare| {
-            let mut all = vec![Condition::equal(related::NAME, compare.name.as_str())];
-            all.extend(more.clone());
-            all.extend(compared(&compare)?);
-            Ok(Condition::Some(relation, all))
-        })
-        .collect()
-}
-
-fn test(operator: Operator) -> Test {
-    match operator {
-        Operator::Equal => Test::Equal,
-        Operator::NotEqual => Test::NotEqual,
-        Operator::Greater => Test::Greater,
-        Operator::GreaterOrEqual => Test::GreaterOrEqual,
-        Operator::Less => Test::Less,
-        Operator::LessOrEqual => Test::LessOrEqual,
-        Operator::Like => Test::Like,
-        Operator::NotLike => Test::NotLike,
-    }
-}
-
-/// A value compares with variables of its own kind; a text that reads as a date compares with dates.
-fn compared(compare: &Compare) -> Result<Vec<Condition>, ApiError> {
-    let test = test(compare.operator);
-    let of_kind =
-        |kinds: &[&str]| Condition::OneOf(related::KIND, kinds.iter().map(|kind| Bind::from(*kind)).collect());
-    let is_pattern = matches!(test, Test::Like | Test::NotLike);
-    Ok(match &compare.value {
-        Value::String(text) => match Timestamp::parse(text) {
-            Ok(at) if !is_pattern && text.len() > "2026-11-22".len() => {
-                vec![of_kind(&["Date"]), Condition::Is(related::TEXT, test, at.to_string().into())]
+/// A pattern as the database reads it: `%` and `_` stand for anything, `\` takes their meaning away.
+pub(super) fn is_like(text: &str, pattern: &str) -> bool {
+    let (text, mut pattern): (Vec<char>, _) = (text.chars().collect(), pattern.chars());
+    // How far into the text each way of reading the pattern has come.
+    let mut reached = std::collections::BTreeSet::from([0]);
+    while let Some(letter) = pattern.next() {
+        let step = |fits: &dyn Fn(char) -> bool| {
+            let next = |at: &usize| text.get(*at).filter(|letter| fits(**letter)).map(|_| at + 1);
+            reached.iter().filter_map(next).collect()
+        };
+        reached = match letter {
+            '%' => (reached.first().copied().unwrap_or(text.len() + 1)..=text.len()).collect(),
+            '_' => step(&|_| true),
+            '\\' => {
+                let plain = pattern.next();
+                step(&|letter| Some(letter) == plain)
             }
-            _ => vec![of_kind(&["String"]), Condition::Is(related::TEXT, test, text.as_str().into())],
-        },
-        _ if is_pattern => return Err(wrong("variables", &compare.value.to_string())),
-        Value::Number(number) => {
-            let value = number.as_f64().unwrap_or(f64::NAN);
-            vec![
-                of_kind(&["Short", "Integer", "Long", "Double"]),
-                Condition::Is(related::NUMBER, test, Bind::Real(value)),
-            ]
-        }
-        Value::Bool(value) => vec![of_kind(&["Boolean"]), Condition::Is(related::TEXT, test, value.to_string().into())],
-        Value::Null => vec![Condition::Is(related::KIND, test, "Null".into())],
-        Value::Array(_) | Value::Object(_) => return Err(wrong("variables", &compare.value.to_string())),
-    })
+            plain => step(&|letter| letter == plain),
+        };
+    }
+    reached.contains(&text.len())
 }
 
-/// Comparisons of last values, of which the whole text is kept: equality and patterns.
-pub(super) fn past_variables(filters: &Filters, name: &str) -> Result<Vec<Condition>, ApiError> {
-    let compares = filters.compares(name)?;
-    compares
-        .into_iter()
-        .map(|compare| {
-            let value = past_value(related::VALUE, &compare)?;
-            let named = Condition::equal(related::NAME, compare.name.as_str());
-            Ok(Condition::Some(Relation::PastVariable, vec![named, value]))
-        })
-        .collect()
+/// The order that is asked for: by a table of words, or by what a resource finds beyond it.
+pub(super) fn order(
+    filters: &Filters,
+    words: &[(&str, Column)],
+    beyond: fn(&Sort) -> Result<Option<Order>, ApiError>,
+) -> Result<Vec<(Order, bool)>, ApiError> {
+    let by = |sort: &Sort| match words.iter().find(|(word, _)| *word == sort.by) {
+        Some((_, column)) => Ok(Order::Column(*column)),
+        None => beyond(sort)?.ok_or_else(|| unknown_sort(&sort.by)),
+    };
+    filters.sorts()?.iter().map(|sort| Ok((by(sort)?, sort.descending))).collect()
 }
 
-/// The kept text of a value begins with the value itself; what follows is its type.
-pub(super) fn past_value(column: Column, compare: &Compare) -> Result<Condition, ApiError> {
-    let same = |value: &Value| serde_json::to_string(&Variable::from(value.clone())).unwrap_or_default();
-    match (compare.operator, &compare.value) {
-        (Operator::Equal, value) => Ok(Condition::equal(column, same(value))),
-        (Operator::NotEqual, value) => Ok(Condition::Is(column, Test::NotEqual, same(value).into())),
-        (Operator::Like, Value::String(pattern)) => {
-            let text = serde_json::to_string(pattern).unwrap_or_default();
-            Ok(Condition::Is(column, Test::Like, format!("{{\"v\":{text}}}").into()))
+#[cfg(test)]
+mod tests {
+    use super::is_like;
+
+    #[test]
+    fn a_pattern_reads_as_the_database_does() {
+        for (text, pattern) in
+            [("abc", "abc"), ("abc", "%"), ("abc", "a%"), ("abc", "%b_"), ("a%c", "a\\%c"), ("", "%")]
+        {
+            assert!(is_like(text, pattern), "{text} {pattern}");
         }
-        _ => {
-            let words = "The history compares variables by eq, neq and like: take another operator.";
-            Err(ApiError::invalid(words))
+        for (text, pattern) in
+            [("abc", "ab"), ("abc", "b%"), ("abc", "____"), ("abc", "a\\%"), ("", "_"), ("ABC", "abc")]
+        {
+            assert!(!is_like(text, pattern), "{text} {pattern}");
         }
     }
 }

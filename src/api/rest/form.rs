@@ -81,7 +81,7 @@ pub(super) async fn deployed(call: &Call, definition: &ProcessDefinition, form: 
             if binding == "deployment" {
                 conditions.push(in_deployment(definition.deployment));
             }
-            let order = vec![(column::DEPLOYMENT, true)];
+            let order = vec![(column::DEPLOYMENT.into(), true)];
             let forms: Vec<ContentRecord> = call.list(conditions, order, crate::api::params::Page::default()).await?;
             let found = forms.into_iter().find(|form| form_id(&form.bytes).as_deref() == Some(id.as_str()));
             answer(found.ok_or_else(|| absent(id))?)

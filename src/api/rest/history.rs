@@ -1,16 +1,19 @@
 //! `/history/…`: activities, tasks and incidents, of running instances too.
 
+use super::compare;
 use super::external_task::activity;
 use super::filter::{self, Rule};
 use super::incident::{self, FAILED_JOB};
-use super::listing::Listing;
+use super::listing::{self, Listing};
 use super::{removal_time, tenant, time};
 use crate::api::call::Call;
-use crate::api::error::ApiError;
+use crate::api::error::{Answer, ApiError};
+use crate::api::json::json;
 use crate::api::params::Filters;
 use crate::api::wire;
 use crate::store::queries::record::{PastActivityRecord, PastIncidentRecord, PastTaskRecord};
-use crate::store::queries::select::{Column, Condition, column};
+use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
+use axum::extract::Path;
 use serde_json::{Value, json as shape};
 
 pub(super) struct PastActivities;
@@ -53,7 +56,7 @@ impl Listing for PastActivities {
         ("tenantId", column::TENANT),
     ];
 
-    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+    async fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         let mut all = Vec::new();
         if let Some(id) = filters.text("activityInstanceId")? {
             all.push(filter::activity(&id, column::TOKEN));
@@ -67,14 +70,19 @@ impl Listing for PastActivities {
         Ok(all)
     }
 
-    async fn shape(_call: &Call, rows: Vec<PastActivityRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<PastActivityRecord>) -> Result<Vec<Value>, ApiError> {
         Ok(rows.iter().map(past_activity).collect())
     }
 }
 
-fn ends() -> Condition {
+pub(super) async fn activity_instance(call: Call, Path(id): Path<String>) -> Answer {
+    let absent = || ApiError::absent(format!("Historic activity instance with id '{id}' does not exist"));
+    json(listing::one::<PastActivities>(&call, vec![filter::activity(&id, column::TOKEN)], absent).await?)
+}
+
+pub(super) fn ends() -> Condition {
     Condition::All(vec![
-        Condition::Is(column::KIND, crate::store::queries::select::Test::Like, "%ndEvent".into()),
+        Condition::Is(column::KIND, Test::Like, "%ndEvent".into()),
         Condition::flag(column::CANCELLED, false),
     ])
 }
@@ -142,6 +150,25 @@ impl Listing for PastTasks {
         Rule::Before("taskDueDateBefore", column::DUE),
         Rule::After("taskDueDateAfter", column::DUE),
         Rule::Absent("withoutTaskDueDate", column::DUE),
+        Rule::On("taskFollowUpDate", column::FOLLOW_UP),
+        Rule::Before("taskFollowUpDateBefore", column::FOLLOW_UP),
+        Rule::After("taskFollowUpDateAfter", column::FOLLOW_UP),
+        Rule::Like("taskOwnerLike", column::OWNER),
+        Rule::Text("processDefinitionName", column::DEFINITION_NAME),
+        Rule::If("processFinished", || of_instance(Condition::Present(related::ENDED_AT))),
+        Rule::If("processUnfinished", || of_instance(Condition::Empty(related::ENDED_AT))),
+        Rule::NotKept("taskInvolvedUser"),
+        Rule::NotKept("taskInvolvedGroup"),
+        Rule::NotKept("taskHadCandidateUser"),
+        Rule::NotKept("taskHadCandidateGroup"),
+        Rule::NotKept("withCandidateGroups"),
+        Rule::NotKept("withoutCandidateGroups"),
+        Rule::Nothing("taskParentTaskId"),
+        Rule::Nothing("caseInstanceId"),
+        Rule::Nothing("caseExecutionId"),
+        Rule::Nothing("caseDefinitionId"),
+        Rule::Nothing("caseDefinitionKey"),
+        Rule::Nothing("caseDefinitionName"),
         Rule::Tenants,
     ];
     const SORTS: &'static [(&'static str, Column)] = &[
@@ -165,7 +192,7 @@ impl Listing for PastTasks {
         ("tenantId", column::TENANT),
     ];
 
-    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+    async fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         let mut all = Vec::new();
         if let Some(id) = filters.text("taskId")? {
             all.push(filter::inner(&id, column::TOKEN));
@@ -176,12 +203,38 @@ impl Listing for PastTasks {
         if let Some(id) = filters.text("executionId")? {
             all.push(filter::execution(&id, column::TOKEN));
         }
+        all.extend(of_business_keys(filters)?);
+        for (name, place) in [
+            ("taskVariables", Condition::Present(related::TOKEN)),
+            ("processVariables", Condition::Empty(related::TOKEN)),
+        ] {
+            all.extend(compare::past_variables(filters, name, Relation::TokenPastVariable, Some(place))?);
+        }
         Ok(all)
     }
 
-    async fn shape(_call: &Call, rows: Vec<PastTaskRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<PastTaskRecord>) -> Result<Vec<Value>, ApiError> {
         Ok(rows.iter().map(past_task).collect())
     }
+}
+
+fn of_instance(condition: Condition) -> Condition {
+    Condition::Some(Relation::Instance, vec![condition])
+}
+
+fn of_business_keys(filters: &Filters) -> Result<Vec<Condition>, ApiError> {
+    let mut all = Vec::new();
+    if let Some(key) = filters.text("processInstanceBusinessKey")? {
+        all.push(of_instance(Condition::equal(related::BUSINESS_KEY, key)));
+    }
+    if let Some(pattern) = filters.text("processInstanceBusinessKeyLike")? {
+        all.push(of_instance(Condition::Is(related::BUSINESS_KEY, Test::Like, pattern.into())));
+    }
+    if let Some(keys) = filters.list("processInstanceBusinessKeyIn")? {
+        let keys = keys.into_iter().map(Into::into).collect();
+        all.push(of_instance(Condition::OneOf(related::BUSINESS_KEY, keys)));
+    }
+    Ok(all)
 }
 
 fn past_task(row: &PastTaskRecord) -> Value {
@@ -266,11 +319,18 @@ impl Listing for PastIncidents {
         ("tenantId", column::TENANT),
     ];
 
-    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
-        incident::named(filters, column::NUMBER, column::TOKEN)
+    async fn more(filters: &Filters, call: &Call) -> Result<Vec<Condition>, ApiError> {
+        let mut all = incident::named(filters, column::NUMBER, column::TOKEN)?;
+        all.extend(incident::of_job_definitions(filters, call).await?);
+        if let Some(log) = filters.text("historyConfiguration")? {
+            let id = log.strip_suffix(".log").unwrap_or_default();
+            all.push(filter::inner(id, column::NUMBER));
+            all.push(Condition::equal(column::KIND, FAILED_JOB));
+        }
+        Ok(all)
     }
 
-    async fn shape(_call: &Call, rows: Vec<PastIncidentRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<PastIncidentRecord>) -> Result<Vec<Value>, ApiError> {
         Ok(rows.iter().map(past_incident).collect())
     }
 }

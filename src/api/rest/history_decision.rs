@@ -38,11 +38,14 @@ impl Listing for PastDecisions {
         Rule::Until("evaluatedBefore", column::AT),
         Rule::Since("evaluatedAfter", column::AT),
         Rule::Absent("rootDecisionInstancesOnly", column::ASKED),
+        Rule::Nothing("caseDefinitionId"),
+        Rule::Nothing("caseDefinitionKey"),
+        Rule::Nothing("caseInstanceId"),
         Rule::Tenants,
     ];
     const SORTS: &'static [(&'static str, Column)] = &[("evaluationTime", column::AT), ("tenantId", column::TENANT)];
 
-    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+    async fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         let mut all = Vec::new();
         if let Some(id) = filters.text("decisionInstanceId")? {
             all.push(filter::inner(&id, column::NUMBER));
@@ -59,15 +62,11 @@ impl Listing for PastDecisions {
         if let Some(ids) = filters.list("activityInstanceIdIn")? {
             all.push(filter::any_of(ids, |id| filter::activity(id, column::TOKEN)));
         }
-        for case in ["caseDefinitionId", "caseDefinitionKey", "caseInstanceId"] {
-            // There are no cases here.
-            all.extend(filters.text(case)?.map(|_| Condition::Never));
-        }
         Ok(all)
     }
 
     /// With all values: who asks for less takes them away.
-    async fn shape(_call: &Call, rows: Vec<PastDecisionRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<PastDecisionRecord>) -> Result<Vec<Value>, ApiError> {
         rows.iter().map(past_decision).collect()
     }
 }
@@ -189,7 +188,7 @@ fn asked_for(query: &Query, mut shape: Value) -> Value {
 }
 
 pub(super) async fn list(call: Call, query: Query) -> Answer {
-    let rows = listing::rows::<PastDecisions>(&call, &query, Filters::Query(query.clone())).await?;
+    let rows = listing::page::<PastDecisions>(&call, &query, &Filters::Query(query.clone())).await?;
     json(rows.into_iter().map(|row| asked_for(&query, row)).collect::<Vec<_>>())
 }
 

@@ -2,6 +2,7 @@
 
 use super::filter::{self, Rule};
 use super::listing::{self, Listing};
+use super::{compare, incident};
 use super::{removal_time, tenant, time};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
@@ -55,6 +56,16 @@ impl Listing for PastInstances {
         Rule::If("internallyTerminated", || {
             Condition::All(vec![state(InstanceState::Cancelled), Condition::Present(column::CALLER)])
         }),
+        Rule::If("withJobsRetrying", || {
+            let left = Condition::Is(related::RETRIES, Test::Greater, 0.into());
+            Condition::Some(Relation::Job, vec![Condition::Present(related::ERROR), left])
+        }),
+        Rule::InstanceNotIn("processInstanceIdNotIn", column::NUMBER),
+        Rule::NotKept("executedJobAfter"),
+        Rule::NotKept("executedJobBefore"),
+        Rule::Nothing("caseInstanceId"),
+        Rule::Nothing("superCaseInstanceId"),
+        Rule::Nothing("subCaseInstanceId"),
         Rule::Tenants,
     ];
     const SORTS: &'static [(&'static str, Column)] = &[
@@ -70,11 +81,18 @@ impl Listing for PastInstances {
         ("tenantId", column::TENANT),
     ];
 
-    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
-        let mut all = filter::past_variables(filters, "variables")?;
-        let incident = |column, test, text: String| {
-            Condition::Some(Relation::PastIncident, vec![Condition::Is(column, test, text.into())])
-        };
+    async fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+        let mut all = compare::past_variables(filters, "variables", Relation::PastVariable, None)?;
+        all.extend(incident::of(filters, Relation::PastIncident)?);
+        all.extend(filter::called(filters, "subProcessInstanceId")?);
+        for (name, test) in
+            [("executedActivityAfter", Test::GreaterOrEqual), ("executedActivityBefore", Test::LessOrEqual)]
+        {
+            if let Some(at) = filters.date(name)? {
+                let begun = Condition::Is(related::STARTED_AT, test, at.0.into());
+                all.push(Condition::Some(Relation::Activity, vec![begun]));
+            }
+        }
         match filters.text("incidentStatus")?.as_deref() {
             None => {}
             Some("open") => {
@@ -84,15 +102,6 @@ impl Listing for PastInstances {
                 all.push(Condition::Some(Relation::PastIncident, vec![Condition::Present(related::RESOLVED_AT)]))
             }
             Some(other) => return Err(wrong("incidentStatus", other)),
-        }
-        if let Some(kind) = filters.text("incidentType")? {
-            all.push(incident(related::KIND, Test::Equal, kind));
-        }
-        if let Some(words) = filters.text("incidentMessage")? {
-            all.push(incident(related::MESSAGE, Test::Equal, words));
-        }
-        if let Some(words) = filters.text("incidentMessageLike")? {
-            all.push(incident(related::MESSAGE, Test::Like, words));
         }
         for (name, live) in [("executedActivityIdIn", false), ("activeActivityIdIn", true), ("activityIdIn", true)] {
             if let Some(elements) = filters.list(name)? {
@@ -106,7 +115,7 @@ impl Listing for PastInstances {
         Ok(all)
     }
 
-    async fn shape(_call: &Call, rows: Vec<InstanceRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<InstanceRecord>) -> Result<Vec<Value>, ApiError> {
         Ok(rows.iter().map(past).collect())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::filter::{self, Rule};
 use super::listing::{self, Listing};
-use super::{tenant, time};
+use super::{job_definition, tenant, time};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::json;
@@ -10,7 +10,7 @@ use crate::api::params::Filters;
 use crate::api::wire;
 use crate::base::id::DefinitionId;
 use crate::store::queries::record::IncidentRecord;
-use crate::store::queries::select::{Column, Condition, column};
+use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
 use axum::extract::Path;
 use serde_json::{Value, json as shape};
 
@@ -51,11 +51,13 @@ impl Listing for Incidents {
         ("tenantId", column::TENANT),
     ];
 
-    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
-        named(filters, column::NUMBER, column::TOKEN)
+    async fn more(filters: &Filters, call: &Call) -> Result<Vec<Condition>, ApiError> {
+        let mut all = named(filters, column::NUMBER, column::TOKEN)?;
+        all.extend(of_job_definitions(filters, call).await?);
+        Ok(all)
     }
 
-    async fn shape(_call: &Call, rows: Vec<IncidentRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<IncidentRecord>) -> Result<Vec<Value>, ApiError> {
         Ok(rows.iter().map(incident).collect())
     }
 }
@@ -75,6 +77,50 @@ pub(super) fn named(filters: &Filters, number: Column, token: Column) -> Result<
         all.push(filter::inner(&id, token));
     }
     Ok(all)
+}
+
+/// Incidents of jobs that come from these sources.
+pub(super) async fn of_job_definitions(filters: &Filters, call: &Call) -> Result<Option<Condition>, ApiError> {
+    let Some(ids) = filters.list("jobDefinitionIdIn")? else {
+        return Ok(None);
+    };
+    let mut any = Vec::new();
+    for id in ids {
+        any.push(job_definition::source(call, &id).await?);
+    }
+    Ok(Some(Condition::All(vec![Condition::equal(column::KIND, FAILED_JOB), Condition::Any(any)])))
+}
+
+/// Rows with such an incident, which is found by this relation.
+pub(super) fn of(filters: &Filters, relation: Relation) -> Result<Vec<Condition>, ApiError> {
+    let some = |condition: Condition| Condition::Some(relation, vec![condition]);
+    let mut all = Vec::new();
+    if let Some(id) = filters.text("incidentId")? {
+        all.push(some(by_id(&id)));
+    }
+    if let Some(ids) = filters.list("incidentIdIn")? {
+        all.push(some(filter::any_of(ids, by_id)));
+    }
+    for (name, column, test) in [
+        ("incidentType", related::KIND, Test::Equal),
+        ("incidentMessage", related::MESSAGE, Test::Equal),
+        ("incidentMessageLike", related::MESSAGE, Test::Like),
+    ] {
+        if let Some(text) = filters.text(name)? {
+            all.push(some(Condition::Is(column, test, text.into())));
+        }
+    }
+    Ok(all)
+}
+
+fn by_id(id: &str) -> Condition {
+    match wire::Inner::parse(id) {
+        Some(id) => Condition::All(vec![
+            Condition::equal(related::INSTANCE, id.instance.0),
+            Condition::equal(related::ID, i64::from(id.number)),
+        ]),
+        None => Condition::Never,
+    }
 }
 
 fn incident(row: &IncidentRecord) -> Value {

@@ -2,23 +2,20 @@
 
 use super::filter::{self, Rule};
 use super::listing::{self, Listing};
-use super::variable::{self, Changes};
-use super::{Words, tenant, tree, upload};
+use super::{Words, tenant, tree};
+use super::{compare, incident};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
-use crate::api::json::{Json, json, no_content};
+use crate::api::json::{json, no_content};
 use crate::api::params::{Filters, Query};
-use crate::api::value;
-use crate::api::wire::{self, Execution};
-use crate::base::id::{InstanceId, TokenId};
-use crate::base::variable::{Variable, Variables};
+use crate::api::wire::{self};
+use crate::base::access::NO_TENANT;
+use crate::base::id::InstanceId;
 use crate::engine::command::Command;
 use crate::engine::instance::InstanceState;
-use crate::partition::view::visible;
 use crate::store::queries::record::{InstanceRecord, state_code};
-use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
-use axum::extract::{Multipart, Path};
-use serde::Deserialize;
+use crate::store::queries::select::{Column, Condition, Relation, column, related};
+use axum::extract::Path;
 use serde_json::Value;
 
 pub(super) struct Instances;
@@ -40,6 +37,13 @@ impl Listing for Instances {
         Rule::If("suspended", || Condition::equal(column::STATE, state_code(InstanceState::Suspended))),
         Rule::If("withIncident", || Condition::Some(Relation::Incident, Vec::new())),
         Rule::Absent("rootProcessInstances", column::CALLER),
+        Rule::If("leafProcessInstances", || {
+            Condition::Not(Box::new(Condition::Some(Relation::Called, vec![Condition::Empty(related::ENDED_AT)])))
+        }),
+        Rule::If("processDefinitionWithoutTenantId", || Condition::equal(column::DEFINITION_TENANT, NO_TENANT)),
+        Rule::Nothing("caseInstanceId"),
+        Rule::Nothing("superCaseInstance"),
+        Rule::Nothing("subCaseInstance"),
         Rule::Tenants,
     ];
     const SORTS: &'static [(&'static str, Column)] = &[
@@ -50,24 +54,14 @@ impl Listing for Instances {
         ("businessKey", column::BUSINESS_KEY),
     ];
 
-    fn base() -> Vec<Condition> {
-        vec![Condition::Empty(column::ENDED_AT)]
+    fn base(_filters: &Filters) -> Result<Vec<Condition>, ApiError> {
+        Ok(vec![Condition::Empty(column::ENDED_AT)])
     }
 
-    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
-        let mut all = filter::variables(filters, "variables", Relation::InstanceVariable, None)?;
-        let incident = |column, test, text: String| {
-            Condition::Some(Relation::Incident, vec![Condition::Is(column, test, text.into())])
-        };
-        if let Some(kind) = filters.text("incidentType")? {
-            all.push(incident(related::KIND, Test::Equal, kind));
-        }
-        if let Some(words) = filters.text("incidentMessage")? {
-            all.push(incident(related::MESSAGE, Test::Equal, words));
-        }
-        if let Some(words) = filters.text("incidentMessageLike")? {
-            all.push(incident(related::MESSAGE, Test::Like, words));
-        }
+    async fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+        let mut all = compare::variables(filters, "variables", Relation::InstanceVariable, None)?;
+        all.extend(incident::of(filters, Relation::Incident)?);
+        all.extend(filter::called(filters, "subProcessInstance")?);
         if let Some(elements) = filters.list("activityIdIn")? {
             let named = Condition::OneOf(related::ELEMENT, elements.into_iter().map(Into::into).collect());
             all.push(Condition::Some(Relation::Activity, vec![named, Condition::Empty(related::ENDED_AT)]));
@@ -75,7 +69,7 @@ impl Listing for Instances {
         Ok(all)
     }
 
-    async fn shape(_call: &Call, rows: Vec<InstanceRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<InstanceRecord>) -> Result<Vec<Value>, ApiError> {
         Ok(rows.iter().map(instance).collect())
     }
 }
@@ -133,119 +127,4 @@ pub(super) async fn activity_instances(call: Call, Path(id): Path<String>) -> An
     let instance = find(&call, &id).await?;
     let live = call.live(instance).await?.ok_or_else(|| absent(&id))?;
     json(tree::of(&live))
-}
-
-#[derive(Deserialize)]
-pub(super) struct Suspended {
-    suspended: Option<bool>,
-}
-
-pub(super) async fn suspended(call: Call, Path(id): Path<String>, Json(body): Json<Suspended>) -> Answer {
-    let instance = find(&call, &id).await?;
-    let command = match body.suspended {
-        Some(true) => Command::Suspend,
-        Some(false) => Command::Resume,
-        None => return Err(ApiError::invalid("suspended must be true or false.")),
-    };
-    let attempt = format!("Cannot change the suspension of process instance {id}");
-    call.command(instance, command, Words { kind: "RestException", attempt: &attempt }).await?;
-    no_content()
-}
-
-/// Where variables are read and written: an instance, or any of its executions (D9).
-pub(super) struct Place {
-    instance: InstanceId,
-    token: Option<TokenId>,
-    seen: Variables,
-}
-
-impl Place {
-    async fn find(call: &Call, id: &str) -> Result<Self, ApiError> {
-        let missing = || ApiError::absent(format!("execution {id} doesn't exist"));
-        let execution = Execution::parse(id).ok_or_else(missing)?;
-        let live = call.live(execution.instance()).await?.ok_or_else(missing)?;
-        let (token, seen) = match execution {
-            Execution::Root(_) => (None, live.root().variables.clone()),
-            Execution::Token(_, token) => {
-                live.find(token).ok_or_else(missing)?;
-                (Some(token), visible(&live, token))
-            }
-        };
-        Ok(Self { instance: execution.instance(), token, seen })
-    }
-
-    fn one(mut self, name: &str) -> Result<Variable, ApiError> {
-        let absent = || ApiError::absent(format!("process instance variable with name {name} does not exist"));
-        self.seen.remove(name).ok_or_else(absent)
-    }
-
-    async fn change(&self, call: &Call, set: Variables, remove: Vec<String>, attempt: &str) -> Answer {
-        match self.token {
-            Some(token) => variable::set_from(call, self.instance, token, set, remove, attempt).await?,
-            None => {
-                let command = Command::SetVariables { scope: None, set, remove };
-                call.command(self.instance, command, Words { kind: "RestException", attempt }).await?;
-            }
-        }
-        no_content()
-    }
-}
-
-pub(super) async fn variables(call: Call, Path(id): Path<String>, query: Query) -> Answer {
-    let place = Place::find(&call, &id).await?;
-    json(value::write_all(&place.seen, variable::objects(&query, "deserializeValues")))
-}
-
-pub(super) async fn change_variables(call: Call, Path(id): Path<String>, Json(body): Json<Changes>) -> Answer {
-    let attempt = format!("Cannot modify variables for process instance {id}");
-    let (set, remove) = body.read(&attempt)?;
-    let place = Place::find(&call, &id).await?;
-    place.change(&call, set, remove, &attempt).await
-}
-
-pub(super) async fn variable(call: Call, Path((id, name)): Path<(String, String)>, query: Query) -> Answer {
-    let found = Place::find(&call, &id).await?.one(&name)?;
-    json(value::write(&found, variable::objects(&query, "deserializeValue")))
-}
-
-pub(super) async fn put_variable(
-    call: Call,
-    Path((id, name)): Path<(String, String)>,
-    Json(body): Json<Value>,
-) -> Answer {
-    let attempt = format!("Cannot put process instance variable {name}");
-    let variable = value::read(&body).map_err(|error| error.while_doing(&attempt))?;
-    let place = Place::find(&call, &id).await?;
-    place.change(&call, Variables::from([(name, variable)]), Vec::new(), &attempt).await
-}
-
-pub(super) async fn delete_variable(call: Call, Path((id, name)): Path<(String, String)>) -> Answer {
-    let attempt = format!("Cannot delete process instance variable {name}");
-    let place = Place::find(&call, &id).await?;
-    place.change(&call, Variables::new(), vec![name], &attempt).await
-}
-
-pub(super) async fn variable_data(call: Call, Path((id, name)): Path<(String, String)>) -> Answer {
-    variable::data(&Place::find(&call, &id).await?.one(&name)?)
-}
-
-pub(super) async fn upload_variable(call: Call, Path((id, name)): Path<(String, String)>, form: Multipart) -> Answer {
-    let attempt = format!("Cannot put process instance variable {name}");
-    let variable = upload::variable(form).await?;
-    let place = Place::find(&call, &id).await?;
-    place.change(&call, Variables::from([(name, variable)]), Vec::new(), &attempt).await
-}
-
-/// `/execution/{id}/localVariables…`: the execution's own only.
-pub(super) async fn local(call: &Call, id: &str) -> Result<Variables, ApiError> {
-    let missing = || ApiError::absent(format!("Execution with id {id} does not exist"));
-    let execution = Execution::parse(id).ok_or_else(missing)?;
-    let live = call.live(execution.instance()).await?.ok_or_else(missing)?;
-    match execution {
-        Execution::Root(_) => Ok(live.root().variables.clone()),
-        Execution::Token(_, token) => {
-            let (_, token) = live.find(token).ok_or_else(missing)?;
-            Ok(token.own.and_then(|own| live.scopes.get(&own)).map(|scope| scope.variables.clone()).unwrap_or_default())
-        }
-    }
 }

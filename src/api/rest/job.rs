@@ -3,13 +3,13 @@
 use super::external_task::job_of;
 use super::filter::{self, Rule};
 use super::listing::{self, Listing};
-use super::{Words, tenant, time};
+use super::{Words, job_definition, tenant, time};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json, no_content, text};
 use crate::api::params::{Filters, date, wrong};
 use crate::api::wire;
-use crate::base::id::DefinitionId;
+use crate::base::id::{DefinitionId, InstanceId, TokenId};
 use crate::base::limits::ATTEMPTS_DEFAULT;
 use crate::base::time::Timestamp;
 use crate::engine::command::Command;
@@ -40,7 +40,8 @@ impl Listing for Jobs {
         Rule::AtMost("priorityLowerThanOrEquals", column::PRIORITY),
         Rule::Unset("active", column::SUSPENDED),
         Rule::Set("suspended", column::SUSPENDED),
-        Rule::Tenants,
+        Rule::Present("acquired", column::HOLDER),
+        Rule::TenantsOrNone("includeJobsWithoutTenantId"),
     ];
     const SORTS: &'static [(&'static str, Column)] = &[
         ("jobId", column::INSTANCE),
@@ -54,7 +55,7 @@ impl Listing for Jobs {
         ("tenantId", column::TENANT),
     ];
 
-    fn more(filters: &Filters, call: &Call) -> Result<Vec<Condition>, ApiError> {
+    async fn more(filters: &Filters, call: &Call) -> Result<Vec<Condition>, ApiError> {
         let mut all = Vec::new();
         if let Some(id) = filters.text("jobId")? {
             all.push(filter::inner(&id, column::NUMBER));
@@ -64,6 +65,9 @@ impl Listing for Jobs {
         }
         if let Some(id) = filters.text("executionId")? {
             all.push(filter::execution(&id, column::NUMBER));
+        }
+        if let Some(id) = filters.text("jobDefinitionId")? {
+            all.push(job_definition::source(call, &id).await?);
         }
         if filters.is_true("executable")? {
             all.push(Condition::Is(column::DUE, Test::LessOrEqual, call.now().0.into()));
@@ -75,12 +79,12 @@ impl Listing for Jobs {
         Ok(all)
     }
 
-    async fn shape(_call: &Call, rows: Vec<TimedRecord>) -> Result<Vec<Value>, ApiError> {
+    async fn shape(_call: &Call, _filters: &Filters, rows: Vec<TimedRecord>) -> Result<Vec<Value>, ApiError> {
         Ok(rows.iter().map(job).collect())
     }
 }
 
-fn spent() -> Condition {
+pub(super) fn spent() -> Condition {
     Condition::Is(column::RETRIES, Test::LessOrEqual, 0.into())
 }
 
@@ -157,16 +161,32 @@ fn time_of(name: &str, text: Option<String>) -> Result<Option<Timestamp>, ApiErr
 }
 
 pub(super) async fn retries(call: Call, Path(id): Path<String>, Json(body): Json<Retries>) -> Answer {
-    let (inner, row) = find(&call, &id).await?;
+    let (_, row) = find(&call, &id).await?;
     let attempt = format!("Cannot set the retries of job {id}");
-    let retries = body.retries.filter(|retries| *retries >= 0);
-    let retries = retries.ok_or_else(|| ApiError::invalid(format!("{attempt}: a number from 0 is wanted.")))?;
-    let due = time_of("dueDate", body.due_date)?;
     if row.is_timer != 0 {
         let words = format!("{attempt}: a timer fires without attempts that could be counted.");
         return Err(ApiError::refused("BadUserRequestException", words));
     }
-    submit(&call, inner, Command::SetRetries { token: inner.token(), retries, due }, &attempt).await
+    set_retries(&call, &[row], &body, &attempt).await?;
+    no_content()
+}
+
+/// New attempts for these jobs, none of which is a timer.
+pub(super) async fn set_retries(
+    call: &Call,
+    rows: &[TimedRecord],
+    body: &Retries,
+    attempt: &str,
+) -> Result<(), ApiError> {
+    let retries = body.retries.filter(|retries| *retries >= 0);
+    let retries = retries.ok_or_else(|| ApiError::invalid(format!("{attempt}: a number from 0 is wanted.")))?;
+    let due = time_of("dueDate", body.due_date.clone())?;
+    for row in rows {
+        let token = TokenId(u32::try_from(row.number).unwrap_or(u32::MAX));
+        let words = Words { kind: "RestException", attempt };
+        call.command(InstanceId(row.instance), Command::SetRetries { token, retries, due }, words).await?;
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -201,6 +221,22 @@ pub(super) async fn execute(call: Call, Path(id): Path<String>) -> Answer {
         }
     };
     submit(&call, inner, command, &attempt).await
+}
+
+#[derive(Deserialize)]
+pub(super) struct Priority {
+    priority: Option<i64>,
+}
+
+pub(super) async fn priority(call: Call, Path(id): Path<String>, Json(body): Json<Priority>) -> Answer {
+    let (inner, row) = find(&call, &id).await?;
+    let attempt = format!("Cannot set the priority of job {id}");
+    let priority = body.priority.ok_or_else(|| ApiError::invalid(format!("{attempt}: a number is wanted.")))?;
+    if row.is_timer != 0 {
+        let words = format!("{attempt}: a timer fires when it is due, whatever else waits.");
+        return Err(ApiError::refused("BadUserRequestException", words));
+    }
+    submit(&call, inner, Command::SetPriority { token: inner.token(), priority }, &attempt).await
 }
 
 /// One job stands or runs with its instance; it cannot be suspended by itself.

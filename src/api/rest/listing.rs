@@ -4,26 +4,35 @@ use super::filter::{self, Rule};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, Object, count, json};
-use crate::api::params::{Filters, Query};
+use crate::api::params::{Filters, Query, Sort};
 use crate::store::queries::record::Record;
-use crate::store::queries::select::{Column, Condition};
+use crate::store::queries::select::{Column, Condition, Order};
 use serde_json::Value;
 use std::future::Future;
+
+/// Rows as they leave.
+pub(super) type Shaped = Result<Vec<Value>, ApiError>;
 
 pub(super) trait Listing {
     type Row: Record;
     const RULES: &'static [Rule];
     const SORTS: &'static [(&'static str, Column)];
 
-    /// What always holds.
-    fn base() -> Vec<Condition> {
-        Vec::new()
+    /// What always holds, beside alternatives too.
+    fn base(_filters: &Filters) -> Result<Vec<Condition>, ApiError> {
+        Ok(Vec::new())
     }
 
     /// Filters beyond the table.
-    fn more(filters: &Filters, call: &Call) -> Result<Vec<Condition>, ApiError>;
+    fn more(filters: &Filters, call: &Call) -> impl Future<Output = Result<Vec<Condition>, ApiError>> + Send;
 
-    fn shape(call: &Call, rows: Vec<Self::Row>) -> impl Future<Output = Result<Vec<Value>, ApiError>> + Send;
+    /// Orders beyond the table.
+    fn order(_sort: &Sort) -> Result<Option<Order>, ApiError> {
+        Ok(None)
+    }
+
+    /// Rows as they leave; the filters say how much of them is wanted.
+    fn shape(call: &Call, filters: &Filters, rows: Vec<Self::Row>) -> impl Future<Output = Shaped> + Send;
 }
 
 pub(super) async fn get<L: Listing>(call: Call, query: Query) -> Answer {
@@ -42,32 +51,53 @@ pub(super) async fn post_count<L: Listing>(call: Call, Json(body): Json<Object>)
     counted::<L>(&call, &Filters::Body(body)).await
 }
 
-async fn answer<L: Listing>(call: &Call, query: &Query, filters: Filters) -> Answer {
-    json(rows::<L>(call, query, filters).await?)
+pub(super) async fn answer<L: Listing>(call: &Call, query: &Query, filters: Filters) -> Answer {
+    json(page::<L>(call, query, &filters).await?)
 }
 
-/// A page, shaped.
-pub(super) async fn rows<L: Listing>(call: &Call, query: &Query, filters: Filters) -> Result<Vec<Value>, ApiError> {
-    let order = filter::order(&filters, L::SORTS)?;
+pub(super) async fn page<L: Listing>(call: &Call, query: &Query, filters: &Filters) -> Result<Vec<Value>, ApiError> {
+    let order = filter::order(filters, L::SORTS, L::order)?;
     let page = query.page()?;
-    let rows = call.list::<L::Row>(conditions::<L>(&filters, call)?, order, page).await?;
-    L::shape(call, rows).await
+    let rows = call.list::<L::Row>(conditions::<L>(filters, call).await?, order, page).await?;
+    L::shape(call, filters, rows).await
 }
 
-async fn counted<L: Listing>(call: &Call, filters: &Filters) -> Answer {
-    count(call.count::<L::Row>(&conditions::<L>(filters, call)?).await?)
+/// All rows that fit, for work on each of them.
+pub(super) async fn rows<L: Listing>(call: &Call, filters: &Filters) -> Result<Vec<L::Row>, ApiError> {
+    call.all(conditions::<L>(filters, call).await?).await
 }
 
-fn conditions<L: Listing>(filters: &Filters, call: &Call) -> Result<Vec<Condition>, ApiError> {
-    let mut all = L::base();
+pub(super) async fn counted<L: Listing>(call: &Call, filters: &Filters) -> Answer {
+    count(number::<L>(call, filters).await?)
+}
+
+pub(super) async fn number<L: Listing>(call: &Call, filters: &Filters) -> Result<i64, ApiError> {
+    call.count::<L::Row>(&conditions::<L>(filters, call).await?).await
+}
+
+/// Whether filters and order are understood.
+pub(super) async fn check<L: Listing>(call: &Call, filters: &Filters) -> Result<(), ApiError> {
+    filter::order(filters, L::SORTS, L::order)?;
+    conditions::<L>(filters, call).await.map(|_| ())
+}
+
+async fn conditions<L: Listing>(filters: &Filters, call: &Call) -> Result<Vec<Condition>, ApiError> {
+    let mut all = L::base(filters)?;
     all.extend(filter::conditions(filters, L::RULES)?);
-    all.extend(L::more(filters, call)?);
+    all.extend(L::more(filters, call).await?);
     for alternative in filters.alternatives()? {
         let mut any = filter::conditions(&alternative, L::RULES)?;
-        any.extend(L::more(&alternative, call)?);
+        any.extend(L::more(&alternative, call).await?);
         all.push(Condition::Any(any));
     }
     Ok(all)
+}
+
+/// The objects that fulfil these, beside what always holds.
+pub(super) async fn of<L: Listing>(call: &Call, conditions: Vec<Condition>) -> Shaped {
+    let nothing = Filters::Query(Query::default());
+    let all = L::base(&nothing)?.into_iter().chain(conditions).collect();
+    L::shape(call, &nothing, call.all(all).await?).await
 }
 
 /// The one object of a path.
@@ -76,7 +106,5 @@ pub(super) async fn one<L: Listing>(
     conditions: Vec<Condition>,
     absent: impl FnOnce() -> ApiError,
 ) -> Result<Value, ApiError> {
-    let all = L::base().into_iter().chain(conditions).collect();
-    let row = call.one::<L::Row>(all).await?.ok_or_else(absent)?;
-    L::shape(call, vec![row]).await?.pop().ok_or_else(|| ApiError::failed("A row has no shape."))
+    of::<L>(call, conditions).await?.pop().ok_or_else(absent)
 }

@@ -3,19 +3,25 @@
 use super::decision::{self, Decisions, Requirements, Versions};
 use super::definition::{self, Definitions};
 use super::deployment::{self, Deployments};
+use super::detail::{self, Details};
 use super::execution::{self, Executions, Subscriptions};
 use super::external_task::{self, ExternalTasks};
-use super::history::{PastActivities, PastIncidents, PastTasks};
+use super::history::{self as past, PastActivities, PastIncidents, PastTasks};
 use super::history_decision::{self, PastDecisions};
 use super::history_instance::{self, PastInstances};
 use super::incident::{self, Incidents};
 use super::instance::{self, Instances};
 use super::job::{self, Jobs};
+use super::job_definition;
+use super::job_log::{self, ExternalTaskLog, JobLog};
+use super::link_log::LinkLog;
 use super::listing::{self, Listing};
+use super::places::{self, OfExecution, OfInstance, OfTask, OfTaskOnly};
 use super::task::Tasks;
-use super::variable_instance::{PastVariables, VariableInstances};
+use super::variable_instance::{self, PastVariables, VariableInstances};
 use super::{
-    definition_start, deploy, engine, external_task_report as report, fetch, message, signal, task_action as task,
+    attachment, comment, definition_start, deploy, engine, external_task_report as report, fetch, message, not_offered,
+    saved, signal, statistics, story, suspension, task_action as task,
 };
 use crate::api::state::ApiState;
 use crate::base::limits::{DEPLOYMENT_BYTES_MAX, REQUEST_BYTES_MAX};
@@ -33,8 +39,10 @@ pub(in crate::api) fn routes() -> Router<ApiState> {
         .merge(executions())
         .merge(external_tasks())
         .merge(tasks())
+        .merge(notes())
         .merge(jobs())
         .merge(history())
+        .merge(not_offered::routes())
 }
 
 /// A list by GET and POST, and its count.
@@ -65,13 +73,16 @@ fn deployments() -> Router<ApiState> {
         .route("/deployment/create", create)
         .route("/deployment/{id}", get(deployment::get).delete(deployment::delete))
         .route("/deployment/{id}/resources", get(deployment::resources))
-        .route("/deployment/{id}/resources/{resource}", get(deployment::resource_one))
-        .route("/deployment/{id}/resources/{resource}/data", get(deployment::resource_data))
+        .route("/deployment/{id}/resources/{resourceId}", get(deployment::resource_one))
+        .route("/deployment/{id}/resources/{resourceId}/data", get(deployment::resource_data))
 }
 
 fn definitions() -> Router<ApiState> {
-    let mut router =
-        list::<Definitions>("/process-definition").route("/process-definition/statistics", get(definition::statistics));
+    let mut router = list::<Definitions>("/process-definition")
+        .route("/process-definition/suspended", put(suspension::definitions))
+        .route("/process-definition/{id}/static-called-process-definitions", get(statistics::called))
+        .route("/history/process-definition/{id}/statistics", get(statistics::history))
+        .route("/process-definition/statistics", get(definition::statistics));
     for at in named("/process-definition") {
         let below = |path: &str| format!("{at}{path}");
         router = router
@@ -85,14 +96,14 @@ fn definitions() -> Router<ApiState> {
             .route(&below("/deployed-start-form"), get(definition::deployed_start_form))
             .route(&below("/form-variables"), get(definition::form_variables))
             .route(&below("/statistics"), get(definition::activity_statistics))
-            .route(&below("/suspended"), put(definition::suspended));
+            .route(&below("/suspended"), put(suspension::definition));
     }
     router
 }
 
 /// How paths name a version.
 fn named(path: &str) -> [String; 3] {
-    ["{id}", "key/{key}", "key/{key}/tenant-id/{tenant}"].map(|name| format!("{path}/{name}"))
+    ["{id}", "key/{key}", "key/{key}/tenant-id/{tenant-id}"].map(|name| format!("{path}/{name}"))
 }
 
 fn decisions() -> Router<ApiState> {
@@ -118,20 +129,13 @@ fn versions<V: Versions + 'static>(path: &str) -> Router<ApiState> {
 fn instances() -> Router<ApiState> {
     lists::<Instances>("/process-instance")
         .merge(lists::<VariableInstances>("/variable-instance"))
+        .route("/variable-instance/{id}", get(variable_instance::get))
+        .route("/variable-instance/{id}/data", get(variable_instance::data))
         .route("/process-instance/{id}", get(instance::get).delete(instance::delete))
         .route("/process-instance/{id}/activity-instances", get(instance::activity_instances))
-        .route("/process-instance/{id}/suspended", put(instance::suspended))
-        .route("/process-instance/{id}/variables", get(instance::variables).post(instance::change_variables))
-        .route(
-            "/process-instance/{id}/variables/{name}",
-            get(instance::variable).put(instance::put_variable).delete(instance::delete_variable),
-        )
-        .route(
-            "/process-instance/{id}/variables/{name}/data",
-            get(instance::variable_data)
-                .post(instance::upload_variable)
-                .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)),
-        )
+        .route("/process-instance/suspended", put(suspension::instances))
+        .route("/process-instance/{id}/suspended", put(suspension::instance))
+        .merge(places::routes::<OfInstance>("/process-instance/{id}/variables"))
 }
 
 fn executions() -> Router<ApiState> {
@@ -139,9 +143,9 @@ fn executions() -> Router<ApiState> {
         .merge(list::<Subscriptions>("/event-subscription"))
         .route("/execution/{id}", get(execution::get))
         .route("/execution/{id}/signal", post(execution::signal))
-        .route("/execution/{id}/localVariables", get(execution::local_variables))
-        .route("/execution/{id}/localVariables/{name}", get(execution::local_variable))
-        .route("/execution/{id}/localVariables/{name}/data", get(execution::local_data))
+        .route("/execution/{id}/messageSubscriptions/{messageName}", get(execution::message_subscription))
+        .route("/execution/{id}/messageSubscriptions/{messageName}/trigger", post(execution::deliver_message))
+        .merge(places::routes::<OfExecution>("/execution/{id}/localVariables"))
 }
 
 fn external_tasks() -> Router<ApiState> {
@@ -162,6 +166,7 @@ fn external_tasks() -> Router<ApiState> {
 
 fn tasks() -> Router<ApiState> {
     lists::<Tasks>("/task")
+        .route("/task/report/candidate-group-count", get(statistics::candidate_groups))
         .route("/task/{id}", get(task::get).put(task::put))
         .route("/task/{id}/claim", post(task::claim))
         .route("/task/{id}/unclaim", post(task::unclaim))
@@ -178,9 +183,32 @@ fn tasks() -> Router<ApiState> {
         .route("/task/{id}/form-variables", get(task::form_variables))
         .route("/task/{id}/identity-links", get(task::links).post(task::add_link))
         .route("/task/{id}/identity-links/delete", post(task::remove_link))
-        .route("/task/{id}/variables", get(task::variables).post(task::change_variables))
-        .route("/task/{id}/variables/{name}", get(task::variable))
-        .route("/task/{id}/variables/{name}/data", get(task::variable_data))
+        .merge(places::routes::<OfTask>("/task/{id}/variables"))
+        .merge(places::routes::<OfTaskOnly>("/task/{id}/localVariables"))
+}
+
+/// What people keep: comments, attachments, saved queries.
+fn notes() -> Router<ApiState> {
+    Router::new()
+        .route("/task/{id}/comment", get(comment::of_a_task).put(comment::change).delete(comment::remove_all))
+        .route("/task/{id}/comment/create", post(comment::create))
+        .route("/task/{id}/comment/{commentId}", get(comment::one).delete(comment::remove))
+        .route(
+            "/process-instance/{id}/comment",
+            get(comment::of_an_instance).put(comment::change_of_instance).delete(comment::remove_all_of_instance),
+        )
+        .route("/process-instance/{id}/comment/{commentId}", delete(comment::remove_of_instance))
+        .route("/filter", get(saved::list))
+        .route("/filter/count", get(saved::count))
+        .route("/filter/create", post(saved::create))
+        .route("/filter/{id}", get(saved::get).put(saved::put).delete(saved::delete))
+        .route("/filter/{id}/list", get(saved::items).post(saved::post_items))
+        .route("/filter/{id}/count", get(saved::item_count).post(saved::post_item_count))
+        .route("/filter/{id}/singleResult", get(saved::single).post(saved::post_single))
+        .route("/task/{id}/attachment", get(attachment::list))
+        .route("/task/{id}/attachment/create", post(attachment::create).layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)))
+        .route("/task/{id}/attachment/{attachmentId}", get(attachment::get).delete(attachment::remove))
+        .route("/task/{id}/attachment/{attachmentId}/data", get(attachment::data))
 }
 
 fn jobs() -> Router<ApiState> {
@@ -190,8 +218,13 @@ fn jobs() -> Router<ApiState> {
         .route("/job/{id}/retries", put(job::retries))
         .route("/job/{id}/duedate", put(job::due_date))
         .route("/job/{id}/suspended", put(job::suspended))
+        .route("/job/{id}/priority", put(job::priority))
         .route("/job/{id}/execute", post(job::execute))
         .route("/job/{id}/stacktrace", get(job::stacktrace))
+        .route("/job-definition", get(job_definition::list).post(job_definition::post_list))
+        .route("/job-definition/count", get(job_definition::count).post(job_definition::post_count))
+        .route("/job-definition/{id}", get(job_definition::get))
+        .route("/job-definition/{id}/retries", put(job_definition::retries))
         .route("/incident/{id}", get(incident::get))
 }
 
@@ -205,5 +238,20 @@ fn history() -> Router<ApiState> {
         .route("/history/decision-instance/count", get(listing::get_count::<PastDecisions>))
         .route("/history/decision-instance/{id}", get(history_decision::get))
         .route("/history/decision-requirements-definition/{id}/statistics", get(history_decision::statistics))
+        .merge(story::routes::<Details>("/history/detail"))
+        .route("/history/identity-link-log", get(story::list::<LinkLog>))
+        .route("/history/identity-link-log/count", get(story::count::<LinkLog>))
+        .merge(story::routes::<JobLog>("/history/job-log"))
+        .merge(story::routes::<ExternalTaskLog>("/history/external-task-log"))
+        .route("/history/detail/{id}/data", get(detail::data))
+        .route("/history/job-log/{id}/stacktrace", get(job_log::stacktrace))
+        .route("/history/external-task-log/{id}/error-details", get(job_log::error_details))
+        .route("/history/activity-instance/{id}", get(past::activity_instance))
+        .route(
+            "/history/variable-instance/{id}",
+            get(variable_instance::get_past).delete(variable_instance::delete_past),
+        )
+        .route("/history/variable-instance/{id}/data", get(variable_instance::past_data))
+        .route("/history/process-instance/{id}/variable-instances", delete(variable_instance::delete_all_past))
         .route("/history/process-instance/{id}", get(history_instance::get).merge(delete(history_instance::delete)))
 }

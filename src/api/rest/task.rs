@@ -1,11 +1,13 @@
 //! `/task`: the lists of user tasks, and one task.
 
+use super::compare;
 use super::filter::{self, Rule};
 use super::listing::Listing;
-use super::{Words, form, tenant, time};
+use super::{Words, form, tenant, time, variable};
 use crate::api::call::{Call, at_token};
 use crate::api::error::ApiError;
-use crate::api::params::{Filters, wrong};
+use crate::api::params::{Filters, Sort, wrong};
+use crate::api::value::{self, Objects};
 use crate::api::wire;
 use crate::base::id::{DefinitionId, InstanceId, TokenId};
 use crate::base::variable::Variables;
@@ -13,8 +15,8 @@ use crate::engine::compile::Form;
 use crate::engine::expression::Plain;
 use crate::engine::instance::Delegation;
 use crate::partition::view::visible;
-use crate::store::queries::record::{TaskRecord, delegation_code};
-use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
+use crate::store::queries::record::{InstanceRecord, PastTaskRecord, TaskRecord, delegation_code};
+use crate::store::queries::select::{Column, Condition, Order, Relation, Test, column, related};
 use serde_json::{Value, json};
 
 pub(super) struct Tasks;
@@ -68,6 +70,16 @@ const RULES: &[Rule] = &[
     Rule::If("withoutCandidateGroups", || Condition::Not(Box::new(candidate(true, None)))),
     Rule::If("withCandidateUsers", || candidate(false, None)),
     Rule::If("withoutCandidateUsers", || Condition::Not(Box::new(candidate(false, None)))),
+    Rule::Nothing("parentTaskId"),
+    Rule::Nothing("caseInstanceId"),
+    Rule::Nothing("caseInstanceBusinessKey"),
+    Rule::Nothing("caseInstanceBusinessKeyLike"),
+    Rule::Nothing("caseInstanceVariables"),
+    Rule::Nothing("caseDefinitionId"),
+    Rule::Nothing("caseDefinitionKey"),
+    Rule::Nothing("caseDefinitionName"),
+    Rule::Nothing("caseDefinitionNameLike"),
+    Rule::Nothing("caseExecutionId"),
     Rule::Tenants,
 ];
 
@@ -92,7 +104,7 @@ impl Listing for Tasks {
     const RULES: &'static [Rule] = RULES;
     const SORTS: &'static [(&'static str, Column)] = SORTS;
 
-    fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
+    async fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         refuse_expressions(filters)?;
         let mut all = candidates(filters)?;
         if let Some(at) = filters.date("followUpBeforeOrNotExistent")? {
@@ -123,13 +135,13 @@ impl Listing for Tasks {
                 candidate(false, Some(vec![user.clone()])),
             ]));
         }
-        all.extend(filter::variables(
+        all.extend(compare::variables(
             filters,
             "processVariables",
             Relation::Variable,
             Some(Condition::Empty(related::TOKEN)),
         )?);
-        all.extend(filter::variables(
+        all.extend(compare::variables(
             filters,
             "taskVariables",
             Relation::Variable,
@@ -138,18 +150,59 @@ impl Listing for Tasks {
         Ok(all)
     }
 
-    async fn shape(call: &Call, rows: Vec<TaskRecord>) -> Result<Vec<Value>, ApiError> {
+    /// By a variable of the process, or of the task's own.
+    fn order(sort: &Sort) -> Result<Option<Order>, ApiError> {
+        let place = match sort.by.as_str() {
+            "processVariable" => Condition::Empty(related::TOKEN),
+            "taskVariable" | "executionVariable" => Condition::Present(related::TOKEN),
+            "caseExecutionVariable" | "caseInstanceVariable" => Condition::Never,
+            _ => return Ok(None),
+        };
+        let Some((name, kind)) = &sort.variable else {
+            let words = format!("Sorting by {} needs parameters with the variable and its type.", sort.by);
+            return Err(ApiError::invalid(words));
+        };
+        let is_number = compare::NUMBERS.iter().any(|number| number.eq_ignore_ascii_case(kind));
+        let value = if is_number { related::NUMBER } else { related::TEXT };
+        let named = Condition::equal(related::NAME, name.as_str());
+        Ok(Some(Order::Of(Relation::Variable, value, vec![named, place])))
+    }
+
+    async fn shape(call: &Call, filters: &Filters, rows: Vec<TaskRecord>) -> Result<Vec<Value>, ApiError> {
         let mut shaped = Vec::with_capacity(rows.len());
         for row in &rows {
-            shaped.push(task(call, row).await?);
+            shaped.push(with_more(call, filters, row).await?);
         }
         Ok(shaped)
     }
 }
 
+/// A task with what is asked for beside it.
+async fn with_more(call: &Call, filters: &Filters, row: &TaskRecord) -> Result<Value, ApiError> {
+    let mut shaped = task(call, row).await?;
+    let all = filters.is_true("withTaskVariablesInReturn")?;
+    if all || filters.is_true("withTaskLocalVariablesInReturn")? {
+        shaped["variables"] = variables(call, row, all).await?;
+    }
+    if filters.is_true("withCommentAttachmentInfo")? {
+        let store = call.state.store();
+        shaped["comment"] = (!store.comments(row.instance, Some(row.token)).await?.is_empty()).into();
+        shaped["attachment"] = (!store.attachments(row.instance, Some(row.token)).await?.is_empty()).into();
+    }
+    Ok(shaped)
+}
+
+/// What a task sees, or its own variables only.
+async fn variables(call: &Call, row: &TaskRecord, all: bool) -> Result<Value, ApiError> {
+    let token = TokenId(u32::try_from(row.token).unwrap_or(u32::MAX));
+    let live = call.live(InstanceId(row.instance)).await?;
+    let found = live.map(|live| if all { visible(&live, token) } else { variable::own(&live, token) });
+    Ok(value::write_all(&found.unwrap_or_default(), Objects::Open))
+}
+
 /// Values are data, never evaluated.
 fn refuse_expressions(filters: &Filters) -> Result<(), ApiError> {
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 20] = [
         "assigneeExpression",
         "assigneeLikeExpression",
         "ownerExpression",
@@ -163,7 +216,13 @@ fn refuse_expressions(filters: &Filters) -> Result<(), ApiError> {
         "followUpDateExpression",
         "followUpAfterExpression",
         "followUpBeforeExpression",
+        "followUpBeforeOrNotExistentExpression",
+        "createdOnExpression",
+        "createdAfterExpression",
+        "createdBeforeExpression",
+        "updatedAfterExpression",
         "processInstanceBusinessKeyExpression",
+        "processInstanceBusinessKeyLikeExpression",
     ];
     for name in NAMES {
         if filters.text(name)?.is_some() {
@@ -197,7 +256,8 @@ fn candidates(filters: &Filters) -> Result<Vec<Condition>, ApiError> {
     if let Some(user) = filters.text("candidateUser")? {
         all.push(candidate(false, Some(vec![user])));
     }
-    if !all.is_empty() && !filters.is_true("includeAssignedTasks")? {
+    let with_assigned = filters.is_true("includeAssignedTasks")?;
+    if !all.is_empty() && !with_assigned {
         all = vec![Condition::All(all), Condition::Empty(column::ASSIGNEE)];
         // One condition, so that it stays together among alternatives.
         all = vec![Condition::All(all)];
@@ -254,6 +314,15 @@ async fn task(call: &Call, row: &TaskRecord) -> Result<Value, ApiError> {
     }))
 }
 
+/// A task that the caller may see, open or ended, and its instance.
+pub(super) async fn past_of(call: &Call, id: &str) -> Result<(wire::Inner, InstanceRecord), ApiError> {
+    let absent = || ApiError::absent(format!("No task found for task id {id}"));
+    let inner = wire::Inner::parse(id).ok_or_else(absent)?;
+    call.one::<PastTaskRecord>(at_token(inner.instance, inner.token())).await?.ok_or_else(absent)?;
+    let instance = call.instance_record(inner.instance).await?.ok_or_else(absent)?;
+    Ok((inner, instance))
+}
+
 /// A task that the caller may see.
 pub(super) struct Target {
     pub(super) id: String,
@@ -271,8 +340,8 @@ impl Target {
         Ok(Self { id: wire::inner(instance, token), instance, token, row })
     }
 
-    pub(super) async fn shape(&self, call: &Call) -> Result<Value, ApiError> {
-        task(call, &self.row).await
+    pub(super) async fn shape(&self, call: &Call, filters: &Filters) -> Result<Value, ApiError> {
+        with_more(call, filters, &self.row).await
     }
 
     /// Its form, and the variables that it sees.

@@ -8,7 +8,7 @@ use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, Object, json, no_content};
 use crate::api::params::{Filters, Query, wrong};
 use crate::api::value::{self, Objects};
-use crate::base::variable::{Variable, Variables};
+use crate::base::variable::Variables;
 use crate::engine::command::{Command, Link, TaskChange, TaskFields};
 use crate::partition::view::visible;
 use crate::store::queries::record::CandidateRecord;
@@ -16,9 +16,9 @@ use axum::extract::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub(super) async fn get(call: Call, Path(id): Path<String>) -> Answer {
+pub(super) async fn get(call: Call, Path(id): Path<String>, query: Query) -> Answer {
     let task = Target::find(&call, &id).await?;
-    json(task.shape(&call).await?)
+    json(task.shape(&call, &Filters::Query(query)).await?)
 }
 
 /// Replaces every editable field.
@@ -259,38 +259,4 @@ impl LinkBody {
             ))),
         }
     }
-}
-
-pub(super) async fn variables(call: Call, Path(id): Path<String>, query: Query) -> Answer {
-    let task = Target::find(&call, &id).await?;
-    let seen = call.live(task.instance).await?.map(|instance| visible(&instance, task.token)).unwrap_or_default();
-    json(value::write_all(&seen, variable::objects(&query, "deserializeValues")))
-}
-
-pub(super) async fn change_variables(
-    call: Call,
-    Path(id): Path<String>,
-    Json(body): Json<variable::Changes>,
-) -> Answer {
-    let task = Target::find(&call, &id).await?;
-    let attempt = format!("Cannot modify variables for task {id}");
-    let (set, remove) = body.read(&attempt)?;
-    variable::set_from(&call, task.instance, task.token, set, remove, &attempt).await?;
-    no_content()
-}
-
-pub(super) async fn variable(call: Call, Path((id, name)): Path<(String, String)>, query: Query) -> Answer {
-    let seen = seen(&call, &id, &name).await?;
-    json(value::write(&seen, variable::objects(&query, "deserializeValue")))
-}
-
-pub(super) async fn variable_data(call: Call, Path((id, name)): Path<(String, String)>) -> Answer {
-    variable::data(&seen(&call, &id, &name).await?)
-}
-
-async fn seen(call: &Call, id: &str, name: &str) -> Result<Variable, ApiError> {
-    let task = Target::find(call, id).await?;
-    let instance = call.live(task.instance).await?;
-    let found = instance.and_then(|instance| visible(&instance, task.token).remove(name));
-    found.ok_or_else(|| ApiError::absent(format!("task variable with name {name} does not exist")))
 }

@@ -75,6 +75,12 @@ pub(super) async fn set_from(
     Ok(())
 }
 
+/// The variables of a token's own.
+pub(super) fn own(instance: &Instance, token: TokenId) -> Variables {
+    let own = instance.find(token).and_then(|(_, token)| instance.scopes.get(&token.own?));
+    own.map(|scope| scope.variables.clone()).unwrap_or_default()
+}
+
 /// The nearest scope around a token that has this variable.
 fn holder(instance: &Instance, token: TokenId, name: &str) -> Option<ScopeId> {
     let mut current = instance.find(token).map(|(scope, token)| token.own.unwrap_or(scope));

@@ -53,11 +53,13 @@ pub use transaction::Transaction;
 pub use user_task::UserTaskElement;
 
 use crate::base::diagnostic::Findings;
+use crate::base::time::TimerKind;
 use crate::engine::compile::Source;
 use crate::engine::definition::FlowNode;
 use crate::engine::lifecycle::{Cause, Next, Outgoing};
 use crate::engine::step::{At, Step};
 use crate::engine::subscription::TriggerSource;
+use crate::script::Compiled;
 
 /// What an element decides; the lifecycle acts on it.
 pub(crate) trait Behavior {
@@ -155,6 +157,21 @@ impl Element {
             Self::IntermediateCatchEvent(event) => event.trigger.as_ref(),
             _waits_for_nothing => None,
         }
+    }
+
+    /// When the timer that an event waits for is due, as the model says it.
+    pub fn timer(&self) -> Option<(TimerKind, &Compiled)> {
+        self.trigger()?.parts().iter().find_map(|part| match part {
+            TriggerSource::Timer { kind, text } => Some((*kind, text)),
+            TriggerSource::Message { .. }
+            | TriggerSource::Error { .. }
+            | TriggerSource::Escalation { .. }
+            | TriggerSource::Signal { .. }
+            | TriggerSource::Condition(_)
+            | TriggerSource::Cancel
+            | TriggerSource::Multiple { .. }
+            | TriggerSource::Compensation => None,
+        })
     }
 
     /// It may undo what was completed around it.

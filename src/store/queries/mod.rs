@@ -3,13 +3,14 @@
 //! [`select`] makes the text of a list from conditions that are values; [`record`] says what a row of each list holds.
 
 pub mod account;
+pub mod notes;
 pub mod record;
 pub mod select;
 
 use super::error::StoreError;
 use super::{Bind, Store};
 use crate::base::access::Access;
-use crate::base::id::{DeploymentId, InstanceId};
+use crate::base::id::{DeploymentId, InstanceId, ScopeId};
 use record::Record;
 use select::{Column, Condition, Select, Text};
 
@@ -40,7 +41,9 @@ impl Store {
     /// Takes an ended instance out of the lists; false: it runs, or is not there.
     pub async fn remove_past(&self, instance: InstanceId) -> Result<bool, StoreError> {
         let of = |text: &str| (text.to_owned(), vec![Bind::Int(instance.0)]);
-        let parts = ["past_activity", "past_task", "past_variable", "past_incident", "past_decision"].map(|table| {
+        let tables =
+            ["past_activity", "past_task", "past_variable", "past_incident", "past_decision", "comment", "attachment"];
+        let parts = tables.map(|table| {
             of(&format!(
                 "DELETE FROM {table} WHERE instance = $1 AND EXISTS \
                  (SELECT 1 FROM process_instance WHERE id = $1 AND ended_at IS NOT NULL)"
@@ -55,6 +58,26 @@ impl Store {
     pub async fn remove_decisions_of(&self, deployment: DeploymentId) -> Result<(), StoreError> {
         let text = "DELETE FROM past_decision WHERE decision IN (SELECT id FROM definition WHERE deployment = $1)";
         self.write(vec![(text.to_owned(), vec![Bind::Int(deployment.0)])]).await.map(|_| ())
+    }
+
+    /// Takes the last values of an ended instance out of the lists, all or one; false: it runs, or is not there.
+    pub async fn remove_past_variables(
+        &self,
+        instance: InstanceId,
+        one: Option<(ScopeId, &str)>,
+    ) -> Result<bool, StoreError> {
+        let ended = "SELECT id FROM process_instance WHERE id = $1 AND ended_at IS NOT NULL";
+        let rows: Vec<(i64,)> = self.fetch(ended.into(), vec![Bind::Int(instance.0)]).await?;
+        if rows.is_empty() {
+            return Ok(false);
+        }
+        let mut text = "DELETE FROM past_variable WHERE instance = $1".to_owned();
+        let mut binds = vec![Bind::Int(instance.0)];
+        if let Some((scope, name)) = one {
+            text.push_str(" AND scope = $2 AND name = $3");
+            binds.extend([Bind::Int(scope.0.into()), Bind::Text(name.to_owned())]);
+        }
+        self.write(vec![(text, binds)]).await.map(|_| true)
     }
 
     /// One transaction beside the partitions' commits; gives the rows that its last statement touched. It goes to its end

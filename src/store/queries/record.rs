@@ -78,8 +78,8 @@ record! {
 record! {
     /// Timers and the engine's own jobs, which Camunda 7 lists as one.
     TimedRecord from "(SELECT instance, token AS id, definition, process, tenant, suspended, element, due, retries, priority, \
-                      created_at, error, incident, 0 AS is_timer FROM job WHERE kind <> 0 UNION ALL \
-                      SELECT instance, id, definition, process, tenant, suspended, element, due, NULL, 0, created_at, NULL, 0, 1 \
+                      created_at, error, incident, holder, 0 AS is_timer FROM job WHERE kind <> 0 UNION ALL \
+                      SELECT instance, id, definition, process, tenant, suspended, element, due, NULL, 0, created_at, NULL, 0, NULL, 1 \
                       FROM timer) t JOIN definition d ON d.id = t.definition",
     tenant "t.tenant", id ["t.instance", "t.id"] {
         instance: i64 = "t.instance", number: i64 = "t.id", definition: i64 = "t.definition", process: String = "t.process",
@@ -163,6 +163,17 @@ record! {
         process: String = "t.process", version: i64 = "d.version", tenant: String = "t.tenant", token: i64 = "t.token",
         element: String = "t.element", kind: String = "t.kind", message: String = "t.message", raised_at: i64 = "t.raised_at",
         resolved_at: Option<i64> = "t.resolved_at", deleted: i16 = "t.deleted",
+    }
+}
+
+record! {
+    /// What one command did to an instance: its events, as they were written.
+    StoryRecord from "history t JOIN process_instance p ON p.id = t.instance JOIN definition d ON d.id = p.definition",
+    tenant "p.tenant", id ["t.position"] {
+        instance: i64 = "p.id", position: i64 = "t.position", at: i64 = "t.at", cause: String = "t.cause",
+        events: String = "t.events", definition: i64 = "p.definition", process: String = "p.process",
+        version: i64 = "d.version", deployment: i64 = "d.deployment", tenant: String = "p.tenant", root: i64 = "p.root",
+        ended_at: Option<i64> = "p.ended_at", history_ttl_days: Option<i64> = "d.history_ttl_days",
     }
 }
 

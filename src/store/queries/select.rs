@@ -69,6 +69,8 @@ impl Test {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
     Is(Column, Test, Bind),
+    /// The same without regard to case.
+    Folded(Column, Test, Bind),
     OneOf(Column, Vec<Bind>),
     NoneOf(Column, Vec<Bind>),
     /// A column of 0 or 1. The value stands in the text, so that an index over some of the rows is found.
@@ -110,6 +112,17 @@ pub enum Relation {
     Instance,
     Subscription,
     FailedJob,
+    /// The engine's and the workers' jobs of an instance.
+    Job,
+    /// Instances that this one called.
+    Called,
+    /// Incidents of one token.
+    TokenIncident,
+    /// Incidents of a definition's instances.
+    DefinitionIncident,
+    /// Last values that one token could see.
+    TokenPastVariable,
+    Deployment,
     /// A newer version of the same key and tenant.
     Newer,
     Resource,
@@ -128,6 +141,14 @@ impl Relation {
             Self::Instance => "process_instance r WHERE r.id = t.instance",
             Self::Subscription => "subscription r WHERE r.instance = t.instance AND r.owner = t.token",
             Self::FailedJob => "job r WHERE r.instance = t.id AND r.incident = 1",
+            Self::Job => "job r WHERE r.instance = t.id",
+            Self::Called => "process_instance r WHERE r.caller = t.id",
+            Self::TokenIncident => "incident r WHERE r.instance = t.instance AND r.token = t.token",
+            Self::DefinitionIncident => "incident r WHERE r.definition = t.id",
+            Self::TokenPastVariable => {
+                "past_variable r WHERE r.instance = t.instance AND (r.token IS NULL OR r.token = t.token)"
+            }
+            Self::Deployment => "deployment r WHERE r.id = t.deployment",
             Self::Newer => {
                 "definition r WHERE r.kind = t.kind AND r.key = t.key AND r.tenant = t.tenant AND r.version > t.version"
             }
@@ -136,11 +157,25 @@ impl Relation {
     }
 }
 
+/// What rows are sorted by.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    Column(Column),
+    /// A value of the related row that fulfils these; of several the outermost scope's.
+    Of(Relation, Column, Vec<Condition>),
+}
+
+impl From<Column> for Order {
+    fn from(column: Column) -> Self {
+        Self::Column(column)
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Select {
     pub conditions: Vec<Condition>,
-    /// Column, and whether the greatest comes first.
-    pub order: Vec<(Column, bool)>,
+    /// By what, and whether the greatest comes first.
+    pub order: Vec<(Order, bool)>,
     pub first: i64,
     /// `None`: all.
     pub limit: Option<i64>,
@@ -158,9 +193,10 @@ pub(in crate::store) fn rows(source: &Source, access: &Access, select: &Select) 
     text.push(&format!("SELECT {} FROM {}", source.columns, source.from));
     text.restrict(source, access, &select.conditions);
     text.push(" ORDER BY ");
-    for (column, descending) in &select.order {
+    for (order, descending) in &select.order {
         let way = if *descending { "DESC" } else { "ASC" };
-        text.push(&format!("{} {way} NULLS LAST, ", column.0));
+        text.order(order);
+        text.push(&format!(" {way} NULLS LAST, "));
     }
     text.push(&source.id.join(", "));
     if let Some(limit) = select.limit {
@@ -213,12 +249,31 @@ impl Text {
         }
     }
 
+    fn order(&mut self, order: &Order) {
+        match order {
+            Order::Column(column) => self.push(column.0),
+            Order::Of(relation, column, all) => {
+                self.push(&format!("(SELECT {} FROM {} AND ", column.0, relation.text()));
+                self.joined(all, " AND ", "1 = 1");
+                self.push(" ORDER BY r.scope LIMIT 1)");
+            }
+        }
+    }
+
     /// Nests as deep as our own code built it, never as deep as a request says.
     fn condition(&mut self, condition: &Condition) {
         match condition {
             Condition::Is(column, test, operand) => {
                 self.push(&format!("{} {} ", column.0, test.text()));
                 self.bind(operand.clone());
+                if matches!(test, Test::Like | Test::NotLike) {
+                    self.push(" ESCAPE '\\'");
+                }
+            }
+            Condition::Folded(column, test, operand) => {
+                self.push(&format!("LOWER({}) {} LOWER(", column.0, test.text()));
+                self.bind(operand.clone());
+                self.push(")");
                 if matches!(test, Test::Like | Test::NotLike) {
                     self.push(" ESCAPE '\\'");
                 }
@@ -299,7 +354,8 @@ pub mod column {
         CURRENT_VALUE = "v.value", DURATION = "(t.ended_at - t.started_at)", TASK_DURATION = "(t.ended_at - t.created_at)",
         DEFINITION_NAME = "d.name", DEFINITION_VERSION = "d.version", DEFINITION_VERSION_TAG = "d.version_tag",
         DEFINITION_DEPLOYMENT = "d.deployment", DECISION = "t.decision", ASKED = "t.asked", EVALUATOR = "t.evaluator",
-        REQUIREMENTS = "q.id", REQUIREMENTS_KEY = "q.key", DEPLOYED_AT = "p.at",
+        REQUIREMENTS = "q.id", REQUIREMENTS_KEY = "q.key", DEPLOYED_AT = "p.at", DEFINITION_TENANT = "d.tenant",
+        EVENTS = "t.events", IS_GROUP = "t.is_group",
     }
 }
 
@@ -312,7 +368,8 @@ pub mod related {
         MESSAGE = "r.message", BUSINESS_KEY = "r.business_key", ELEMENT = "r.element", ENDED_AT = "r.ended_at",
         RESOLVED_AT = "r.resolved_at", VALUE = "r.value", CALLER = "r.caller", ROOT = "r.root",
         STARTED_AT = "r.started_at", STATE = "r.state", DEPLOYMENT = "r.deployment", TOKEN = "r.token", TENANT = "r.tenant",
-        CANCELLED = "r.cancelled", ID = "r.id", SIGNAL = "r.signal",
+        CANCELLED = "r.cancelled", ID = "r.id", SIGNAL = "r.signal", INSTANCE = "r.instance", AT = "r.at", ERROR = "r.error",
+        RETRIES = "r.retries",
     }
 }
 
@@ -332,7 +389,7 @@ mod tests {
                 Condition::OneOf(column::INSTANCE, vec![1.into(), 2.into()]),
                 Condition::Some(Relation::Candidate, vec![Condition::equal(related::NAME, "bob")]),
             ],
-            order: vec![(column::DUE, true)],
+            order: vec![(column::DUE.into(), true)],
             first: 5,
             limit: Some(10),
         };

@@ -40,6 +40,8 @@ async fn every_list_is_read() {
         Relation::PastIncident,
         Relation::Activity,
         Relation::FailedJob,
+        Relation::Job,
+        Relation::Called,
     ] {
         reads::<InstanceRecord>(&store, Some(relation)).await;
     }
@@ -49,12 +51,16 @@ async fn every_list_is_read() {
     reads::<SubscriptionRecord>(&store, Some(Relation::Instance)).await;
     reads::<VariableRecord>(&store, None).await;
     reads::<PastActivityRecord>(&store, Some(Relation::Subscription)).await;
-    reads::<PastTaskRecord>(&store, None).await;
+    reads::<PastTaskRecord>(&store, Some(Relation::TokenPastVariable)).await;
     reads::<PastVariableRecord>(&store, None).await;
     reads::<PastIncidentRecord>(&store, None).await;
     reads::<PastDecisionRecord>(&store, None).await;
     reads::<DecisionRecord>(&store, Some(Relation::Newer)).await;
-    reads::<DefinitionRecord>(&store, Some(Relation::Newer)).await;
+    reads::<StoryRecord>(&store, None).await;
+    reads::<PastActivityRecord>(&store, Some(Relation::TokenIncident)).await;
+    for relation in [Relation::Newer, Relation::DefinitionIncident, Relation::Deployment] {
+        reads::<DefinitionRecord>(&store, Some(relation)).await;
+    }
     reads::<DeploymentRecord>(&store, Some(Relation::Resource)).await;
     reads::<ResourceRecord>(&store, None).await;
     reads::<ContentRecord>(&store, None).await;

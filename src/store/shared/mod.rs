@@ -150,6 +150,9 @@ fn arguments(binds: Vec<Bind>) -> Arguments {
         let added = match bind {
             Bind::Int(value) => sqlx::Arguments::add(&mut arguments, value),
             Bind::Real(value) => sqlx::Arguments::add(&mut arguments, value),
+            Bind::MaybeInt(value) => sqlx::Arguments::add(&mut arguments, value),
+            Bind::MaybeText(value) => sqlx::Arguments::add(&mut arguments, value),
+            Bind::MaybeBytes(value) => sqlx::Arguments::add(&mut arguments, value),
             Bind::Text(value) => sqlx::Arguments::add(&mut arguments, value),
         };
         added.expect("numbers and texts can be sent");

@@ -29,6 +29,11 @@ pub(super) fn external(key: &str) -> String {
     line(key, &format!(r#"<serviceTask id="work" camunda:type="external" camunda:topic="{key}"/>"#))
 }
 
+/// Calls another process.
+pub(super) fn calling(key: &str, other: &str) -> String {
+    line(key, &format!(r#"<callActivity id="work" calledElement="{other}"/>"#))
+}
+
 pub(super) fn receive(key: &str) -> String {
     line(key, r#"<receiveTask id="work" messageRef="m"/>"#)
 }

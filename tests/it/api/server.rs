@@ -16,6 +16,8 @@ use transhume::runtime::clock::system;
 use transhume::runtime::node::{Config, Node};
 use transhume::store::Store;
 
+use super::description;
+
 pub(super) const SETUP: &str = "set-up token of the tests";
 
 pub(super) struct Server {
@@ -99,11 +101,15 @@ impl Server {
         assert!(self.state.add_account(account).await.expect("it is added"));
     }
 
+    /// The answer, which fits the description of the dialect.
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let answer = self.router.clone().oneshot(request).await.expect("a router never fails");
         let (parts, body) = answer.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("the body ends").to_vec();
-        Answer { status: parts.status, headers: parts.headers, bytes }
+        let answer = Answer { status: parts.status, headers: parts.headers, bytes };
+        description::check(&method, &path, &answer);
+        answer
     }
 
     /// As `demo`; a body is sent as JSON.
@@ -136,16 +142,27 @@ impl Server {
         self.call("GET", path, None).await
     }
 
-    /// Files and fields as a form.
     pub(super) async fn deploy_as(&self, user: &str, fields: &[(&str, &str)], files: &[(&str, &[u8])]) -> Answer {
+        let files: Vec<_> = files.iter().map(|(name, bytes)| (*name, *name, *bytes)).collect();
+        self.form_as(user, "/engine-rest/deployment/create", fields, &files).await
+    }
+
+    /// Fields, and files with their part's name and their own, as a form.
+    pub(super) async fn form_as(
+        &self,
+        user: &str,
+        path: &str,
+        fields: &[(&str, &str)],
+        files: &[(&str, &str, &[u8])],
+    ) -> Answer {
         let mut body = Vec::new();
         for (name, value) in fields {
             let part = format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
             body.extend_from_slice(part.as_bytes());
         }
-        for (name, bytes) in files {
+        for (name, file, bytes) in files {
             let head = format!(
-                "--edge\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}\"\r\nContent-Type: text/xml\r\n\r\n"
+                "--edge\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{file}\"\r\nContent-Type: text/xml\r\n\r\n"
             );
             body.extend_from_slice(head.as_bytes());
             body.extend_from_slice(bytes);
@@ -154,7 +171,7 @@ impl Server {
         body.extend_from_slice(b"--edge--\r\n");
         let request = Request::builder()
             .method("POST")
-            .uri("/engine-rest/deployment/create")
+            .uri(path)
             .header(header::AUTHORIZATION, basic(user))
             .header(header::CONTENT_TYPE, "multipart/form-data; boundary=edge")
             .body(Body::from(body));
@@ -165,6 +182,12 @@ impl Server {
         let answer = self.deploy_as("demo", &[("deployment-name", name)], &[(name, model.as_bytes())]).await;
         assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.bytes));
         answer.json()
+    }
+
+    /// Comments that the store still has of an instance.
+    pub(super) async fn kept_comments(&self, instance: &str) -> usize {
+        let instance = instance.parse().expect("a number");
+        self.node.store().comments(instance, None).await.expect("they are read").len()
     }
 
     /// The base address of a port that answers as long as the test runs.

@@ -13,7 +13,7 @@ use transhume::handlers::net::Allow;
 use transhume::handlers::{Config, Connection, Connections, Kind, Outcome, Registry, Secrets};
 
 use super::{Outside, TestClock, plain, run, task};
-use crate::support::need::program;
+use crate::support::need::{program, specs};
 use crate::support::say::say;
 
 fn absent(test: &str, what: &str) {
@@ -122,8 +122,7 @@ async fn openssh_signs_in_at_the_gateway() {
 /// Answers of the counterpart against the schemas of the vendor's file, as far as those go: required fields, types, words.
 #[tokio::test]
 async fn answers_of_vsphere_replication_fit_the_specification() {
-    let folder = env::var("TRANSHUME_SPECS").unwrap_or_else(|_| "../shared/specs".to_owned());
-    let Ok(text) = fs::read_to_string(format!("{folder}/vr-api-v2.json")) else {
+    let Ok(text) = fs::read_to_string(specs().join("vr-api-v2.json")) else {
         return absent("vr-api-v2.json", "TRANSHUME_SPECS does not hold it");
     };
     let specification: Value = serde_json::from_str(&text).unwrap();

@@ -29,3 +29,11 @@ pub(crate) fn suites() -> PathBuf {
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/suites"),
     }
 }
+
+/// The folder of descriptions of other products' interfaces, which is not part of this repository either.
+pub(crate) fn specs() -> PathBuf {
+    match env::var_os("TRANSHUME_SPECS") {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/specs"),
+    }
+}
