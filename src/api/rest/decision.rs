@@ -1,7 +1,7 @@
 //! `/decision-definition` and `/decision-requirements-definition`: deployed versions of decisions, and of what the decisions
 //! of one file make together.
 
-use super::definition::{self, Named, category};
+use super::definition::{self, Named, category, of_category};
 use super::filter::Rule;
 use super::listing::{self, Listing};
 use super::{Words, tenant};
@@ -61,8 +61,8 @@ impl Listing for Decisions {
         Ok(vec![Condition::equal(column::KIND, DECISION_CODE)])
     }
 
-    async fn more(_filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
-        Ok(Vec::new())
+    async fn more(filters: &Filters, call: &Call) -> Result<Vec<Condition>, ApiError> {
+        Ok(of_category(call, filters, DECISION_CODE).await?.into_iter().collect())
     }
 
     async fn shape(call: &Call, _filters: &Filters, rows: Vec<DecisionRecord>) -> Result<Vec<Value>, ApiError> {
@@ -128,8 +128,8 @@ impl Listing for Requirements {
         Ok(vec![Condition::equal(column::KIND, REQUIREMENTS_CODE)])
     }
 
-    async fn more(_filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
-        Ok(Vec::new())
+    async fn more(filters: &Filters, call: &Call) -> Result<Vec<Condition>, ApiError> {
+        Ok(of_category(call, filters, REQUIREMENTS_CODE).await?.into_iter().collect())
     }
 
     async fn shape(call: &Call, _filters: &Filters, rows: Vec<DefinitionRecord>) -> Result<Vec<Value>, ApiError> {

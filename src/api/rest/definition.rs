@@ -75,9 +75,7 @@ impl Listing for Definitions {
                 all.push(Condition::Some(Relation::Deployment, vec![deployed]));
             }
         }
-        if filters.has("category") || filters.has("categoryLike") {
-            all.push(of_category(call, filters.text("category")?, filters.text("categoryLike")?).await?);
-        }
+        all.extend(of_category(call, filters, PROCESS_CODE).await?);
         Ok(all)
     }
 
@@ -114,9 +112,13 @@ pub(super) async fn definition(call: &Call, row: &DefinitionRecord) -> Result<Va
     }))
 }
 
-/// The category stands in the files.
-async fn of_category(call: &Call, equal: Option<String>, like: Option<String>) -> Result<Condition, ApiError> {
-    let rows: Vec<DefinitionRecord> = call.all(vec![process()]).await?;
+/// `category`, `categoryLike` of definitions of this kind: the category stands in the files.
+pub(super) async fn of_category(call: &Call, filters: &Filters, kind: i64) -> Result<Option<Condition>, ApiError> {
+    let (equal, like) = (filters.text("category")?, filters.text("categoryLike")?);
+    if equal.is_none() && like.is_none() {
+        return Ok(None);
+    }
+    let rows: Vec<DefinitionRecord> = call.all(vec![Condition::equal(column::KIND, kind)]).await?;
     let mut fitting = Vec::new();
     for row in &rows {
         let category = category(call, row.id, row.deployment, &row.resource).await?.unwrap_or_default();
@@ -124,7 +126,7 @@ async fn of_category(call: &Call, equal: Option<String>, like: Option<String>) -
             && like.as_ref().is_none_or(|pattern| filter::is_like(&category, pattern));
         fitting.extend(fits.then_some(row.id.into()));
     }
-    Ok(Condition::OneOf(column::NUMBER, fitting))
+    Ok(Some(Condition::OneOf(column::NUMBER, fitting)))
 }
 
 /// The file's own namespace, which no column holds. Files do not change, so it is read once and kept.
