@@ -34,10 +34,12 @@ fn main() {
         }
         drop(held);
     }
-    for size in [125, 250, 500, 1_000] {
-        let mut run = Run::of(&join(size));
-        let (_, ms) = timed(|| run.finish());
-        report("inclusive join: parallel flows, one by one", size, ms);
+    for kind in ["inclusive", "parallel"] {
+        for size in [125, 250, 500, 1_000, 2_000, 4_000] {
+            let mut run = Run::of(&join(kind, size));
+            let (_, ms) = timed(|| run.finish());
+            report(&format!("{kind} join: parallel flows, one by one"), size, ms);
+        }
     }
     for size in [1_250, 2_500, 5_000, 10_000] {
         let mut run = Run::of(&looped(size));
@@ -97,9 +99,9 @@ fn chain(size: usize) -> String {
     within(&body)
 }
 
-fn join(size: usize) -> String {
-    let mut body = String::from(
-        r#"<startEvent id="s"/><sequenceFlow id="f" sourceRef="s" targetRef="fork"/><parallelGateway id="fork"/><inclusiveGateway id="join"/>"#,
+fn join(kind: &str, size: usize) -> String {
+    let mut body = format!(
+        r#"<startEvent id="s"/><sequenceFlow id="f" sourceRef="s" targetRef="fork"/><parallelGateway id="fork"/><{kind}Gateway id="join"/>"#,
     );
     for ix in 0..size {
         write!(

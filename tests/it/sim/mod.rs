@@ -1,5 +1,8 @@
 //! The fault simulator: random models and paths over a partition that crashes, judged after every commit.
 //!
+//! Most models are made of blocks, and their paths are known beforehand (`model`); the others are graphs without structure, in
+//! which joins may block (`graph`).
+//!
 //! `SIM_SEEDS` says how many seeds are run (200 without it), `SIM_SEED` runs one. A failure prints the line that runs it
 //! again; a seed that ever failed stands in `tests/seeds/sim.txt` and runs for ever.
 
