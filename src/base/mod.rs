@@ -5,6 +5,7 @@ pub mod diagnostic;
 pub mod feel;
 pub mod id;
 pub mod limits;
+pub mod mark;
 pub mod planted;
 pub mod time;
 pub mod variable;

@@ -8,7 +8,7 @@ use crate::script::Compiled;
 use crate::script::task::Script;
 use fixedbitset::FixedBitSet;
 use petgraph::graph::{EdgeIndex, Graph, NodeIndex};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub type NodeIx = NodeIndex<u32>;
@@ -43,6 +43,9 @@ pub struct Process {
     /// Days its history is kept; absent: the setting.
     pub history_ttl_days: Option<u32>,
     pub startable_in_tasklist: bool,
+    /// Who is expected to start it; everybody where none are named.
+    pub starter_users: BTreeSet<String>,
+    pub starter_groups: BTreeSet<String>,
     pub listeners: Listeners,
     pub graph: Graph<FlowNode, SequenceFlow>,
     pub by_id: BTreeMap<ElementId, NodeIx>,
@@ -121,8 +124,10 @@ pub struct FlowNode {
     pub async_before: bool,
     pub async_after: bool,
     pub retry: Option<RetryCycle>,
-    /// `taskPriority`, `jobPriority`.
-    pub priority: Option<Compiled>,
+    /// Of its external task; its own, else that of the process.
+    pub task_priority: Option<Compiled>,
+    /// Of its other jobs; its own, else that of the process.
+    pub job_priority: Option<Compiled>,
     /// `camunda:properties`, `transhume.*` among them.
     pub properties: BTreeMap<String, String>,
 }

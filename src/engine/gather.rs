@@ -1,6 +1,7 @@
 //! Where tokens wait for one another beyond a plain join: start quantities, inclusive joins, complex gateways.
 
 use crate::base::id::{ScopeId, TokenId};
+use crate::base::mark::seen;
 use crate::base::planted;
 use crate::engine::definition::{FlowIx, NodeIx, Process};
 use crate::engine::elements::Element;
@@ -48,6 +49,7 @@ pub(super) fn waits_for_others(step: &mut Step, at: At, quantity: usize) -> bool
 fn begin_anew(step: &mut Step, at: At) {
     let left = step.instance.places.waiting(at.scope, at.node).map(|(_, token)| token).min();
     if let Some(token) = left {
+        seen!("complex-gateway-begins-anew");
         step.wait_for(At { token, ..at }, Wait::Nothing);
         step.agenda.push(Work::Enter { token, admitted: true });
     }

@@ -6,6 +6,7 @@
 
 use crate::base::id::{ROOT_SCOPE, ScopeId, TokenId};
 use crate::base::limits::RUN_STEPS_MAX;
+use crate::base::mark::seen;
 use crate::base::variable::Variables;
 pub(crate) use crate::engine::agenda::{Agenda, Work};
 use crate::engine::definition::{FlowIx, Looping, NodeIx};
@@ -96,6 +97,7 @@ pub(super) fn run(step: &mut Step) {
             condition::ask_armed(step);
         }
         if !step.agenda.is_empty() {
+            seen!("bounded-run");
             step.instance.head.continues = true;
             return;
         }
@@ -158,12 +160,26 @@ fn enter(step: &mut Step, token: TokenId, admitted: bool) {
     match next {
         Ok(armed) => {
             let next = match listener::start(step, at) {
-                Ok(()) => node.element.enter(step, at),
+                Ok(()) => {
+                    let next = node.element.enter(step, at);
+                    begun(step, at, next)
+                }
                 Err(trouble) => trouble.into(),
             };
             apply(step, at, next, armed);
         }
         Err(fault) => step.raise(at, fault),
+    }
+}
+
+/// An end event that is left by what it throws is not left otherwise: its end is heard before.
+fn begun(step: &mut Step, at: At, next: Next) -> Next {
+    let last = if let Next::Also(_, last) = &next { last } else { &next };
+    let ends =
+        step.process.node(at.node).kind == "endEvent" && matches!(last, Next::Throw(_) | Next::CancelTransaction);
+    match if ends { listener::end(step, at) } else { Ok(()) } {
+        Ok(()) => next,
+        Err(trouble) => trouble.into(),
     }
 }
 
@@ -367,7 +383,7 @@ pub(crate) fn no_flow(count: usize) -> Fault {
 
 /// A save point: the token is committed here and goes on as a job of its own.
 pub(super) fn continue_later(step: &mut Step, at: At) {
-    let priority = 0;
+    let priority = step.job_priority(at);
     let job = new_job(JobKind::Continuation, "continuation".into(), priority, step.now);
     step.set_wait(at, Wait::Job(job));
 }

@@ -4,10 +4,12 @@
 //! `complete`, `delete`, `timeout`). A `start` is heard when the inputs are mapped and the work is about to begin, an `end`
 //! before the outputs are mapped; of an activity with many instances each instance is heard. One that fails holds its token
 //! up with an incident; what a person does to a task is refused instead, and nothing has changed. What is being cancelled
-//! cannot be held up: there a failure is recorded only. A BPMN error that a script throws is thrown by the activity.
+//! cannot be held up: there a failure is recorded only. A BPMN error that a script throws is thrown by the activity. What
+//! heard its moment once is not called again when its incident is mended: a timeout, the start of an event that had happened.
 
 use crate::base::id::{ROOT_SCOPE, ScopeId};
 use crate::base::limits::LISTENER_ROUNDS_MAX;
+use crate::base::mark::seen;
 use crate::engine::command::{Command, Rejection};
 use crate::engine::definition::FlowIx;
 use crate::engine::elements::Element;
@@ -220,6 +222,7 @@ pub(super) fn deleted(step: &mut Step, at: At) {
 }
 
 fn record(step: &mut Step, at: Option<At>, moment: Moment, trouble: Trouble) {
+    seen!("listener-failed-unheld");
     let message = match trouble {
         Trouble::Error(error) => format!("the {} listener threw the BPMN error {}", moment.name(), error.code),
         Trouble::Fault(fault) => fault.message,
@@ -244,6 +247,7 @@ fn of_task(step: &mut Step, at: At, mut moments: VecDeque<Moment>) -> Outcome {
     while let Some(moment) = moments.pop_front() {
         rounds += 1;
         if rounds > LISTENER_ROUNDS_MAX {
+            seen!("listeners-in-a-circle");
             let words =
                 format!("listeners have assigned the task {LISTENER_ROUNDS_MAX} times: they call one another for ever");
             return Err(Trouble::Fault(Fault::new(IncidentKind::Limit, words)));
@@ -291,7 +295,10 @@ fn by_person(step: &mut Step, at: At, outcome: Outcome) -> Result<(), Rejection>
             throw::throw(step, at, error);
             Ok(())
         }
-        Err(Trouble::Fault(fault)) => Err(Rejection::ListenerFailed(fault.message)),
+        Err(Trouble::Fault(fault)) => {
+            seen!("listener-refuses");
+            Err(Rejection::ListenerFailed(fault.message))
+        }
     }
 }
 
@@ -301,7 +308,10 @@ pub(super) fn timed_out(step: &mut Step, at: At, part: usize) {
     let Element::UserTaskElement(task) = &process.node(at.node).element else { return };
     let Some(timeout) = task.timeouts.get(part) else { return };
     if !matches!(step.token(at).wait, Wait::UserTask(_)) {
-        return;
+        seen!("timeout-during-incident");
+        let words =
+            format!("the timeout listener {:?} was due while its task had an incident: it was not run", timeout.id);
+        return record(step, Some(at), Moment::Timeout, Trouble::Fault(Fault::expression(words)));
     }
     let scope = step.variable_scope(at);
     let before = step.task(at).assignee.clone();

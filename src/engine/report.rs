@@ -1,5 +1,6 @@
 //! What the model sees in a worker's report: with `camunda:errorEventDefinition` a failure or a completion can be a BPMN error.
 
+use crate::base::mark::seen;
 use crate::base::variable::Variables;
 use crate::engine::incident::{BpmnError, Fault};
 use crate::engine::job::Claim;
@@ -18,6 +19,7 @@ pub(super) fn error(step: &mut Step, at: At, claim: &Claim) -> Result<Option<Bpm
     let known = [("externalTask", external_task(step, at, claim))];
     for rule in rules {
         if step.holds_knowing(at, &rule.condition, &known)? {
+            seen!("report-is-an-error");
             let code = step.text(at, &rule.code)?.unwrap_or_default();
             let named = rule.message.as_ref().map(|message| step.text(at, message)).transpose()?.flatten();
             return Ok(Some(BpmnError { code, message: told.or(named), variables: Variables::new() }));

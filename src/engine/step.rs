@@ -2,6 +2,7 @@
 //! the audit is complete by construction.
 
 use crate::base::id::{ElementId, InstanceId, LocalId, ROOT_SCOPE, ScopeId, TokenId};
+use crate::base::mark::seen;
 use crate::base::time::Timestamp;
 use crate::base::variable::{Variable, Variables};
 use crate::engine::command::{Answer, Effect};
@@ -432,6 +433,7 @@ fn due(trigger: &Trigger) -> Option<Timestamp> {
 impl Step<'_> {
     pub(super) fn raise(&mut self, at: At, fault: Fault) {
         if matches!(self.token(at).wait, Wait::Incident(_)) {
+            seen!("incident-after-incident");
             self.settle(at, false); // the new one takes its place: incidents do not nest
         }
         let id = LocalId(self.fresh());

@@ -1,6 +1,7 @@
 //! Armed events: evaluate what they wait for, arm them with their token, and what happens when one fires.
 
 use crate::base::id::{LocalId, ScopeId, TokenId};
+use crate::base::mark::seen;
 use crate::base::time::{TimerKind, first_due, next_due};
 use crate::base::variable::Variables;
 use crate::engine::cancel;
@@ -320,6 +321,7 @@ fn waits_for_more(step: &Step, scope: ScopeId, id: LocalId, subscription: &Subsc
 
 /// All triggers of an event that does not interrupt have come: it waits for all of them anew.
 fn arm_anew(step: &mut Step, scope: ScopeId, id: LocalId, subscription: &Subscription) {
+    seen!("all-triggers-anew");
     step.disarm(scope, id);
     let process = Arc::clone(&step.process);
     let Some(source) = process.node(subscription.catches).element.trigger() else { return };

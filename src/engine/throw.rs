@@ -5,6 +5,7 @@
 //! call activity.
 
 use crate::base::id::{ElementId, InstanceId, LocalId, ROOT_SCOPE, ScopeId, TokenId};
+use crate::base::mark::seen;
 use crate::base::variable::{Variable, Variables};
 use crate::engine::cancel;
 use crate::engine::command::{CallResult, Effect, Rejection};
@@ -90,6 +91,7 @@ pub(super) fn throw(step: &mut Step, at: At, error: BpmnError) {
                 Some(message) => format!("no event catches the error {}: {message}", error.code),
                 None => format!("no event catches the error {}", error.code),
             };
+            seen!("uncaught-error");
             step.raise(at, Fault::new(IncidentKind::UncaughtError, message));
         }
     }
@@ -117,7 +119,7 @@ pub(super) fn escalate(step: &mut Step, at: At, code: String, variables: Variabl
             let caller = step.head().caller.expect("found: called");
             step.effects.push(Effect::EscalateToCaller { caller, code });
         }
-        Catcher::Nobody => {}
+        Catcher::Nobody => seen!("escalation-unheard"),
     }
 }
 
@@ -181,6 +183,7 @@ fn tell(step: &mut Step, at: At, (event, code, message): (NodeIx, String, Option
 
 /// This instance ends; its caller's activity throws.
 fn return_error(step: &mut Step, at: At, error: BpmnError) {
+    seen!("error-to-caller");
     let caller = step.head().caller.expect("checked: called");
     step.close_work(at, JobEnd::Error);
     end_all(step);

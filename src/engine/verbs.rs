@@ -24,10 +24,18 @@ impl Step<'_> {
         self.now
     }
 
-    /// The priority of the work an element opens: its expression, else 0.
-    pub(crate) fn priority(&mut self, at: At) -> Result<i64, Fault> {
+    /// The priority of the external task that an element opens.
+    pub(crate) fn task_priority(&mut self, at: At) -> Result<i64, Fault> {
         let process = Arc::clone(&self.process);
-        process.node(at.node).priority.as_ref().map_or(Ok(0), |priority| self.whole_number(at, priority))
+        process.node(at.node).task_priority.as_ref().map_or(Ok(0), |priority| self.whole_number(at, priority))
+    }
+
+    /// The priority of any other job of an element. One that cannot be evaluated is 0, as in Camunda 7: order is not worth
+    /// an incident.
+    pub(crate) fn job_priority(&mut self, at: At) -> i64 {
+        let process = Arc::clone(&self.process);
+        let priority = process.node(at.node).job_priority.as_ref();
+        priority.and_then(|priority| self.whole_number(at, priority).ok()).unwrap_or(0)
     }
 
     pub(crate) fn whole_number(&mut self, at: At, expression: &Compiled) -> Result<i64, Fault> {

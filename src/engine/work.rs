@@ -5,6 +5,7 @@
 
 use crate::base::id::{InstanceId, TokenId};
 use crate::base::limits::{ATTEMPTS_DEFAULT, EXPIRIES_MAX};
+use crate::base::mark::seen;
 use crate::base::planted;
 use crate::base::time::{TimerKind, Timestamp, first_due};
 use crate::base::variable::{Variable, Variables};
@@ -44,6 +45,7 @@ pub(super) fn lease(step: &mut Step, token: TokenId, holder: String, until: Time
     // A lease that ended without a word, and whose end was not noticed yet.
     let expired = job.lease.take().is_some();
     if expired {
+        seen!("lease-taken-over");
         job.expiries += 1;
     }
     job.lease_no += 1;
@@ -109,6 +111,7 @@ pub(super) fn expire(step: &mut Step, token: TokenId, lease_no: i64) -> Result<(
         );
         step.raise(at, Fault::new(IncidentKind::UnknownOutcome, message));
     } else if expiries >= EXPIRIES_MAX {
+        seen!("always-dying-worker");
         let message = format!("{expiries} leases ended without a word, the last one of {holder}");
         step.raise(at, Fault::new(failed_kind(step, at), message));
     } else {
@@ -152,6 +155,8 @@ pub(super) fn done(step: &mut Step, at: At) {
     step.set_stage(at, Stage::Leaving);
     if step.head().state == InstanceState::Active {
         step.agenda.push(Work::Resume { token: at.token, cause: Cause::WorkDone });
+    } else {
+        seen!("done-while-suspended");
     }
 }
 
@@ -415,6 +420,7 @@ fn take_returned(step: &mut Step, at: At, called: Variables) {
             }
         }
         Err(fault) => {
+            seen!("returned-data-kept");
             let kept = called.into_iter().map(|(name, variable)| (name, variable.value)).collect();
             let own = step.own_scope(at);
             step.set_variable(own, RETURNED, Variable::from(Value::Object(kept)));

@@ -16,6 +16,7 @@ use super::write::{self, Written};
 use super::{Due, LetterId, Notice, Reply, Request, RequestId, Which, Work};
 use crate::base::id::{DefinitionId, InstanceId, TokenId};
 use crate::base::limits::{BATCH_BYTES_MAX, BATCH_COMMANDS_MAX};
+use crate::base::mark::seen;
 use crate::base::planted;
 use crate::base::time::Timestamp;
 use crate::engine::command::{Answer, Command, Create, Rejection};
@@ -204,6 +205,7 @@ impl<'p> Batch<'p> {
         if let Some((key, digest)) = &request.key
             && let Some(repeated) = self.p.keys.look(key, digest).reply()
         {
+            seen!("repeat-under-a-key");
             return Ok(Some(repeated));
         }
         let user = request.user.as_deref();
@@ -259,7 +261,9 @@ impl<'p> Batch<'p> {
         let cause = command.name();
         let mut cx = execute::Context { now: self.now, new_id: &mut new_id, user: user.map(str::to_owned) };
         self.in_hand = Some(id);
-        assert!(!(planted::is("poison") && user == Some("poison")), "a poisoned command");
+        let heard = matches!(command, Command::DeliverSignal { .. });
+        let marked = heard && resident.instance.head.business_key.as_deref() == Some("poison");
+        assert!(!(planted::is("poison") && (marked || user == Some("poison"))), "a poisoned command");
         let ran = execute(&mut resident.instance, command, &mut cx);
         self.in_hand = None;
         let outcome = match ran {
@@ -368,6 +372,7 @@ impl<'p> Batch<'p> {
     /// A result that came too late changes nothing, but that it came is kept.
     fn keep_evidence(&mut self, instance: InstanceId, cause: &'static str, report: Report<'_>) {
         if self.p.cache.get(instance).is_some() {
+            seen!("late-result-kept");
             self.record(Some(instance), cause, vec![report.refused()]);
         }
     }

@@ -41,7 +41,7 @@ impl Batch<'_> {
                 self.follow.push_back(FollowUp::Command { to: called, command });
             }
             Effect::BroadcastSignal { name, business_key, variables } => {
-                self.post(Letter::Signal { name, business_key, variables, from: Some(id), tenant: None, to: None });
+                self.post(Letter::Signal { name, business_key, variables, from: Some(id), tenants: None, to: None });
             }
             Effect::PublishMessage { name, business_key, variables } => {
                 self.post(Letter::Message { name, business_key, variables, from: id });

@@ -5,7 +5,7 @@
 //! with it in the queue and finds the answer there.
 
 use super::transaction::{AnswerRow, CommandKey, DeploymentRow};
-use super::{Reply, RequestId};
+use super::{LetterId, Reply, RequestId};
 use crate::base::id::{InstanceId, TokenId};
 use crate::engine::command::{Answer, Rejection};
 use serde_json::json;
@@ -115,6 +115,10 @@ impl Reply {
 
     pub fn started(self) -> Option<InstanceId> {
         if let Self::Started(instance) = self { Some(instance) } else { None }
+    }
+
+    pub fn said(self) -> Option<LetterId> {
+        if let Self::Said(letter) = self { Some(letter) } else { None }
     }
 
     pub fn leased(self) -> Option<Vec<(InstanceId, TokenId, i64)>> {

@@ -8,6 +8,7 @@
 use super::batch::{Abandon, Batch};
 use super::{Notice, Reply, Which};
 use crate::base::id::{DefinitionId, ElementId, InstanceId, LocalId};
+use crate::base::mark::seen;
 use crate::base::planted;
 use crate::base::variable::Variables;
 use crate::engine::command::{Answer, Command, Create, Rejection};
@@ -30,9 +31,9 @@ pub enum Letter {
         /// The instance that threw it, which has heard it already.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<InstanceId>,
-        /// Only this tenant's hear it.
+        /// Only those of these tenants hear it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        tenant: Option<String>,
+        tenants: Option<Vec<String>>,
         /// Who is still to hear it, once that was looked up.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<Vec<Target>>,
@@ -81,8 +82,8 @@ impl Letter {
     /// What is left of a signal when some have heard it.
     fn rest(self, rest: Vec<Target>) -> Self {
         match self {
-            Self::Signal { name, business_key, variables, from, tenant, .. } => {
-                Self::Signal { name, business_key, variables, from, tenant, to: Some(rest) }
+            Self::Signal { name, business_key, variables, from, tenants, .. } => {
+                Self::Signal { name, business_key, variables, from, tenants, to: Some(rest) }
             }
             message @ Self::Message { .. } => message,
         }
@@ -116,7 +117,10 @@ impl Batch<'_> {
         if self.tx.letters_gone.contains(&id) {
             return done();
         }
-        let Some(letter) = self.p.letters.get(&id).cloned() else { return done() };
+        let Some(letter) = self.p.letters.get(&id).cloned() else {
+            seen!("letter-delivered-before");
+            return done();
+        };
         let mut refused = None;
         for target in to {
             let heard = match target {

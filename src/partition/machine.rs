@@ -14,6 +14,7 @@ use super::schedule::Schedule;
 use super::transaction::{CommandKey, Fence};
 use super::{CommitError, Due, Input, Output, Request};
 use crate::base::id::{DefinitionId, InstanceId, PartitionId};
+use crate::base::mark::seen;
 use crate::base::planted;
 use crate::base::time::Timestamp;
 use crate::engine::command::Rejection;
@@ -220,12 +221,14 @@ impl Partition {
                 true
             }
             Err(Abandon::Need(needs)) => {
+                seen!("batch-lacks-an-instance");
                 self.put_back(items);
                 self.lacking = needs.clone();
                 self.ask(needs);
                 true
             }
             Err(Abandon::Refuse { item, why }) => {
+                seen!("batch-refuses-an-item");
                 let mut items = items;
                 let refused = &mut items[item];
                 refused.refuse = Some(if refused.refuse.is_some() { Refusal::Silent } else { why });
@@ -348,10 +351,12 @@ impl Partition {
         }
         match error {
             CommitError::Fenced => {
+                seen!("fenced");
                 self.life = Life::Down;
                 self.out.push_back(Output::StepDown);
             }
             CommitError::Failed => {
+                seen!("commit-failed");
                 let InFlight { items, outcome, .. } = self.in_flight.take().expect("just seen");
                 self.cache.clear();
                 for definition in outcome.definitions {

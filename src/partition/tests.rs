@@ -12,6 +12,8 @@ use crate::engine::instance::InstanceState;
 use crate::engine::job::Claim;
 use crate::engine::testing::draw;
 
+mod letters;
+
 struct World {
     memory: Memory,
     partition: Partition,

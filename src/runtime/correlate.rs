@@ -9,9 +9,8 @@ use crate::engine::command::{Command, Create, Rejection};
 use crate::engine::condition;
 use crate::engine::instance::{Instance, OF_SCOPE};
 use crate::partition::transaction::CommandKey;
-use crate::partition::{Letter, Reply, Which, Work};
+use crate::partition::{Which, Work};
 use crate::runtime::node::{Node, SubmitError};
-use crate::runtime::postman;
 use crate::store::StoreError;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -91,23 +90,6 @@ impl Node {
             received.extend(self.start_by(selector, &payload).await?);
         }
         if received.is_empty() { Err(CorrelateError::Nobody(selector.name.clone())) } else { Ok(received) }
-    }
-
-    /// A signal reaches everybody who waits for it, with `tenant` only those of this one, and it starts processes. It is kept
-    /// before anybody hears it: all of them do, or none.
-    pub async fn broadcast(
-        &self,
-        name: &str,
-        variables: Variables,
-        tenant: Option<String>,
-    ) -> Result<(), CorrelateError> {
-        let letter =
-            Letter::Signal { name: name.to_owned(), business_key: None, variables, from: None, tenant, to: None };
-        if let Reply::Said(id) = self.submit(Work::Say(letter.clone()), None, None).await? {
-            // Others are told of it too: it is delivered once, and this waits until then.
-            postman::deliver(self, id, &letter).await;
-        }
-        Ok(())
     }
 
     /// Starts the processes whose conditional start events hold over this data: of one tenant, or of one definition.

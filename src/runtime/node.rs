@@ -246,7 +246,7 @@ impl Node {
                 let (node, id, letter) = (self.clone(), *id, letter.clone());
                 tokio::spawn(async move {
                     let _held = guard;
-                    crate::runtime::postman::deliver(&node, id, &letter).await;
+                    node.deliver(id, &letter).await;
                 });
             }
             Notice::Changed { .. } | Notice::Deployed { .. } => {}

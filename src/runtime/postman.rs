@@ -23,16 +23,19 @@ enum Undelivered {
     Submit(#[from] SubmitError),
 }
 
-pub(super) async fn deliver(node: &Node, id: LetterId, letter: &Letter) {
-    while !node.is_stopped() {
-        match attempt(node, id, letter).await {
-            Ok(()) => return,
-            Err(Undelivered::Submit(SubmitError::Rejected(rejection))) => {
-                return tracing::error!("{:?} is not delivered, and kept: {rejection}", letter.name());
-            }
-            Err(error) => {
-                tracing::warn!("{:?} is not delivered yet: {error}", letter.name());
-                tokio::time::sleep(PAUSE).await;
+impl Node {
+    /// Ends when the letter is delivered, by this or by another who was told of it; or when the node stops.
+    pub async fn deliver(&self, id: LetterId, letter: &Letter) {
+        while !self.is_stopped() {
+            match attempt(self, id, letter).await {
+                Ok(()) => return,
+                Err(Undelivered::Submit(SubmitError::Rejected(rejection))) => {
+                    return tracing::error!("{:?} is not delivered, and kept: {rejection}", letter.name());
+                }
+                Err(error) => {
+                    tracing::warn!("{:?} is not delivered yet: {error}", letter.name());
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
         }
     }
@@ -41,13 +44,29 @@ pub(super) async fn deliver(node: &Node, id: LetterId, letter: &Letter) {
 async fn attempt(node: &Node, id: LetterId, letter: &Letter) -> Result<(), Undelivered> {
     match letter {
         Letter::Message { name, business_key, .. } => message(node, id, name, business_key.as_deref()).await,
-        Letter::Signal { name, from, tenant, to, .. } => {
-            let mut to = match to {
+        Letter::Signal { name, from, tenants, to, .. } => {
+            let to = match to {
                 Some(rest) => rest.clone(),
-                None => hearers(node, name, *from, tenant.as_deref()).await?,
+                None => hearers(node, name, *from, tenants.as_deref()).await?,
             };
-            let rest = to.split_off(to.len().min(SHARE_MAX));
-            hand_over(node, id, to, rest).await
+            signal(node, id, name, to).await
+        }
+    }
+}
+
+/// A share of those who hear it, and a letter for the rest. Where one of the share cannot take it, whatever it says, the
+/// others must not wait for that: then one alone.
+async fn signal(node: &Node, id: LetterId, name: &str, to: Vec<Target>) -> Result<(), Undelivered> {
+    let mut count = to.len().min(SHARE_MAX);
+    loop {
+        let (first, rest) = (to[..count].to_vec(), to[count..].to_vec());
+        match hand_over(node, id, first, rest.clone()).await {
+            Err(Undelivered::Submit(SubmitError::Rejected(_))) if count > 1 => count = 1,
+            Err(Undelivered::Submit(SubmitError::Rejected(rejection))) if count == 1 => {
+                tracing::error!("{:?} does not take the signal {name:?}: {rejection}", to[0]);
+                return hand_over(node, id, Vec::new(), rest).await;
+            }
+            other => return other,
         }
     }
 }
@@ -90,9 +109,9 @@ async fn hearers(
     node: &Node,
     name: &str,
     from: Option<InstanceId>,
-    tenant: Option<&str>,
+    tenants: Option<&[String]>,
 ) -> Result<Vec<Target>, StoreError> {
-    let of_tenant = |of: &str| tenant.is_none_or(|tenant| tenant == of);
+    let of_tenant = |of: &str| tenants.is_none_or(|tenants| tenants.iter().any(|tenant| tenant == of));
     let waiters = node.store().signal_waiters(name).await?.into_iter();
     let waiters = waiters.filter(|row| Some(row.instance) != from && of_tenant(&row.tenant));
     let mut all: Vec<Target> = waiters.map(|row| waiting(row.instance, row.subscription)).collect();

@@ -1,6 +1,7 @@
 //! A node on a real SQLite file: work by handlers, timers by a clock, a restart that finds everything again.
 
 use crate::base::id::InstanceId;
+use crate::base::planted::plant;
 use crate::base::time::Timestamp;
 use crate::base::variable::{Variables, from_json};
 use crate::engine::command::Create;
@@ -9,7 +10,7 @@ use crate::engine::incident::IncidentKind;
 use crate::engine::instance::{InstanceState, Wait};
 use crate::engine::job::Binding;
 use crate::handlers::{Cx, Handler, Job, Outcome, Policy, Registry, registry};
-use crate::partition::{Bundle, Reply, Which, Work};
+use crate::partition::{Bundle, Letter, Reply, Which, Work};
 use crate::runtime::clock::{Clock, Guard, system};
 use crate::runtime::correlate::{Payload, Selector};
 use crate::runtime::node::{Config, Node};
@@ -84,7 +85,9 @@ impl Handler for Panics {
 }
 
 const MODEL: &str = r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace="t">
-<message id="m" name="go"/>
+<message id="m" name="go"/><signal id="sig" name="told"/>
+<process id="hears" isExecutable="true"><startEvent id="hs"/><sequenceFlow id="hf" sourceRef="hs" targetRef="hc"/>
+<intermediateCatchEvent id="hc"><signalEventDefinition signalRef="sig"/></intermediateCatchEvent><sequenceFlow id="hg" sourceRef="hc" targetRef="he"/><endEvent id="he"/></process>
 <process id="p" isExecutable="true">
 <startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="add"/>
 <serviceTask id="add" camunda:type="external" camunda:topic="add" camunda:asyncBefore="true"/><sequenceFlow id="f2" sourceRef="add" targetRef="wait"/>
@@ -119,8 +122,13 @@ async fn deploy(node: &Node) {
 }
 
 async fn start(node: &Node) -> InstanceId {
-    let definition = Which::Key { key: "p".into(), tenant: String::new(), binding: Binding::Latest, deployment: None };
-    let create = Create { variables: from_json(json!({"x": 1})), ..Create::default() };
+    start_of(node, "p", None).await
+}
+
+async fn start_of(node: &Node, key: &str, business_key: Option<&str>) -> InstanceId {
+    let definition = Which::Key { key: key.into(), tenant: String::new(), binding: Binding::Latest, deployment: None };
+    let business_key = business_key.map(str::to_owned);
+    let create = Create { variables: from_json(json!({"x": 1})), business_key, ..Create::default() };
     match node.submit(Work::Start { definition, create }, None, None).await.expect("it starts") {
         Reply::Started(instance) => instance,
         other => panic!("{other:?}"),
@@ -226,4 +234,47 @@ async fn what_a_killed_process_had_begun_and_must_not_begin_twice_becomes_an_inc
     );
     assert!(unknown, "{live:?}");
     next.shutdown().await;
+}
+
+fn signal() -> Letter {
+    let (name, variables) = ("told".to_owned(), Variables::new());
+    Letter::Signal { name, business_key: None, variables, from: None, tenants: None, to: None }
+}
+
+/// Said and not delivered, as when a node dies in between: the next one delivers it, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_before_a_kill_is_heard_after_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let killed = node(folder.path()).await;
+    deploy(&killed).await;
+    let id = start_of(&killed, "hears", None).await;
+    let said = killed.submit(Work::Say(signal()), None, None).await.expect("it is kept").said().expect("a letter");
+    // Whatever the first node has come to: it owns nothing any more.
+    let next = node(folder.path()).await;
+    until(&next, id, |_, state| state == InstanceState::Completed).await;
+    let later = start_of(&next, "hears", None).await;
+    next.deliver(said, &signal()).await;
+    until(&next, later, |_, state| state == InstanceState::Active).await;
+    next.shutdown().await;
+}
+
+/// One that the engine fails on does not keep a signal from the others.
+#[tokio::test]
+async fn a_signal_reaches_those_beside_one_that_cannot_take_it() {
+    plant(Some("poison"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = node(folder.path()).await;
+    deploy(&node).await;
+    let before = start_of(&node, "hears", None).await;
+    let poisoned = start_of(&node, "hears", Some("poison")).await;
+    let after = start_of(&node, "hears", None).await;
+    let said = node.submit(Work::Say(signal()), None, None).await.expect("it is kept").said().expect("a letter");
+    node.deliver(said, &signal()).await;
+    for (id, wanted) in
+        [(before, InstanceState::Completed), (poisoned, InstanceState::Active), (after, InstanceState::Completed)]
+    {
+        until(&node, id, |_, state| state == wanted).await;
+    }
+    node.shutdown().await;
+    plant(None);
 }

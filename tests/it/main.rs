@@ -9,6 +9,7 @@ mod dmn;
 mod docs;
 mod handlers;
 mod kill;
+mod marks;
 mod scenarios;
 mod sim;
 mod store;

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use transhume::base::diagnostic::Severity;
 use transhume::base::planted::plant;
@@ -22,15 +22,31 @@ const FOLDERS: [&str; 2] = ["tests/scenarios", "processes"];
 
 #[test]
 fn each_passes_in_memory() {
-    // The models: `each_models_suite_enters_every_flow_node`.
-    pass("in memory", &FOLDERS[..1], &Options { store: StoreKind::Memory, restart: false, trace: false });
+    in_memory();
+}
+
+/// Once for this process, whoever asks first.
+pub(crate) fn in_memory() {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        // The models: `each_models_suite_enters_every_flow_node`.
+        pass("in memory", &FOLDERS[..1], &Options { store: StoreKind::Memory, restart: false, trace: false });
+    });
 }
 
 #[test]
 fn each_passes_with_a_restart_after_every_step() {
-    // Each element; the models, which are made of them, with the long run of tests/check.
-    let folders = if all() { &FOLDERS[..] } else { &FOLDERS[..1] };
-    pass("with --restart", folders, &Options { store: StoreKind::Memory, restart: true, trace: false });
+    with_restart();
+}
+
+/// Once for this process, whoever asks first.
+pub(crate) fn with_restart() {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        // Each element; the models, which are made of them, with the long run of tests/check.
+        let folders = if all() { &FOLDERS[..] } else { &FOLDERS[..1] };
+        pass("with --restart", folders, &Options { store: StoreKind::Memory, restart: true, trace: false });
+    });
 }
 
 #[test]

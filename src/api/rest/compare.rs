@@ -87,14 +87,7 @@ pub(super) fn variables(
     relation: Relation,
     place: Option<Condition>,
 ) -> Result<Vec<Condition>, ApiError> {
-    let case = Case::of(filters)?;
-    let one = |compare: &Compare| {
-        let mut all = vec![case.name(related::NAME, &compare.name)];
-        all.extend(place.clone());
-        all.extend(case.current(compare)?);
-        Ok(Condition::Some(relation, all))
-    };
-    filters.compares(name)?.iter().map(one).collect()
+    compared(filters, name, (relation, place), Case::current)
 }
 
 /// Comparisons of last values, of which the whole text is kept.
@@ -104,11 +97,20 @@ pub(super) fn past_variables(
     relation: Relation,
     place: Option<Condition>,
 ) -> Result<Vec<Condition>, ApiError> {
+    compared(filters, name, (relation, place), |case, compare| Ok(vec![case.past(related::VALUE, compare)?]))
+}
+
+fn compared(
+    filters: &Filters,
+    name: &str,
+    (relation, place): (Relation, Option<Condition>),
+    value: impl Fn(Case, &Compare) -> Result<Vec<Condition>, ApiError>,
+) -> Result<Vec<Condition>, ApiError> {
     let case = Case::of(filters)?;
     let one = |compare: &Compare| {
         let mut all = vec![case.name(related::NAME, &compare.name)];
         all.extend(place.clone());
-        all.push(case.past(related::VALUE, compare)?);
+        all.extend(value(case, compare)?);
         Ok(Condition::Some(relation, all))
     };
     filters.compares(name)?.iter().map(one).collect()

@@ -1,7 +1,7 @@
 //! `/decision-definition` and `/decision-requirements-definition`: deployed versions of decisions, and of what the decisions
 //! of one file make together.
 
-use super::definition::{self, Named, category, of_category};
+use super::definition::{self, Named, category, of_category, of_versions, orders_of_versions};
 use super::filter::Rule;
 use super::listing::{self, Listing};
 use super::{Words, tenant};
@@ -24,37 +24,22 @@ pub(in crate::api) struct Decisions;
 
 impl Listing for Decisions {
     type Row = DecisionRecord;
-    const RULES: &'static [Rule] = &[
+    const RULES: &'static [Rule] = of_versions![
         Rule::Definition("decisionDefinitionId", column::NUMBER),
         Rule::DefinitionIn("decisionDefinitionIdIn", column::NUMBER),
-        Rule::Text("key", column::KEY),
-        Rule::Like("keyLike", column::KEY),
-        Rule::Text("name", column::NAME),
-        Rule::Like("nameLike", column::NAME),
-        Rule::Number("version", column::VERSION),
         Rule::Text("versionTag", column::VERSION_TAG),
         Rule::Like("versionTagLike", column::VERSION_TAG),
-        Rule::Text("resourceName", column::RESOURCE),
-        Rule::Like("resourceNameLike", column::RESOURCE),
-        Rule::Instance("deploymentId", column::DEPLOYMENT),
         Rule::After("deployedAfter", column::DEPLOYED_AT),
         Rule::On("deployedAt", column::DEPLOYED_AT),
         Rule::Definition("decisionRequirementsDefinitionId", column::REQUIREMENTS),
         Rule::Text("decisionRequirementsDefinitionKey", column::REQUIREMENTS_KEY),
         Rule::Absent("withoutDecisionRequirementsDefinition", column::REQUIREMENTS),
-        Rule::If("latestVersion", latest),
         Rule::TenantsOrNone("includeDecisionDefinitionsWithoutTenantId"),
     ];
-    const SORTS: &'static [(&'static str, Column)] = &[
+    const SORTS: &'static [(&'static str, Column)] = orders_of_versions![
         ("decisionRequirementsDefinitionKey", column::REQUIREMENTS_KEY),
-        ("key", column::KEY),
-        ("id", column::NUMBER),
-        ("name", column::NAME),
-        ("version", column::VERSION),
         ("versionTag", column::VERSION_TAG),
-        ("deploymentId", column::DEPLOYMENT),
         ("deployTime", column::DEPLOYED_AT),
-        ("tenantId", column::TENANT),
     ];
 
     fn base(_filters: &Filters) -> Result<Vec<Condition>, ApiError> {
@@ -93,36 +78,16 @@ pub(super) fn requirements_id(id: Option<i64>, key: Option<&str>, version: Optio
     Some(wire::definition(key?, version?, id?))
 }
 
-fn latest() -> Condition {
-    Condition::Not(Box::new(Condition::Some(Relation::Newer, Vec::new())))
-}
-
 pub(in crate::api) struct Requirements;
 
 impl Listing for Requirements {
     type Row = DefinitionRecord;
-    const RULES: &'static [Rule] = &[
+    const RULES: &'static [Rule] = of_versions![
         Rule::Definition("decisionRequirementsDefinitionId", column::NUMBER),
         Rule::DefinitionIn("decisionRequirementsDefinitionIdIn", column::NUMBER),
-        Rule::Text("key", column::KEY),
-        Rule::Like("keyLike", column::KEY),
-        Rule::Text("name", column::NAME),
-        Rule::Like("nameLike", column::NAME),
-        Rule::Number("version", column::VERSION),
-        Rule::Text("resourceName", column::RESOURCE),
-        Rule::Like("resourceNameLike", column::RESOURCE),
-        Rule::Instance("deploymentId", column::DEPLOYMENT),
-        Rule::If("latestVersion", latest),
         Rule::TenantsOrNone("includeDecisionRequirementsDefinitionsWithoutTenantId"),
     ];
-    const SORTS: &'static [(&'static str, Column)] = &[
-        ("id", column::NUMBER),
-        ("key", column::KEY),
-        ("name", column::NAME),
-        ("version", column::VERSION),
-        ("deploymentId", column::DEPLOYMENT),
-        ("tenantId", column::TENANT),
-    ];
+    const SORTS: &'static [(&'static str, Column)] = orders_of_versions![];
 
     fn base(_filters: &Filters) -> Result<Vec<Condition>, ApiError> {
         Ok(vec![Condition::equal(column::KIND, REQUIREMENTS_CODE)])

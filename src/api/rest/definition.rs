@@ -25,43 +25,60 @@ use axum::http::request::Parts;
 use serde_json::{Value, json as shape};
 use std::collections::BTreeMap;
 
+/// The filters that all lists of deployed versions have, and those of one list.
+macro_rules! of_versions {
+    ($($own:expr),* $(,)?) => {
+        &[
+            Rule::Text("key", column::KEY),
+            Rule::Like("keyLike", column::KEY),
+            Rule::Text("name", column::NAME),
+            Rule::Like("nameLike", column::NAME),
+            Rule::Number("version", column::VERSION),
+            Rule::Text("resourceName", column::RESOURCE),
+            Rule::Like("resourceNameLike", column::RESOURCE),
+            Rule::Instance("deploymentId", column::DEPLOYMENT),
+            Rule::If("latestVersion", || Condition::Not(Box::new(Condition::Some(Relation::Newer, Vec::new())))),
+            $($own),*
+        ]
+    };
+}
+
+/// The orders that all lists of deployed versions have, and those of one list.
+macro_rules! orders_of_versions {
+    ($($own:expr),* $(,)?) => {
+        &[
+            ("key", column::KEY),
+            ("name", column::NAME),
+            ("version", column::VERSION),
+            ("id", column::NUMBER),
+            ("deploymentId", column::DEPLOYMENT),
+            ("tenantId", column::TENANT),
+            $($own),*
+        ]
+    };
+}
+
+pub(super) use {of_versions, orders_of_versions};
+
 pub(super) struct Definitions;
 
 impl Listing for Definitions {
     type Row = DefinitionRecord;
-    const RULES: &'static [Rule] = &[
+    const RULES: &'static [Rule] = of_versions![
         Rule::Definition("processDefinitionId", column::NUMBER),
         Rule::DefinitionIn("processDefinitionIdIn", column::NUMBER),
-        Rule::Text("key", column::KEY),
         Rule::TextIn("keysIn", column::KEY),
-        Rule::Like("keyLike", column::KEY),
-        Rule::Text("name", column::NAME),
-        Rule::Like("nameLike", column::NAME),
-        Rule::Number("version", column::VERSION),
         Rule::Text("versionTag", column::VERSION_TAG),
         Rule::Like("versionTagLike", column::VERSION_TAG),
         Rule::Absent("withoutVersionTag", column::VERSION_TAG),
-        Rule::Text("resourceName", column::RESOURCE),
-        Rule::Like("resourceNameLike", column::RESOURCE),
-        Rule::Instance("deploymentId", column::DEPLOYMENT),
         Rule::Unset("active", column::SUSPENDED),
         Rule::Set("suspended", column::SUSPENDED),
         Rule::Set("startableInTasklist", column::STARTABLE),
         Rule::Unset("notStartableInTasklist", column::STARTABLE),
-        Rule::If("latestVersion", || Condition::Not(Box::new(Condition::Some(Relation::Newer, Vec::new())))),
-        Rule::NotKept("startableBy"),
         Rule::TenantsOrNone("includeProcessDefinitionsWithoutTenantId"),
     ];
-    const SORTS: &'static [(&'static str, Column)] = &[
-        ("key", column::KEY),
-        ("name", column::NAME),
-        ("version", column::VERSION),
-        ("versionTag", column::VERSION_TAG),
-        ("id", column::NUMBER),
-        ("deploymentId", column::DEPLOYMENT),
-        ("deployTime", column::DEPLOYMENT),
-        ("tenantId", column::TENANT),
-    ];
+    const SORTS: &'static [(&'static str, Column)] =
+        orders_of_versions![("versionTag", column::VERSION_TAG), ("deployTime", column::DEPLOYMENT)];
 
     fn base(_filters: &Filters) -> Result<Vec<Condition>, ApiError> {
         Ok(vec![process()])
@@ -76,6 +93,9 @@ impl Listing for Definitions {
             }
         }
         all.extend(of_category(call, filters, PROCESS_CODE).await?);
+        if let Some(user) = filters.text("startableBy")? {
+            all.push(startable_by(call, &user).await?);
+        }
         Ok(all)
     }
 
@@ -110,6 +130,20 @@ pub(super) async fn definition(call: &Call, row: &DefinitionRecord) -> Result<Va
         "historyTimeToLive": row.history_ttl_days,
         "startableInTasklist": row.startable != 0,
     }))
+}
+
+/// Those whose model names the user, or a group of the user, as one who starts it (`candidateStarterUsers`, `…Groups`).
+async fn startable_by(call: &Call, user: &str) -> Result<Condition, ApiError> {
+    let groups = call.state.store().account(user).await?.map(|account| account.groups).unwrap_or_default();
+    let rows: Vec<DefinitionRecord> = call.all(vec![process()]).await?;
+    let mut fitting = Vec::new();
+    for row in &rows {
+        let definition = call.definition(DefinitionId(row.id)).await?;
+        let named =
+            definition.process.starter_users.contains(user) || !definition.process.starter_groups.is_disjoint(&groups);
+        fitting.extend(named.then_some(row.id.into()));
+    }
+    Ok(Condition::OneOf(column::NUMBER, fitting))
 }
 
 /// `category`, `categoryLike` of definitions of this kind: the category stands in the files.

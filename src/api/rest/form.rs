@@ -56,7 +56,7 @@ pub(super) fn shape(form: Option<&Form>, of: &str) -> Value {
     json!({ "key": key, "camundaFormRef": reference, "operatonFormRef": reference, "contextPath": null })
 }
 
-/// The form as it was deployed: beside the model by its file's name, by reference as the newest with this id.
+/// The form as it was deployed: beside the model by its file's name, by reference as its binding says.
 pub(super) async fn deployed(call: &Call, definition: &ProcessDefinition, form: Option<&Form>) -> Answer {
     let absent = |what: &str| ApiError::absent(format!("The form with the resource name '{what}' cannot be found."));
     match form {
@@ -75,15 +75,22 @@ pub(super) async fn deployed(call: &Call, definition: &ProcessDefinition, form: 
             let found = call.one::<ContentRecord>(vec![in_deployment(definition.deployment), named(name)]).await?;
             answer(found.ok_or_else(|| absent(name))?)
         }
-        Some(Form::Ref { id, binding, .. }) => {
+        Some(Form::Ref { id, binding, version }) => {
             let suffix = Condition::Is(column::NAME, crate::store::queries::select::Test::Like, "%.form".into());
             let mut conditions = vec![suffix];
             if binding == "deployment" {
                 conditions.push(in_deployment(definition.deployment));
             }
-            let order = vec![(column::DEPLOYMENT.into(), true)];
+            // Versions are counted from the oldest; the newest is the latest.
+            let numbered = version.filter(|_| binding == "version");
+            let order = vec![(column::DEPLOYMENT.into(), numbered.is_none())];
             let forms: Vec<ContentRecord> = call.list(conditions, order, crate::api::params::Page::default()).await?;
-            let found = forms.into_iter().find(|form| form_id(&form.bytes).as_deref() == Some(id.as_str()));
+            let mut forms = forms.into_iter().filter(|form| form_id(&form.bytes).as_deref() == Some(id.as_str()));
+            let found = match numbered {
+                Some(0) => None,
+                Some(number) => forms.nth(usize::try_from(number - 1).unwrap_or(usize::MAX)),
+                None => forms.next(),
+            };
             answer(found.ok_or_else(|| absent(id))?)
         }
     }
@@ -103,11 +110,8 @@ pub(super) fn submitted(
     let Some(form) = generated(form) else { return Ok((given, None)) };
     let mut seen = seen;
     let taken = form.submit(given, &mut seen).map_err(|error| refused(&error, attempt))?;
-    let key = form.business_key.as_ref().and_then(|field| taken.get(field)).and_then(|key| match &key.value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    });
+    let key = form.business_key.as_ref().and_then(|field| taken.get(field));
+    let key = key.and_then(|key| as_text(key.value.clone()));
     Ok((taken, key))
 }
 

@@ -2,7 +2,7 @@
 
 use super::Words;
 use super::message::tenants;
-use crate::api::call::{Call, submit_error};
+use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, no_content};
 use crate::api::value;
@@ -10,7 +10,7 @@ use crate::api::wire::Execution;
 use crate::base::variable::Variables;
 use crate::engine::command::Command;
 use crate::engine::instance::{Instance, OF_SCOPE, Subscription, Trigger};
-use crate::runtime::correlate::CorrelateError;
+use crate::partition::{Letter, Work};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -31,9 +31,23 @@ pub(super) async fn signal(call: Call, Json(signal): Json<Signal>) -> Answer {
     if let Some(id) = &signal.execution_id {
         return to_one(&call, &name, id, variables).await;
     }
-    for tenant in tenants(&call, signal.tenant_id.as_ref(), signal.without_tenant_id) {
-        call.state.node().broadcast(&name, variables.clone(), tenant).await.map_err(failed)?;
+    let among = tenants(&call, signal.tenant_id.as_ref(), signal.without_tenant_id);
+    if among.is_empty() {
+        return no_content(); // nobody of a tenant that the caller does not see
     }
+    let letter = Letter::Signal {
+        name,
+        business_key: None,
+        variables,
+        from: None,
+        tenants: among.into_iter().collect(),
+        to: None,
+    };
+    // Kept before anybody hears it: all of them do, or none.
+    let words = Words { kind: "RestException", attempt: "Cannot deliver the signal" };
+    let said = call.submit(Work::Say(letter.clone()), words).await?.said();
+    let id = said.ok_or_else(|| ApiError::failed("The engine answered something else."))?;
+    call.state.node().deliver(id, &letter).await;
     no_content()
 }
 
@@ -63,18 +77,6 @@ fn is_of(live: &Instance, armed: &Subscription, execution: &Execution) -> bool {
         Execution::Token(_, token) => armed.owner == *token,
         Execution::Root(_) => {
             armed.owner == OF_SCOPE || live.root().tokens.len() == 1 && live.root().tokens.contains_key(&armed.owner)
-        }
-    }
-}
-
-fn failed(error: CorrelateError) -> ApiError {
-    match error {
-        CorrelateError::Submit(error) => {
-            submit_error(error, Words { kind: "RestException", attempt: "Cannot deliver the signal" })
-        }
-        CorrelateError::Store(error) => error.into(),
-        error @ (CorrelateError::Nobody(_) | CorrelateError::Several { .. } | CorrelateError::Condition(_)) => {
-            ApiError::refused("RestException", error.to_string())
         }
     }
 }

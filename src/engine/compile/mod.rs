@@ -30,11 +30,11 @@ use crate::engine::definition::{
 };
 use crate::engine::elements;
 use crate::engine::subscription::TriggerSource;
-use crate::script::Compiled as Expression;
+use crate::script::{Compiled as Expression, Language};
 use crate::xml::Document;
 use petgraph::graph::Graph;
 use source::Model;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A file that may be deployed.
@@ -93,6 +93,12 @@ fn name_element(diagnostic: &mut Diagnostic) {
     }
 }
 
+type Priority = fn(&mut FlowNode) -> &mut Option<Expression>;
+
+/// What a process says for all its elements that do not say it themselves.
+const PRIORITIES: [(&str, Priority); 2] =
+    [("taskPriority", |node| &mut node.task_priority), ("jobPriority", |node| &mut node.job_priority)];
+
 /// A process; or a global task, which runs as a process of this one task (BPMN 2.0.2, 10.3.6).
 fn process<'d>(el: Element<'d>, drawn: &flow::Drawn<'d>, model: &Model<'d>, found: &mut Findings) -> Process {
     let id = el.attribute("id").unwrap_or_default();
@@ -107,6 +113,11 @@ fn process<'d>(el: Element<'d>, drawn: &flow::Drawn<'d>, model: &Model<'d>, foun
         let node = flow_node(&source, found);
         let ix = graph.add_node(node);
         by_id.insert(ElementId::from(drawn_node.id), ix);
+    }
+    for (local, of) in PRIORITIES {
+        let Some(text) = extension::attribute(el, local) else { continue };
+        let default = source::compiled(Language::Juel, text, el.position(), Some(id), found);
+        graph.node_weights_mut().for_each(|node| _ = of(node).get_or_insert_with(|| default.clone()));
     }
     for line in &drawn.flows {
         let (from, to) = (NodeIx::new(line.source), NodeIx::new(line.target));
@@ -132,6 +143,8 @@ fn process<'d>(el: Element<'d>, drawn: &flow::Drawn<'d>, model: &Model<'d>, foun
         history_ttl_days: source::history_ttl(el, found),
         listeners: listener::execution(el, model, found),
         startable_in_tasklist: extension::attribute(el, "isStartableInTasklist") != Some("false"),
+        starter_users: names_in(extension::attribute(el, "candidateStarterUsers")),
+        starter_groups: names_in(extension::attribute(el, "candidateStarterGroups")),
         start_triggers: start_triggers(&graph),
         conditional: graph.node_weights().any(|node| node.element.trigger().is_some_and(TriggerSource::is_conditional)),
         compensates: graph.node_weights().any(|node| node.element.compensates()),
@@ -144,13 +157,23 @@ fn process<'d>(el: Element<'d>, drawn: &flow::Drawn<'d>, model: &Model<'d>, foun
     }
 }
 
+/// A comma list.
+fn names_in(list: Option<&str>) -> BTreeSet<String> {
+    let names = list.unwrap_or_default().split(',').map(str::trim);
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
 fn flow_node(source: &Source<'_, '_>, found: &mut Findings) -> FlowNode {
     let el = source.el;
     let (kind, element) = elements::parse(source, found).expect("only kinds of the table are drawn");
     let activity = flow::is_activity(kind);
     let flag = |local: &str| extension::attribute(el, local) == Some("true");
     let retry = source.retry_cycle(found);
-    let priority = source.extension("taskPriority").or_else(|| source.extension("jobPriority"));
+    // A message event's work is that of its definition.
+    let of_message =
+        || source.bpmn_child("messageEventDefinition").and_then(|el| extension::attribute(el, "taskPriority"));
+    let task_priority = source.extension("taskPriority").or_else(of_message).map(|text| source.compiled(text, found));
+    let job_priority = source.extension("jobPriority").map(|text| source.compiled(text, found));
     FlowNode {
         id: ElementId::from(source.id()),
         name: el.attribute("name").map(str::to_owned),
@@ -171,7 +194,8 @@ fn flow_node(source: &Source<'_, '_>, found: &mut Findings) -> FlowNode {
         async_before: flag("asyncBefore") || flag("async"),
         async_after: flag("asyncAfter"),
         retry,
-        priority: priority.map(|text| source.compiled(text, found)),
+        task_priority,
+        job_priority,
         properties: extension::properties(el).into_iter().collect(),
     }
 }
@@ -256,7 +280,7 @@ pub(crate) fn retry_cycle(text: &str) -> Result<RetryCycle, String> {
 }
 
 pub(crate) fn retry_expression(text: &str) -> Option<Expression> {
-    Expression::compile(crate::script::Language::Juel, text).ok()
+    Expression::compile(Language::Juel, text).ok()
 }
 
 /// Nothing beside the file itself.

@@ -69,7 +69,10 @@ impl BusinessRuleTask {
 impl Behavior for BusinessRuleTask {
     fn enter(&self, step: &mut Step, at: At) -> Next {
         match self {
-            Self::Decision(_) => Next::Wait(Wait::Job(new_job(JobKind::Decision, "dmn".into(), 0, step.now()))),
+            Self::Decision(_) => {
+                let priority = step.job_priority(at);
+                Next::Wait(Wait::Job(new_job(JobKind::Decision, "dmn".into(), priority, step.now())))
+            }
             Self::Work(implementation) => implementation.enter(step, at),
         }
     }

@@ -73,7 +73,7 @@ impl Implementation {
                 if topic.is_empty() {
                     return Err(Fault::expression("the topic is empty"));
                 }
-                let priority = step.priority(at)?;
+                let priority = step.task_priority(at)?;
                 Ok(Next::Wait(Wait::Job(new_job(JobKind::External, topic, priority, step.now()))))
             }
             Self::Expression { expression, result_variable } => {

@@ -49,7 +49,8 @@ impl Behavior for ScriptTask {
                 Next::Throw(BpmnError { code, message, variables: Default::default() })
             }
             Err(ScriptError::OverBudget) => {
-                Next::Wait(Wait::Job(new_job(JobKind::Script, "rhai".into(), 0, step.now())))
+                let priority = step.job_priority(at);
+                Next::Wait(Wait::Job(new_job(JobKind::Script, "rhai".into(), priority, step.now())))
             }
             Err(ScriptError::Failed(message)) => Next::Fault(Fault::expression(message)),
         }

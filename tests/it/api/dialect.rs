@@ -221,6 +221,19 @@ async fn d17_a_form_leaves_under_both_names() {
     let deployed =
         server.get(&format!("/engine-rest/task/{}/deployed-form", task["id"].as_str().expect("an id"))).await;
     assert_eq!((deployed.kind(), deployed.bytes.as_slice()), (Some("application/json"), form.as_slice()));
+    // A version is counted from the oldest form of this id.
+    let (model, newer) = (
+        models::form("b").replace("\"latest\"", "\"version\" camunda:formRefVersion=\"1\""),
+        br#"{"id": "ask", "components": [1]}"#,
+    );
+    let files: [(&str, &[u8]); 2] = [("b.bpmn", model.as_bytes()), ("ask.form", newer)];
+    assert_eq!(server.deploy_as("demo", &[], &files).await.status, 200);
+    started(&server, "b", json!({})).await;
+    for (key, wanted) in [("a", newer.as_slice()), ("b", form.as_slice())] {
+        let task = server.get(&format!("/engine-rest/task?processDefinitionKey={key}")).await.json()[0].clone();
+        let path = format!("/engine-rest/task/{}/deployed-form", task["id"].as_str().expect("an id"));
+        assert_eq!(server.get(&path).await.bytes.as_slice(), wanted, "{key}");
+    }
 }
 
 #[tokio::test]

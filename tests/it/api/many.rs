@@ -142,4 +142,41 @@ async fn the_priority_of_a_job() {
         async |id: &str, body: Value| server.call("PUT", &format!("/engine-rest/job/{id}/priority"), Some(body)).await;
     assert_eq!(put(&timer, json!({ "priority": 5 })).await.error().0, 400, "a timer has none");
     assert_eq!(put("7:7", json!({ "priority": 5 })).await.error().0, 404);
+    server.deploy("c.bpmn", &models::deciding("c", "nowhere")).await;
+    start(&server, "c").await;
+    let path = "/engine-rest/job?processDefinitionKey=c";
+    let job = server.get(path).await.json()[0]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(put(&job, json!({ "priority": 41 })).await.status, 204);
+    assert_eq!(server.get(path).await.json()[0]["priority"], 41);
+    assert_eq!(server.get(&format!("{path}&priorityHigherThanOrEquals=42")).await.json(), json!([]));
+}
+
+#[tokio::test]
+async fn priorities_and_starters_of_a_process() {
+    let server = Server::start().await;
+    server.deploy("p.bpmn", &models::with_priorities("p")).await;
+    server.deploy("u.bpmn", &models::user("u")).await;
+    start(&server, "p").await;
+    // The continuation before the task has run by now, or runs soon.
+    let task = loop {
+        let tasks = server.get("/engine-rest/external-task").await.json();
+        if let Some(task) = tasks.get(0) {
+            break task.clone();
+        }
+        let jobs = server.get("/engine-rest/job").await.json();
+        assert!(jobs.as_array().is_none_or(|jobs| jobs.iter().all(|job| job["priority"] == 3)), "{jobs}");
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(task["priority"], 7);
+    let of = async |user: &str| {
+        let found = server.get(&format!("/engine-rest/process-definition?startableBy={user}")).await.json();
+        found
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|row| row["key"].as_str().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("ann").await, ["p"]);
+    assert_eq!(of("bob").await, Vec::<String>::new());
 }

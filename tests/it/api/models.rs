@@ -38,6 +38,22 @@ pub(super) fn receive(key: &str) -> String {
     line(key, r#"<receiveTask id="work" messageRef="m"/>"#)
 }
 
+/// A signal starts it.
+pub(super) fn started_by_signal(key: &str) -> String {
+    let start = r#"<startEvent id="start"><signalEventDefinition signalRef="told"/></startEvent>"#;
+    user(key)
+        .replace(r#"<startEvent id="start"/>"#, start)
+        .replace("<process ", &format!("<signal id=\"told\" name=\"{key}-told\"/><process "))
+}
+
+/// Priorities of the process, one of a task of its own, and people who may start it.
+pub(super) fn with_priorities(key: &str) -> String {
+    let attributes = r#"camunda:taskPriority="${5 + 2}" camunda:jobPriority="3" camunda:candidateStarterUsers="ann" camunda:candidateStarterGroups="crew" isExecutable"#;
+    external(key)
+        .replace("isExecutable", attributes)
+        .replace("camunda:topic", "camunda:asyncBefore=\"true\" camunda:topic")
+}
+
 /// The form is deployed beside it.
 pub(super) fn form(key: &str) -> String {
     line(key, r#"<userTask id="work" camunda:formRef="ask" camunda:formRefBinding="latest"/>"#)
@@ -46,6 +62,11 @@ pub(super) fn form(key: &str) -> String {
 /// The expression names a variable that is not there.
 pub(super) fn failing(key: &str) -> String {
     line(key, r#"<serviceTask id="work" camunda:expression="${missing + 1}"/>"#)
+}
+
+/// Asks a decision.
+pub(super) fn deciding(key: &str, decision: &str) -> String {
+    line(key, &format!(r#"<businessRuleTask id="work" camunda:decisionRef="{decision}" camunda:jobPriority="3"/>"#))
 }
 
 /// A timer far away.

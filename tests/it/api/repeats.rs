@@ -74,3 +74,14 @@ async fn a_report_under_one_lease_is_taken_once_and_answered_again() {
     let ended = server.get("/engine-rest/history/process-instance/count?finished=true").await;
     assert_eq!(ended.json()["count"], 1);
 }
+
+#[tokio::test]
+async fn a_signal_under_one_key_is_told_once() {
+    let server = Server::start().await;
+    server.deploy("s.bpmn", &models::started_by_signal("s")).await;
+    for _ in 0..2 {
+        let answer = server.call_with_key("told", "/engine-rest/signal", json!({ "name": "s-told" })).await;
+        assert_eq!(answer.status, 204, "{}", String::from_utf8_lossy(&answer.bytes));
+    }
+    assert_eq!(server.get("/engine-rest/process-instance/count").await.json()["count"], 1);
+}
