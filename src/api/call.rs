@@ -120,6 +120,10 @@ pub(crate) fn submit_error(error: SubmitError, words: Words<'_>) -> ApiError {
     match error {
         SubmitError::Rejected(rejection) => refusal(rejection, words),
         SubmitError::Busy => ApiError::away("Too many commands wait: ask again in a second."),
+        SubmitError::Unanswered => ApiError::away(
+            "The node that owns this gave no answer in time. Whether it was done is not known: repeat it under the same \
+             Idempotency-Key.",
+        ),
         SubmitError::Away => ApiError::away("The engine stops, or its database was taken over: ask again."),
     }
 }

@@ -98,7 +98,13 @@ impl Hub {
                 }
             }
             Notice::Deployed { deployment } => self.publish("deployment", "created", &deployment.to_string(), None),
-            Notice::Run { .. } | Notice::JobOpen { .. } | Notice::Abort { .. } | Notice::Letter { .. } => {}
+            Notice::Run { .. }
+            | Notice::JobOpen { .. }
+            | Notice::Abort { .. }
+            | Notice::Letter { .. }
+            | Notice::Posted { .. }
+            | Notice::Answered { .. }
+            | Notice::Unreadable { .. } => {}
         }
     }
 

@@ -9,7 +9,7 @@ use super::json::{json, no_content, whole};
 use super::state::ApiState;
 use super::{auth::Caller, rest};
 use crate::base::access::NO_TENANT;
-use crate::base::id::{DeploymentId, InstanceId, TokenId};
+use crate::base::id::{DeploymentId, InstanceId};
 use crate::base::limits::DEPLOYMENT_BYTES_MAX;
 use crate::engine::command::Answer as Done;
 use crate::partition::transaction::{AnswerRow, CommandKey};
@@ -122,22 +122,13 @@ pub(crate) fn reply(first: &str) -> Result<Reply, ApiError> {
     if let Some(answer) = kept.get("evaluated").and_then(Value::as_str) {
         return Ok(Reply::Evaluated(answer.to_owned()));
     }
-    if let Some(jobs) = kept.get("leased").and_then(Value::as_array) {
-        return leased(jobs).map(Reply::Leased);
+    if let Some(jobs) = Reply::kept_leases(first) {
+        return Ok(Reply::Leased(jobs));
     }
     if let Some(letter) = kept.get("said").and_then(id) {
         return Ok(Reply::Said(letter));
     }
     if kept.get("done").is_some() { Ok(Reply::Done(Done::default())) } else { Err(unreadable()) }
-}
-
-/// Instance, token and lease of each job that was leased.
-fn leased(jobs: &[Value]) -> Result<Vec<(InstanceId, TokenId, i64)>, ApiError> {
-    let job = |job: &Value| {
-        let token = u32::try_from(job.get(1)?.as_i64()?).ok()?;
-        Some((InstanceId(id(job.get(0)?)?), TokenId(token), job.get(2)?.as_i64()?))
-    };
-    jobs.iter().map(|one| job(one).ok_or_else(unreadable)).collect()
 }
 
 fn id(value: &Value) -> Option<i64> {

@@ -41,6 +41,10 @@ pub const RESIDENT_INSTANCES_MAX: usize = 16_384;
 pub const RESIDENT_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Due entries held in memory per partition; the rows are the truth.
 pub const SCHEDULE_WINDOW_MAX: usize = 10_000;
+/// Parts of a database that several nodes share: as many nodes can have work, and each costs a connection.
+pub const PARTITIONS: i64 = 16;
+/// A node that has not been heard of for so long has lost its partitions to others; it says every second that it lives.
+pub const PARTITION_LEASE_MS: i64 = 4_000;
 /// Due timers taken per batch, so that users keep their turn.
 pub const DUE_PER_BATCH_MAX: usize = 100;
 pub const ATTEMPTS_DEFAULT: i64 = 3;

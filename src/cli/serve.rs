@@ -9,9 +9,12 @@ use std::sync::Arc;
 use transhume::api::{self, ApiState, Options};
 use transhume::demo::catalogue::SCRIPTS;
 use transhume::handlers::{Connections, Registry, Secrets, registry};
-use transhume::runtime::clock;
+use transhume::runtime::clock::{self, Clock};
 use transhume::runtime::node::{Config, Node};
 use transhume::store::Store;
+
+/// As a host's name has at most.
+const NODE_NAME_MAX: usize = 63;
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -30,8 +33,8 @@ pub(crate) struct Serve {
     /// File (JSON) with the named connections that models use
     #[arg(long, value_name = "FILE", env = "TRANSHUME_CONNECTIONS")]
     connections: Option<PathBuf>,
-    /// Names this node; leases of its handlers carry it
-    #[arg(long, default_value = "local", env = "TRANSHUME_NODE")]
+    /// Names this node among those that share a PostgreSQL: letters, digits, "-", "_" and "."; leases of its handlers carry it
+    #[arg(long, default_value = "local", value_parser = node_name, env = "TRANSHUME_NODE")]
     node: String,
     /// Origins of other pages that may call with credentials
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',', env = "TRANSHUME_ORIGINS")]
@@ -60,7 +63,9 @@ pub(crate) fn execute(arguments: Serve) -> ExitCode {
 async fn serve(arguments: Serve) -> anyhow::Result<()> {
     super::log();
     let store = Store::open(&arguments.database).await?;
-    let clock = clock::system();
+    // Nodes that share a database agree on its time.
+    let clock: Arc<dyn Clock> =
+        if store.is_shared() { Arc::new(clock::DatabaseClock::default()) } else { clock::system() };
     let installation = store.installation(&random(16)?, clock.now()).await?;
     anyhow::ensure!(
         installation.mark != "demo",
@@ -127,6 +132,15 @@ async fn stop_signal(node: Node) {
         () = node.stopped() => {}
     }
     node.close();
+}
+
+/// It stands in rows and words that are split at spaces.
+fn node_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    match text.chars().all(fits) && (1..=NODE_NAME_MAX).contains(&text.len()) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("1 to {NODE_NAME_MAX} of letters, digits, \"-\", \"_\" and \".\"")),
+    }
 }
 
 fn random(bytes: usize) -> anyhow::Result<String> {

@@ -5,11 +5,11 @@ use super::dmn::Output;
 use super::table::{Aggregation, Policy, Source};
 use super::value;
 use dsntk_feel::values::Value as Feel;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One decision that was evaluated.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluated {
     pub decision: String,
     pub name: String,
@@ -29,7 +29,7 @@ pub struct Evaluated {
     pub value: Value,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputValue {
     /// Of the column, where the file has one.
     pub id: Option<String>,
@@ -38,7 +38,7 @@ pub struct InputValue {
     pub value: Value,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RuleHit {
     /// Counted from 1.
     pub number: usize,
@@ -46,7 +46,7 @@ pub struct RuleHit {
     pub outputs: Vec<OutputValue>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutputValue {
     pub id: Option<String>,
     /// The column's label, else its name.

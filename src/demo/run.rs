@@ -5,7 +5,6 @@
 //! goes on where it stood when it is started again with the same folder.
 
 use crate::api::{self, ApiState, NewAccount, Options as ApiOptions};
-use crate::base::diagnostic::Diagnostic;
 use crate::base::time::Timestamp;
 use crate::demo::catalogue::{FILES, SCRIPTS};
 use crate::demo::client::Client;
@@ -17,10 +16,9 @@ use crate::demo::progress::Progress;
 use crate::demo::segments;
 use crate::demo::undone;
 use crate::demo::view::{Control, Programme, Status};
-use crate::engine::compile::{compile, no_resources};
 use crate::handlers::{Registry, registry};
 use crate::partition::transaction::CommandKey;
-use crate::partition::{Bundle, DecisionFile, Work};
+use crate::partition::{Bundle, Work};
 use crate::runtime::clock::Clock;
 use crate::runtime::node::{Config, Node};
 use crate::runtime::show::Speed;
@@ -307,22 +305,12 @@ async fn open_store(data: &Path) -> anyhow::Result<Store> {
 
 /// Deploys the catalogue once, however often the folder is opened.
 async fn deploy(node: &Node) -> anyhow::Result<()> {
-    let (mut processes, mut decisions) = (Vec::new(), Vec::new());
-    let words = |name: &str, found: Vec<Diagnostic>| {
-        let lines: Vec<String> = found.iter().map(|finding| format!("{name}:{finding}")).collect();
-        anyhow::anyhow!("the catalogue cannot be deployed:\n{}", lines.join("\n"))
-    };
-    for (name, bytes) in FILES {
-        if name.ends_with(".bpmn") {
-            let compiled = compile(bytes, &no_resources).map_err(|found| words(name, found))?;
-            processes.extend(compiled.processes.into_iter().map(|process| ((*name).to_owned(), process)));
-        } else if name.ends_with(".dmn") {
-            decisions.extend(DecisionFile::read(name, bytes, FILES).map_err(|found| words(name, found))?.entries());
-        }
-    }
     let files = FILES.iter().map(|(name, bytes)| ((*name).to_owned(), Arc::new(bytes.to_vec()))).collect();
-    let (name, source) = (Some("catalogue".into()), Some("demo".into()));
-    let bundle = Bundle { name, source, tenant: String::new(), files, processes, decisions };
+    let read = Bundle::read(Some("catalogue".into()), Some("demo".into()), String::new(), files);
+    let bundle = read.map(|read| read.bundle).map_err(|found| {
+        let lines = found.iter().flat_map(|(name, list)| list.iter().map(move |finding| format!("{name}:{finding}")));
+        anyhow::anyhow!("the catalogue cannot be deployed:\n{}", lines.collect::<Vec<_>>().join("\n"))
+    })?;
     let key = CommandKey { tenant: String::new(), route: "demo".into(), key: "catalogue".into() };
     node.submit(Work::Deploy(Box::new(bundle)), Some((key, "catalogue".into())), None).await?;
     Ok(())

@@ -7,8 +7,10 @@ use crate::engine::decided::Decided;
 use crate::engine::incident::IncidentKind;
 use crate::engine::instance::{Caller, Delegation};
 use crate::engine::job::{Binding, Claim};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     CreateInstance(Box<Create>),
     LeaseJob {
@@ -222,7 +224,7 @@ impl Command {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Create {
     pub variables: Variables,
     pub business_key: Option<String>,
@@ -237,7 +239,7 @@ pub struct Create {
     pub suspended: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
     pub message: String,
     pub details: Option<String>,
@@ -250,7 +252,7 @@ pub struct Failure {
     pub unknown_outcome: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CallResult {
     /// The called instance's variables at its end.
     Completed(Variables),
@@ -263,7 +265,7 @@ pub enum CallResult {
     Failed(String),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TaskChange {
     /// Rejected when someone else has it.
     Claim(String),
@@ -277,7 +279,7 @@ pub enum TaskChange {
     RemoveLink(Link),
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskFields {
     pub name: Option<String>,
     pub description: Option<String>,
@@ -289,14 +291,14 @@ pub struct TaskFields {
     pub follow_up: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Link {
     CandidateUser(String),
     CandidateGroup(String),
 }
 
 /// What a command gives back to its caller.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// Of `LeaseJob`.
     pub lease_no: Option<i64>,
@@ -334,7 +336,7 @@ pub struct Call {
     pub create: Create,
 }
 
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 pub enum Rejection {
     #[error("there is no process instance {0}")]
     InstanceNotFound(InstanceId),
@@ -351,7 +353,7 @@ pub enum Rejection {
     #[error("the task is claimed by {0}")]
     AlreadyClaimed(String),
     #[error("the instance is {0}")]
-    WrongState(&'static str),
+    WrongState(Cow<'static, str>),
     #[error("there is no definition {0}")]
     DefinitionNotFound(String),
     #[error("the definition {0} is suspended")]
@@ -361,7 +363,7 @@ pub enum Rejection {
     #[error("the key was used before with another request")]
     KeyReused,
     #[error("{what} is beyond the limit of {limit}")]
-    LimitExceeded { what: &'static str, limit: usize },
+    LimitExceeded { what: Cow<'static, str>, limit: usize },
     #[error("{0}")]
     InvalidInput(String),
     /// A task listener of the model refused what a person did.

@@ -114,12 +114,12 @@ fn check_state(step: &Step, command: &Command) -> Result<(), Rejection> {
         (Command::CreateInstance(_), _) => Ok(()),
         (_, _) if !created => Err(Rejection::InstanceNotFound(step.head().id)),
         (_, InstanceState::Completed | InstanceState::Terminated | InstanceState::Cancelled) => {
-            Err(Rejection::WrongState("ended"))
+            Err(Rejection::WrongState("ended".into()))
         }
         (Command::Cancel { .. }, _) => Ok(()),
-        (_, InstanceState::Cancelling) => Err(Rejection::WrongState("being cancelled")),
+        (_, InstanceState::Cancelling) => Err(Rejection::WrongState("being cancelled".into())),
         (command, InstanceState::Suspended) if !allowed_while_suspended(command) => {
-            Err(Rejection::WrongState("suspended"))
+            Err(Rejection::WrongState("suspended".into()))
         }
         (_, InstanceState::Active | InstanceState::Suspended) => Ok(()),
     }
@@ -372,7 +372,7 @@ fn raise_incident(step: &mut Step, token: Option<TokenId>, fault: Fault) -> Resu
             step.raise(at, fault);
             Ok(())
         }
-        None => Err(Rejection::WrongState("without a token to raise an incident at")),
+        None => Err(Rejection::WrongState("without a token to raise an incident at".into())),
     }
 }
 

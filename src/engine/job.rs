@@ -58,7 +58,7 @@ pub struct JobError {
 }
 
 /// Who reports on a job. Without a number the holder's name decides (Camunda 7); with one it must be the current one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
     pub holder: String,
     pub lease_no: Option<i64>,

@@ -8,12 +8,13 @@ use super::cache::{Found, Resident};
 use super::catalog::Catalog;
 use super::dispatch::Grant;
 use super::effect::FollowUp;
-use super::machine::{Item, Job, Partition, Refusal};
+use super::machine::{Inquiry, Item, Job, Partition, Refusal};
+use super::parcel::Parcel;
 use super::plan::Needs;
 use super::report::Report;
 use super::transaction::{AnswerRow, LetterRow, Record, StartKey, StartRow, Transaction};
 use super::write::{self, Written};
-use super::{Due, LetterId, Notice, Reply, Request, RequestId, Which, Work};
+use super::{Due, LetterId, Notice, ParcelId, Reply, Request, RequestId, Which, Work};
 use crate::base::id::{DefinitionId, InstanceId, TokenId};
 use crate::base::limits::{BATCH_BYTES_MAX, BATCH_COMMANDS_MAX};
 use crate::base::mark::seen;
@@ -67,6 +68,7 @@ pub(super) struct Outcome {
     pub(super) catalog_before: Option<Catalog>,
     pub(super) letters: Vec<LetterRow>,
     pub(super) letters_gone: Vec<LetterId>,
+    pub(super) parcels_gone: Vec<ParcelId>,
     pub(super) written: Written,
 }
 
@@ -117,6 +119,9 @@ impl<'p> Batch<'p> {
             or_defect(ix, || self.run_item(item))?;
             done = ix + 1;
         }
+        if self.tx.records.is_empty() && !self.tx.parcels_gone.is_empty() {
+            self.record_plain("inbox"); // what changes nothing else is taken out all the same
+        }
         let mut written = Written::default();
         for id in &self.touched {
             let resident = self.p.cache.get_mut(*id).expect("a touched instance is resident");
@@ -145,6 +150,7 @@ impl<'p> Batch<'p> {
             definitions: Vec::new(),
             letters: Vec::new(),
             letters_gone: Vec::new(),
+            parcels_gone: Vec::new(),
             catalog_before: self.catalog_before,
             written,
         }
@@ -170,9 +176,11 @@ impl<'p> Batch<'p> {
     fn run_item(&mut self, item: &Item) -> Result<(), Abandon> {
         match (&item.job, &item.refuse) {
             (Job::Request(request), refusal) => {
-                let result = match refusal {
-                    Some(why) => self.refuse(request, why)?,
-                    None => self.request(request, item.inquired)?,
+                let result = match (refusal, &item.inquiry) {
+                    (Some(why), _) => self.refuse(request, why)?,
+                    (None, Inquiry::Repeats(answer)) => Some(Ok(Reply::Done(answer.clone()))),
+                    (None, Inquiry::NotAsked) => self.request(request, false)?,
+                    (None, Inquiry::KnowsNothing) => self.request(request, true)?,
                 };
                 if let Some(result) = result {
                     self.reply(request, result);
@@ -185,6 +193,8 @@ impl<'p> Batch<'p> {
                 }
             }
             (Job::Due(due), None) => self.due(due)?,
+            (Job::Parcel { id, parcel, .. }, Some(why)) => self.refuse_parcel(*id, parcel, why)?,
+            (Job::Parcel { id, parcel, .. }, None) => self.open(*id, parcel)?,
         }
         self.run_follow_ups()
     }
@@ -197,7 +207,10 @@ impl<'p> Batch<'p> {
             self.p.keys.answered(&row);
             self.tx.answers.push(row);
         }
-        self.replies.push((request.id, result));
+        match self.p.inbox.askers.get(&request.id).cloned() {
+            Some(asker) => self.answer_asker(asker, &result),
+            None => self.replies.push((request.id, result)),
+        }
     }
 
     /// `None`: the reply waits for what the history says.
@@ -361,10 +374,16 @@ impl<'p> Batch<'p> {
         };
         self.tx.definitions.push(row);
         self.record_plain(if suspended { "suspend-definition" } else { "resume-definition" });
+        self.tell_catalog();
         for instance in instances {
             let command = if suspended { Command::Suspend } else { Command::Resume };
-            // One that has ended meanwhile has nothing to suspend.
-            let _ = self.execute(*instance, command, None)?;
+            if instance.partition() == self.tx.fence.partition {
+                // One that has ended meanwhile has nothing to suspend.
+                let _ = self.execute(*instance, command, None)?;
+            } else {
+                let parcel = Parcel::Command { instance: *instance, command: Box::new(command) };
+                self.parcel(instance.partition(), &parcel);
+            }
         }
         Ok(Ok(Reply::Done(Answer::default())))
     }

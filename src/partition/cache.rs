@@ -300,6 +300,6 @@ fn refuse_ended(command: &Command) -> Rejection {
         | Command::Resume
         | Command::Cancel { .. }
         | Command::Continue
-        | Command::RaiseIncident { .. } => Rejection::WrongState("ended"),
+        | Command::RaiseIncident { .. } => Rejection::WrongState("ended".into()),
     }
 }

@@ -45,6 +45,7 @@ impl Batch<'_> {
         }
         self.tx.definitions.extend(definitions.iter().cloned());
         self.tx.deployments.push(deployment.clone());
+        self.tell_catalog();
         self.record_plain("deploy");
         self.notices.push(Notice::Deployed { deployment: deployment.id });
         Ok(Reply::Deployed { deployment, definitions })
@@ -154,6 +155,7 @@ impl Batch<'_> {
             }
         }
         self.tx.deployments_gone.push(deployment);
+        self.tell_catalog();
         self.record_plain("delete-deployment");
         Ok(Ok(Reply::Done(Default::default())))
     }

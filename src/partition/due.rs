@@ -2,8 +2,8 @@
 
 use super::batch::{Abandon, Batch};
 use super::machine::Refusal;
-use super::{Due, DueWhat, Reply, Request, Which, Work};
-use crate::base::id::{InstanceId, LocalId, TokenId};
+use super::{Due, DueWhat, Parcel, Reply, Request, Which, Work};
+use crate::base::id::{InstanceId, LocalId, PartitionId, TokenId};
 use crate::base::limits::LEASE_DEFAULT_MS;
 use crate::engine::command::{Answer, Command, Create, Rejection};
 use crate::engine::incident::IncidentKind;
@@ -57,8 +57,14 @@ impl Batch<'_> {
             DueWhat::Start(key) => {
                 let start = self.p.catalog.start(key).cloned();
                 let create = Create { at: vec![key.element.clone()], ..Create::default() };
-                // A process that cannot start now is not started later either; the history tells of the others.
-                let _ = self.start(&Which::Id(key.definition), create, None)?;
+                // They take turns, so that no partition has more to do than the others.
+                let to = PartitionId(self.tx.fence.next_id.rem_euclid(self.p.partitions));
+                if to == self.tx.fence.partition {
+                    // A process that cannot start now is not started later either; the history tells of the others.
+                    let _ = self.start(&Which::Id(key.definition), create, None)?;
+                } else {
+                    self.parcel(to, &Parcel::Start { definition: key.definition, create: Box::new(create) });
+                }
                 if let Some(start) = start {
                     self.rearm_start(start);
                 }

@@ -8,7 +8,7 @@ use super::transaction::{AnswerRow, CommandKey, DeploymentRow};
 use super::{LetterId, Reply, RequestId};
 use crate::base::id::{InstanceId, TokenId};
 use crate::engine::command::{Answer, Rejection};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 #[derive(Debug, Default)]
@@ -156,6 +156,18 @@ impl Reply {
             Self::Repeated(first) => return first.clone(),
         };
         value.to_string()
+    }
+}
+
+impl Reply {
+    /// The leases that a kept answer tells of.
+    pub fn kept_leases(answer: &str) -> Option<Vec<(InstanceId, TokenId, i64)>> {
+        let kept: Value = serde_json::from_str(answer).ok()?;
+        let job = |job: &Value| {
+            let token = u32::try_from(job.get(1)?.as_i64()?).ok()?;
+            Some((InstanceId(job.get(0)?.as_str()?.parse().ok()?), TokenId(token), job.get(2)?.as_i64()?))
+        };
+        kept.get("leased")?.as_array()?.iter().map(job).collect()
     }
 }
 

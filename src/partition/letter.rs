@@ -6,7 +6,7 @@
 //! once. A signal for very many is delivered a share at a time: each share leaves a letter for the rest.
 
 use super::batch::{Abandon, Batch};
-use super::{Notice, Reply, Which};
+use super::{Notice, Reply};
 use crate::base::id::{DefinitionId, ElementId, InstanceId, LocalId};
 use crate::base::mark::seen;
 use crate::base::planted;
@@ -55,7 +55,7 @@ impl Letter {
         }
     }
 
-    fn command(&self, subscription: LocalId) -> Command {
+    pub(super) fn command(&self, subscription: LocalId) -> Command {
         match self {
             Self::Message { name, variables, .. } => Command::DeliverMessage {
                 subscription,
@@ -69,7 +69,7 @@ impl Letter {
         }
     }
 
-    fn create(&self, element: ElementId) -> Create {
+    pub(super) fn create(&self, element: ElementId) -> Create {
         let (Self::Message { business_key, variables, .. } | Self::Signal { business_key, variables, .. }) = self;
         Create {
             variables: variables.clone(),
@@ -121,18 +121,7 @@ impl Batch<'_> {
             seen!("letter-delivered-before");
             return done();
         };
-        let mut refused = None;
-        for target in to {
-            let heard = match target {
-                Target::Waiting { instance, subscription } => {
-                    self.execute(*instance, letter.command(*subscription), None)?.map(|_| ())
-                }
-                Target::Start { definition, element } => {
-                    self.start(&Which::Id(*definition), letter.create(element.clone()), None)?.map(|_| ())
-                }
-            };
-            refused = heard.err();
-        }
+        let refused = self.distribute(&letter, to)?;
         if let (Letter::Message { .. }, Some(refused)) = (&letter, refused) {
             return Ok(Err(refused));
         }

@@ -7,18 +7,20 @@ use super::batch::{Abandon, Batch, Outcome};
 use super::cache::Cache;
 use super::catalog::Catalog;
 use super::dispatch::Dispatch;
+use super::inbox::Inbox;
 use super::keys::Keys;
 use super::letter::{self, Letter, LetterId};
+use super::parcel::{Parcel, ParcelId};
 use super::plan::Needs;
 use super::schedule::Schedule;
-use super::transaction::{CommandKey, Fence};
-use super::{CommitError, Due, Input, Output, Request};
+use super::transaction::{CommandKey, Fence, Transaction};
+use super::{CommitError, Due, Input, Notice, Output, Request, first_partition};
 use crate::base::id::{DefinitionId, InstanceId, PartitionId};
 use crate::base::mark::seen;
 use crate::base::planted;
 use crate::base::time::Timestamp;
-use crate::engine::command::Rejection;
-use std::collections::{BTreeMap, VecDeque};
+use crate::engine::command::{Answer, Rejection};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 #[derive(Debug)]
 pub struct Partition {
@@ -41,6 +43,9 @@ pub struct Partition {
     pub(super) lacking: Needs,
     /// What is stored and not delivered.
     pub(super) letters: BTreeMap<LetterId, Letter>,
+    pub(super) inbox: Inbox,
+    /// How many there are beside this one, and this one.
+    pub(super) partitions: i64,
     pub(super) in_flight: Option<InFlight>,
     batches: i64,
     pub(super) out: VecDeque<Output>,
@@ -58,15 +63,34 @@ enum Life {
 pub(super) struct Item {
     pub(super) job: Job,
     pub(super) refuse: Option<Refusal>,
-    /// The history was asked, it knows nothing of this report.
-    pub(super) inquired: bool,
+    pub(super) inquiry: Inquiry,
+}
+
+/// What the history says of a report that found its job gone.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Inquiry {
+    NotAsked,
+    KnowsNothing,
+    /// It was accepted before, with this answer.
+    Repeats(Answer),
 }
 
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "mostly requests")]
 pub(super) enum Job {
     Request(Request),
     Due(Due),
+    Parcel {
+        id: ParcelId,
+        parcel: Parcel,
+        /// The reading of what is deployed that it waits for.
+        catalog: u64,
+    },
+}
+
+impl Item {
+    pub(super) fn new(job: Job) -> Self {
+        Self { job, refuse: None, inquiry: Inquiry::NotAsked }
+    }
 }
 
 /// Why an item is not run.
@@ -85,7 +109,7 @@ impl Refusal {
     pub(super) fn rejection(&self) -> Rejection {
         match self {
             Self::Defect(message) => Rejection::Defect(message.clone()),
-            Self::TooLarge { what, limit } => Rejection::LimitExceeded { what, limit: *limit },
+            Self::TooLarge { what, limit } => Rejection::LimitExceeded { what: (*what).into(), limit: *limit },
             Self::Silent => Rejection::Defect("it could not even be recorded at the instance".into()),
         }
     }
@@ -116,6 +140,8 @@ impl Partition {
             doubtful: Vec::new(),
             lacking: Needs::default(),
             letters: BTreeMap::new(),
+            inbox: Inbox::default(),
+            partitions: 1,
             in_flight: None,
             batches: 0,
             out: VecDeque::new(),
@@ -125,23 +151,26 @@ impl Partition {
     pub fn handle(&mut self, input: Input, now: Timestamp) {
         self.clock = self.clock.max(now);
         match input {
-            Input::Opened { epoch, position, next_id, clock, definitions, starts, letters } => {
+            Input::Opened { epoch, position, next_id, clock, definitions, starts, letters, partitions } => {
                 self.clock = self.clock.max(clock);
                 let partition = self.fence.partition;
                 self.fence = Fence { partition, epoch, batch: 0, position, next_id: next_id.max(1), clock };
                 self.catalog = Catalog::new(definitions, starts);
-                self.schedule.set_starts(self.catalog.start_timers());
+                self.partitions = partitions;
+                self.watch_starts();
+                self.inbox.look();
                 if !planted::is("letter-lost") {
                     self.out.extend(letter::notices(&letters).map(Output::Effect));
                 }
                 self.letters = letters.into_iter().map(|row| (row.id, row.letter)).collect();
                 self.life = Life::Open;
             }
-            Input::Submit(request) => {
-                if let Some((key, _)) = &request.key {
-                    self.keys.enter(key, request.id);
-                }
-                self.queue.push_back(Item { job: Job::Request(request), refuse: None, inquired: false });
+            Input::Submit(request) => self.enter(request),
+            Input::Look => self.inbox.look(),
+            Input::Parcels(rows) => self.parcels(rows),
+            Input::Catalog { ask, definitions, starts } => {
+                self.catalog = Catalog::new(definitions, starts);
+                self.inbox.catalog_came(ask);
             }
             Input::Offer(offer) => {
                 self.schedule.offered(&offer.topic);
@@ -182,6 +211,24 @@ impl Partition {
         self.out.pop_front()
     }
 
+    pub(super) fn enter(&mut self, request: Request) {
+        if let Some((key, _)) = &request.key {
+            self.keys.enter(key, request.id);
+        }
+        self.queue.push_back(Item::new(Job::Request(request)));
+    }
+
+    /// Start timers fire at the first partition, which hands the instances round.
+    fn watch_starts(&mut self) {
+        if self.fence.partition == first_partition() {
+            self.schedule.set_starts(self.catalog.start_timers());
+        }
+    }
+
+    pub fn id(&self) -> PartitionId {
+        self.fence.partition
+    }
+
     pub(super) fn next_fence(&self) -> Fence {
         Fence { clock: self.clock, ..self.fence.clone() }
     }
@@ -191,6 +238,7 @@ impl Partition {
             return;
         }
         self.out.extend(self.schedule.promote(self.clock).into_iter().map(Output::Effect));
+        self.out.extend(self.inbox.ask());
         // Ends: each round takes items from the queue or marks one that hindered it, or nothing is ready.
         while self.in_flight.is_none() && self.run_batch() {}
         if self.in_flight.is_some() {
@@ -272,6 +320,8 @@ impl Partition {
         outcome.definitions = tx.definitions.iter().map(|row| row.id).collect();
         outcome.letters.clone_from(&tx.letters);
         outcome.letters_gone.clone_from(&tx.letters_gone);
+        outcome.parcels_gone.clone_from(&tx.parcels_gone);
+        outcome.notices.extend(told_elsewhere(&tx));
         if planted::is("effect-before-commit") {
             self.out.extend(outcome.notices.drain(..).map(Output::Effect));
         }
@@ -284,6 +334,7 @@ impl Partition {
         for item in items.into_iter().rev() {
             match item.job {
                 Job::Request(_) => self.queue.push_front(item),
+                Job::Parcel { .. } => self.queue.push_front(item),
                 // Due work never left the schedule.
                 Job::Due(due) => {
                     if let Some(why) = item.refuse {
@@ -312,8 +363,9 @@ impl Partition {
             self.schedule.add(due, self.clock);
         }
         if outcome.catalog_before.is_some() {
-            self.schedule.set_starts(self.catalog.start_timers());
+            self.watch_starts();
         }
+        self.inbox.taken_out(&outcome.parcels_gone);
         for gone in &outcome.letters_gone {
             self.letters.remove(gone);
         }
@@ -373,4 +425,12 @@ impl Partition {
             }
         }
     }
+}
+
+/// Whom a transaction has something for: other partitions, and nodes that asked.
+fn told_elsewhere(tx: &Transaction) -> impl Iterator<Item = Notice> + use<> {
+    let partitions: BTreeSet<PartitionId> = tx.parcels.iter().map(|row| row.to).collect();
+    let nodes: BTreeSet<String> = tx.outcomes.iter().map(|row| row.node.clone()).collect();
+    let posted = partitions.into_iter().map(|to| Notice::Posted { to });
+    posted.chain(nodes.into_iter().map(|node| Notice::Answered { node }))
 }

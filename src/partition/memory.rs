@@ -2,10 +2,13 @@
 //! that a partition asks for. Tests, the simulator and the process-test runner use it; cloning it is a backup.
 
 use super::transaction::{
-    AnswerRow, CommandKey, DefinitionKind, DefinitionRow, DeploymentRow, Fence, InstanceRow, Record, ResourceRow,
-    StartRow, StoredInstance, Transaction,
+    AnswerRow, CommandKey, DefinitionKind, DefinitionRow, DeploymentRow, Fence, InstanceRow, OutcomeRow, ParcelRow,
+    Record, ResourceRow, StartRow, StoredInstance, Transaction,
 };
-use super::{CommitError, Due, Input, LeaseOutcome, Output, Partition, compiled, due_of, lease_outcome};
+use super::{
+    CommitError, Due, INBOX_READ_MAX, Input, LeaseOutcome, Output, ParcelId, Partition, compiled, due_of,
+    first_partition, lease_outcome,
+};
 use crate::base::id::{DefinitionId, DeploymentId, InstanceId, PartitionId, ScopeId, TokenId};
 use crate::base::limits::SCHEDULE_WINDOW_MAX;
 use crate::base::planted;
@@ -21,8 +24,8 @@ use std::sync::Arc;
 /// Every table by its primary key.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    /// As the last history row tells; its epoch is that of the `partition` row.
-    pub fence: Fence,
+    /// Of each partition as its last history row tells; its epoch is that of the `partition` row.
+    pub fences: BTreeMap<PartitionId, Fence>,
     pub instances: BTreeMap<InstanceId, InstanceRow>,
     pub scopes: BTreeMap<(InstanceId, ScopeId), String>,
     pub index: BTreeMap<(InstanceId, IndexKey), (Arc<Common>, IndexRow)>,
@@ -36,18 +39,27 @@ pub struct Memory {
     pub definitions: BTreeMap<DefinitionId, DefinitionRow>,
     pub starts: BTreeMap<StartKey, StartRow>,
     pub letters: BTreeMap<LetterId, LetterRow>,
+    pub inbox: BTreeMap<(PartitionId, ParcelId), ParcelRow>,
+    pub outcomes: BTreeMap<(String, i64), OutcomeRow>,
 }
 
 impl Memory {
-    pub fn new(partition: PartitionId) -> Self {
-        let fence = Fence { partition, next_id: 1, ..Fence::default() };
-        Self { fence, ..Self::default() }
+    /// With so many partitions, counted from the first.
+    pub fn new(partitions: i64) -> Self {
+        let all = (0..partitions).map(PartitionId);
+        let fences = all.map(|partition| (partition, Fence { partition, next_id: 1, ..Fence::default() })).collect();
+        Self { fences, ..Self::default() }
     }
 
     /// A new owner: from now on commits of the former one are refused. Gives the first word to its partition.
-    pub fn open(&mut self) -> Input {
-        self.fence.epoch += 1;
-        let Fence { epoch, position, next_id, clock, .. } = self.fence;
+    ///
+    /// # Panics
+    /// There is no such partition.
+    pub fn open(&mut self, partition: PartitionId) -> Input {
+        let fence = self.fences.get_mut(&partition).expect("the partition is there");
+        fence.epoch += 1;
+        let Fence { epoch, position, next_id, clock, .. } = *fence;
+        let own = |row: &&LetterRow| InstanceId(row.id).partition() == partition;
         Input::Opened {
             epoch,
             position,
@@ -55,19 +67,26 @@ impl Memory {
             clock,
             definitions: self.definitions.values().cloned().collect(),
             starts: self.starts.values().cloned().collect(),
-            letters: self.letters.values().cloned().collect(),
+            letters: self.letters.values().filter(own).cloned().collect(),
+            partitions: i64::try_from(self.fences.len()).expect("few"),
         }
+    }
+
+    /// Of the first partition.
+    pub fn fence(&self) -> &Fence {
+        &self.fences[&first_partition()]
     }
 
     /// Applies a transaction wholly or not at all.
     pub fn commit(&mut self, tx: Transaction) -> Result<(), CommitError> {
-        let next = self.fence.position + i64::try_from(tx.records.len()).expect("a batch is bounded");
-        let owner = tx.fence.partition == self.fence.partition && tx.fence.epoch == self.fence.epoch;
-        let fenced = !owner || tx.fence.position != next;
+        let Some(fence) = self.fences.get_mut(&tx.fence.partition) else { return Err(CommitError::Fenced) };
+        let next = fence.position + i64::try_from(tx.records.len()).expect("a batch is bounded");
+        let fenced = tx.fence.epoch != fence.epoch || tx.fence.position != next;
         if fenced && !planted::is("fence-ignored") {
             return Err(CommitError::Fenced);
         }
-        self.fence = tx.fence;
+        let partition = tx.fence.partition;
+        *fence = tx.fence;
         for row in tx.instances {
             self.instances.insert(row.head.id, row);
         }
@@ -111,6 +130,8 @@ impl Memory {
             self.starts.insert(row.key.clone(), row);
         }
         self.post(tx.letters, &tx.letters_gone);
+        self.send(partition, tx.parcels, &tx.parcels_gone);
+        self.outcomes.extend(tx.outcomes.into_iter().map(|row| ((row.node.clone(), row.number), row)));
         for deployment in tx.deployments_gone {
             self.drop_deployment(deployment);
         }
@@ -122,6 +143,13 @@ impl Memory {
             self.letters.remove(id);
         }
         self.letters.extend(letters.into_iter().map(|row| (row.id, row)));
+    }
+
+    fn send(&mut self, from: PartitionId, parcels: Vec<ParcelRow>, gone: &[ParcelId]) {
+        for id in gone {
+            self.inbox.remove(&(from, *id));
+        }
+        self.inbox.extend(parcels.into_iter().map(|row| ((row.to, row.id), row)));
     }
 
     fn drop_deployment(&mut self, deployment: DeploymentId) {
@@ -179,8 +207,17 @@ impl Memory {
     }
 
     /// The answer to `Output::LoadSchedule`.
-    pub fn load_schedule(&self, until: Timestamp, since: Timestamp, topics: &[String]) -> Input {
-        let rows = self.index.iter().filter_map(|((_, key), (common, row))| due_of(common, key, row));
+    pub fn load_schedule(
+        &self,
+        partition: PartitionId,
+        until: Timestamp,
+        since: Timestamp,
+        topics: &[String],
+    ) -> Input {
+        let own = InstanceId::new(partition, 0)..InstanceId::new(PartitionId(partition.0 + 1), 0);
+        let from = |instance| (instance, IndexKey::Job(TokenId(0)));
+        let rows = self.index.range(from(own.start)..from(own.end));
+        let rows = rows.filter_map(|((_, key), (common, row))| due_of(common, key, row));
         let due = rows.filter(|due| due.at < until);
         let is_backlog = |due: &Due| due.at < since && due.wanted_topic().is_some();
         let (backlog, mut entries): (Vec<Due>, Vec<Due>) = due.partition(is_backlog);
@@ -194,11 +231,17 @@ impl Memory {
         Input::Scheduled { entries, until }
     }
 
+    /// The answer to `Output::LoadInbox`.
+    pub fn load_inbox(&self, partition: PartitionId) -> Input {
+        let own = self.inbox.range((partition, ParcelId::MIN)..=(partition, ParcelId::MAX));
+        Input::Parcels(own.take(INBOX_READ_MAX).map(|(_, row)| row.clone()).collect())
+    }
+
     /// Lets a partition run until it rests, with this as its database; gives the words that are not for a database.
     pub fn serve(&mut self, partition: &mut Partition, now: Timestamp) -> Vec<Output> {
         let mut words = Vec::new();
         while let Some(output) = partition.poll() {
-            match self.answer(output) {
+            match self.answer(partition.id(), output) {
                 Ok(input) => partition.handle(input, now),
                 Err(word) => words.push(word),
             }
@@ -208,12 +251,18 @@ impl Memory {
 
     /// The database's word about an output, or the output if it is not for a database.
     #[expect(clippy::result_large_err, reason = "both are words on their way, neither is an error")]
-    pub fn answer(&mut self, output: Output) -> Result<Input, Output> {
+    pub fn answer(&mut self, partition: PartitionId, output: Output) -> Result<Input, Output> {
         match output {
+            Output::LoadInbox => Ok(self.load_inbox(partition)),
+            Output::LoadCatalog { ask } => Ok(Input::Catalog {
+                ask,
+                definitions: self.definitions.values().cloned().collect(),
+                starts: self.starts.values().cloned().collect(),
+            }),
             Output::Load { instances, keys } => Ok(self.load(&instances, &keys)),
             Output::LoadDefinition(id) => Ok(self.load_definition(id)),
             Output::LoadClosed { instance, token, lease_no } => Ok(self.load_closed(instance, token, lease_no)),
-            Output::LoadSchedule { until, since, topics } => Ok(self.load_schedule(until, since, &topics)),
+            Output::LoadSchedule { until, since, topics } => Ok(self.load_schedule(partition, until, since, &topics)),
             Output::Commit(tx) => {
                 let batch = tx.fence.batch;
                 Ok(match self.commit(tx) {

@@ -4,9 +4,10 @@
 //! after `Committed`; memory is a cache that any failure drops. The tokio driver and the simulator interpret the same
 //! words. Reading order: the words (this file), `machine` (what each input does), `plan` (what the next batch is), `batch`
 //! (commands to changes), `effect` and `due` (what follows of itself), `write` (changes to rows), `cache`, `schedule`,
-//! `dispatch` (offers meet jobs), `letter`, `script_job`, `keys` and `report` (repeats), `catalog`, `deploy` and `decisions`, [`memory`] (a database of maps).
+//! `dispatch` (offers meet jobs), `letter`, `inbox` and `parcel` (between partitions), `script_job`, `keys` and `report` (repeats), `catalog`, `bundle`, `deploy` and `decisions`, [`memory`] (a database of maps).
 
 mod batch;
+mod bundle;
 mod cache;
 mod catalog;
 mod decisions;
@@ -14,10 +15,12 @@ mod deploy;
 mod dispatch;
 mod due;
 mod effect;
+mod inbox;
 mod keys;
 mod letter;
 mod machine;
 pub mod memory;
+mod parcel;
 mod plan;
 mod report;
 mod schedule;
@@ -28,10 +31,13 @@ pub mod transaction;
 pub mod view;
 mod write;
 
+pub use bundle::{Bundle, Files, Findings, Read};
 pub use catalog::{compiled, deployed};
 pub use decisions::DecisionFile;
+pub use inbox::INBOX_READ_MAX;
 pub use letter::{Letter, LetterId, Target};
 pub use machine::Partition;
+pub use parcel::{Asked, Parcel, ParcelId};
 pub use report::lease_outcome;
 pub use schedule::due_of;
 pub use script_job::run_script;
@@ -41,13 +47,14 @@ use crate::base::id::{DefinitionId, DeploymentId, InstanceId, LocalId, Partition
 use crate::base::time::Timestamp;
 use crate::engine::command::{Answer, Command, Create, Rejection};
 use crate::engine::decided::Decided;
-use crate::engine::definition::{Process, ProcessDefinition};
+use crate::engine::definition::ProcessDefinition;
 use crate::engine::event::JobEnd;
 use crate::engine::job::{Binding, JobKind};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use transaction::{
-    AnswerRow, CommandKey, DefinitionKind, DefinitionRow, DeploymentRow, LetterRow, StartRow, StoredInstance,
-    Transaction,
+    AnswerRow, CommandKey, DefinitionKind, DefinitionRow, DeploymentRow, LetterRow, ParcelRow, StartRow,
+    StoredInstance, Transaction,
 };
 
 /// The caller's own number of a request; comes back with the reply.
@@ -63,7 +70,7 @@ pub struct Request {
     pub work: Work,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Work {
     Instance {
         instance: InstanceId,
@@ -102,21 +109,10 @@ pub enum Work {
     },
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Which {
     Id(DefinitionId),
     Key { key: String, tenant: String, binding: Binding, deployment: Option<DeploymentId> },
-}
-
-/// A deployment, compiled and free of errors. Ids and versions are given by the partition.
-#[derive(Clone, Debug)]
-pub struct Bundle {
-    pub name: Option<String>,
-    pub source: Option<String>,
-    pub tenant: String,
-    pub files: Vec<(String, Arc<Vec<u8>>)>,
-    pub processes: Vec<(String, Arc<Process>)>,
-    pub decisions: Vec<DecisionEntry>,
 }
 
 /// A decision of a file, or the requirements graph that its decisions make.
@@ -131,7 +127,7 @@ pub struct DecisionEntry {
 }
 
 /// A decision that was evaluated by itself, not for a task.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     pub tenant: String,
     pub decided: Vec<Decided>,
@@ -139,7 +135,7 @@ pub struct Evaluation {
     pub answer: String,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reply {
     Done(Answer),
     Started(InstanceId),
@@ -178,6 +174,8 @@ pub enum Input {
         starts: Vec<StartRow>,
         /// Not delivered yet.
         letters: Vec<LetterRow>,
+        /// How many partitions there are, counted from the first.
+        partitions: i64,
     },
     Submit(Request),
     /// Replaces the earlier offer of this holder and topic.
@@ -211,6 +209,16 @@ pub enum Input {
     CommitFailed {
         batch: i64,
         error: CommitError,
+    },
+    /// Something may have come into the inbox.
+    Look,
+    /// The answer to `LoadInbox`.
+    Parcels(Vec<ParcelRow>),
+    /// The answer to `LoadCatalog`.
+    Catalog {
+        ask: u64,
+        definitions: Vec<DefinitionRow>,
+        starts: Vec<StartRow>,
     },
     /// Time has passed.
     Wake,
@@ -268,6 +276,12 @@ pub enum Output {
         since: Timestamp,
         topics: Vec<String>,
     },
+    /// The oldest of the inbox, at most `INBOX_READ_MAX`.
+    LoadInbox,
+    /// All that is deployed.
+    LoadCatalog {
+        ask: u64,
+    },
     Commit(Transaction),
     Reply {
         request: RequestId,
@@ -306,6 +320,18 @@ pub enum Notice {
     Letter {
         id: LetterId,
         letter: Letter,
+    },
+    /// Something is in the inbox of another partition.
+    Posted {
+        to: PartitionId,
+    },
+    /// A request of this node has its answer.
+    Answered {
+        node: String,
+    },
+    /// Something that is stored, and that this program does not understand.
+    Unreadable {
+        why: String,
     },
     /// Something changed that a screen may show.
     Changed {

@@ -1,9 +1,9 @@
 //! What the next batch is made of: requests in their order, then due work in its share, as far as what they need is here.
 
 use super::keys::Look;
-use super::machine::{Item, Job, Partition};
+use super::machine::{Inquiry, Item, Job, Partition};
 use super::transaction::CommandKey;
-use super::{Due, DueWhat, Request, Target, Work};
+use super::{Due, DueWhat, Parcel, Request, Target, Work};
 use crate::base::id::{DefinitionId, InstanceId};
 use crate::base::limits::{BATCH_COMMANDS_MAX, DUE_PER_BATCH_MAX};
 use crate::base::planted;
@@ -47,7 +47,7 @@ impl Partition {
         let mut items: Vec<Item> = self.queue.drain(..users).collect();
         for due in dues.into_iter().take(BATCH_COMMANDS_MAX.saturating_sub(items.len())) {
             let refuse = self.spoilt.remove(&due);
-            items.push(Item { job: Job::Due(due), refuse, inquired: false });
+            items.push(Item { refuse, ..Item::new(Job::Due(due)) });
         }
         items
     }
@@ -56,8 +56,15 @@ impl Partition {
     pub(super) fn ready_requests(&self, needs: &mut Needs) -> usize {
         let mut ready = 0;
         for (ix, item) in self.queue.iter().take(BATCH_COMMANDS_MAX).enumerate() {
-            let Job::Request(request) = &item.job else { unreachable!("only requests are queued") };
-            if self.request_ready(request, needs) && ready == ix {
+            let can_run = match (&item.job, &item.inquiry) {
+                (Job::Request(_), Inquiry::Repeats(_)) => true,
+                (Job::Request(request), Inquiry::NotAsked | Inquiry::KnowsNothing) => {
+                    self.request_ready(request, needs)
+                }
+                (Job::Parcel { parcel, catalog, .. }, _) => self.parcel_ready(parcel, *catalog, needs),
+                (Job::Due(_), _) => unreachable!("due work is not queued"),
+            };
+            if can_run && ready == ix {
                 ready = ix + 1;
             }
         }
@@ -90,6 +97,16 @@ impl Partition {
             Work::Say(_) | Work::Deploy(_) | Work::KeepEvaluation(_) | Work::DeleteDeployment { .. } => true,
         };
         known && request.key.as_ref().is_none_or(|(key, digest)| self.keys.look(key, digest) != Look::Unknown)
+    }
+
+    fn parcel_ready(&self, parcel: &Parcel, catalog: u64, needs: &mut Needs) -> bool {
+        match parcel {
+            Parcel::Letter { to, .. } => to.iter().fold(true, |ready, target| ready & self.target_ready(target, needs)),
+            Parcel::Command { instance, .. } => self.instance_ready(*instance, true, needs),
+            Parcel::Start { definition, .. } => self.definition_ready(*definition, needs),
+            Parcel::Catalog => self.inbox.has_catalog(catalog),
+            Parcel::Request(_) => unreachable!("requests are queued as such"),
+        }
     }
 
     fn target_ready(&self, target: &Target, needs: &mut Needs) -> bool {

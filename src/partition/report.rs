@@ -2,8 +2,8 @@
 //!
 //! A completion needs no row of its own for this: (token, lease number) stands in the history.
 
-use super::machine::{Item, Job, Partition};
-use super::{LeaseOutcome, Output, Reply, Request, Work};
+use super::machine::{Inquiry, Item, Job, Partition};
+use super::{LeaseOutcome, Output, Request, Work};
 use crate::base::id::{InstanceId, TokenId};
 use crate::engine::command::{Answer, Command};
 use crate::engine::event::{Event, JobEnd};
@@ -96,15 +96,12 @@ impl Partition {
         let (known, waiting) = std::mem::take(&mut self.doubtful).into_iter().partition(about);
         self.doubtful = waiting;
         for request in known {
-            if how.is_some() && how == report_of(&request).map(|report| report.outcome) {
-                if let Some((key, _)) = &request.key {
-                    self.keys.leave(key, request.id);
-                }
-                let answer = Answer { lease_no: Some(lease_no), repeated: true };
-                self.out.push_back(Output::Reply { request: request.id, result: Ok(Reply::Done(answer)) });
-            } else {
-                self.queue.push_front(Item { job: Job::Request(request), refuse: None, inquired: true });
-            }
+            let repeats = how.is_some() && how == report_of(&request).map(|report| report.outcome);
+            let inquiry = match repeats {
+                true => Inquiry::Repeats(Answer { lease_no: Some(lease_no), repeated: true }),
+                false => Inquiry::KnowsNothing,
+            };
+            self.queue.push_front(Item { job: Job::Request(request), refuse: None, inquiry });
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::engine::job::Claim;
 use crate::engine::testing::draw;
 
 mod letters;
+mod parcels;
 
 struct World {
     memory: Memory,
@@ -24,10 +25,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut memory = Memory::new(first_partition());
+        let mut memory = Memory::new(1);
         let mut partition = Partition::new(first_partition());
         let now = Timestamp(1_000_000);
-        partition.handle(memory.open(), now);
+        partition.handle(memory.open(first_partition()), now);
         Self { memory, partition, now, requests: 0, words: Vec::new() }
     }
 
@@ -42,7 +43,7 @@ impl World {
 
     fn restart(&mut self) {
         self.partition = Partition::new(first_partition());
-        self.partition.handle(self.memory.open(), self.now);
+        self.partition.handle(self.memory.open(first_partition()), self.now);
         self.serve();
     }
 
@@ -182,19 +183,19 @@ fn offer(slots: usize) -> Input {
 fn waiting_commands_share_one_commit_and_an_instance_is_written_once() {
     let mut world = World::with(&["start > A:user > end"]);
     let requests: Vec<_> = (0..10).map(|_| world.send(start("p0"))).collect();
-    let position = world.memory.fence.position;
+    let position = world.memory.fence().position;
     let mut commits = Vec::new();
     while let Some(output) = world.partition.poll() {
         if let Output::Commit(tx) = &output {
             commits.push((tx.records.len(), tx.instances.len()));
         }
-        match world.memory.answer(output) {
+        match world.memory.answer(first_partition(), output) {
             Ok(input) => world.partition.handle(input, world.now),
             Err(word) => world.words.push(word),
         }
     }
     assert_eq!(commits, [(10, 10)]);
-    assert_eq!(world.memory.fence.position, position + 10);
+    assert_eq!(world.memory.fence().position, position + 10);
     for request in requests {
         assert!(matches!(world.reply(request), Ok(Reply::Started(_))));
     }
@@ -253,9 +254,9 @@ fn a_repeated_report_gets_the_first_answer_and_a_stale_one_is_kept_as_evidence()
     };
     assert_eq!(world.memory.records_of(id).filter(|record| refused(record)).count(), 1);
     assert!(!world.command(id, complete(token, second)).unwrap().repeated);
-    let position = world.memory.fence.position;
+    let position = world.memory.fence().position;
     assert!(world.command(id, complete(token, second)).unwrap().repeated);
-    assert_eq!(world.memory.fence.position, position, "a repeat changes nothing");
+    assert_eq!(world.memory.fence().position, position, "a repeat changes nothing");
     assert!(world.command(id, complete(token, first)).is_err());
 }
 
@@ -290,7 +291,7 @@ fn a_failed_commit_runs_again_and_a_fenced_one_steps_down() {
                 let batch = tx.fence.batch;
                 world.partition.handle(Input::CommitFailed { batch, error: CommitError::Failed }, world.now);
             }
-            output => match world.memory.answer(output) {
+            output => match world.memory.answer(first_partition(), output) {
                 Ok(input) => world.partition.handle(input, world.now),
                 Err(word) => world.words.push(word),
             },
@@ -301,7 +302,7 @@ fn a_failed_commit_runs_again_and_a_fenced_one_steps_down() {
     assert_eq!(world.memory.instances.len(), 1);
 
     let mut successor = Partition::new(first_partition());
-    successor.handle(world.memory.open(), world.now);
+    successor.handle(world.memory.open(first_partition()), world.now);
     world.send(start("p0"));
     world.serve();
     assert!(world.words.contains(&Output::StepDown));
@@ -482,7 +483,7 @@ fn a_long_run_goes_on_over_several_commits_and_over_a_crash() {
         match world.partition.poll().unwrap() {
             Output::Commit(tx) => break tx,
             output => {
-                let input = world.memory.answer(output).unwrap();
+                let input = world.memory.answer(first_partition(), output).unwrap();
                 world.partition.handle(input, world.now);
             }
         }

@@ -15,6 +15,8 @@ pub use crate::engine::instance::{Caller, Delegation, Head, InstanceState, UserT
 pub use crate::engine::job::Binding;
 pub use crate::engine::job::JobKind;
 use crate::partition::letter::{Letter, LetterId};
+use crate::partition::parcel::ParcelId;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// All that one batch changes. Applied wholly or not at all.
@@ -37,6 +39,10 @@ pub struct Transaction {
     pub starts_gone: Vec<StartKey>,
     pub letters: Vec<LetterRow>,
     pub letters_gone: Vec<LetterId>,
+    pub parcels: Vec<ParcelRow>,
+    /// Out of this partition's own inbox.
+    pub parcels_gone: Vec<ParcelId>,
+    pub outcomes: Vec<OutcomeRow>,
     pub deployments_gone: Vec<DeploymentId>,
 }
 
@@ -95,7 +101,7 @@ pub struct AnswerRow {
     pub at: Timestamp,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CommandKey {
     pub tenant: String,
     pub route: String,
@@ -114,7 +120,7 @@ pub struct Record {
     pub events: Vec<Event>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeploymentRow {
     pub id: DeploymentId,
     pub tenant: String,
@@ -133,7 +139,7 @@ pub struct ResourceRow {
 }
 
 /// Processes, decisions and their requirements graphs have rows of one shape.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DefinitionRow {
     pub id: DefinitionId,
     pub kind: DefinitionKind,
@@ -150,7 +156,7 @@ pub struct DefinitionRow {
     pub documentation: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum DefinitionKind {
     Process,
     Decision,
@@ -185,6 +191,26 @@ pub struct LetterRow {
     pub id: LetterId,
     pub at: Timestamp,
     pub letter: Letter,
+}
+
+/// What is in the inbox of a partition, from another partition or a node that does not own it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParcelRow {
+    pub to: PartitionId,
+    pub id: ParcelId,
+    pub at: Timestamp,
+    /// A [`Parcel`](crate::partition::Parcel) as JSON.
+    pub body: String,
+}
+
+/// What became of a request that came by the inbox: for the node that was asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutcomeRow {
+    pub node: String,
+    pub number: i64,
+    pub at: Timestamp,
+    /// A reply or a rejection as JSON.
+    pub body: String,
 }
 
 /// What the store gives back of one instance.

@@ -18,14 +18,24 @@ use tokio::sync::{mpsc, oneshot};
 /// The store is asked again after this pause while it is away.
 const AWAY_PAUSE: Duration = Duration::from_millis(250);
 
-/// The only partition of this milestone's databases.
-pub(super) const PARTITION: PartitionId = PartitionId(0);
-
 pub(super) type Answer = Result<Reply, Rejection>;
 
 pub(super) enum Message {
     Submit(Box<Submission>),
     Offer(Offer, Guard),
+    /// Something may have come into the inbox.
+    Look,
+    /// Ends when everything that was taken is done.
+    Stop,
+}
+
+/// How a driver ended.
+#[derive(Default)]
+pub(super) struct Ended {
+    /// Another owner has taken the partition.
+    pub(super) fenced: bool,
+    /// What was not taken any more.
+    pub(super) left: Vec<Submission>,
 }
 
 pub(super) struct Submission {
@@ -53,12 +63,19 @@ pub(super) struct Driver {
     /// Held from an input to its last output.
     guards: Vec<Guard>,
     stepped_down: bool,
+    stopping: bool,
 }
 
 impl Driver {
-    pub(super) fn new(store: Store, clock: Arc<dyn Clock>, inbox: mpsc::Receiver<Message>, outlet: Outlet) -> Self {
+    pub(super) fn new(
+        partition: PartitionId,
+        store: Store,
+        clock: Arc<dyn Clock>,
+        inbox: mpsc::Receiver<Message>,
+        outlet: Outlet,
+    ) -> Self {
         Self {
-            partition: Partition::new(PARTITION),
+            partition: Partition::new(partition),
             store,
             clock,
             inbox,
@@ -68,15 +85,28 @@ impl Driver {
             wake_at: None,
             guards: Vec::new(),
             stepped_down: false,
+            stopping: false,
         }
     }
 
-    /// Runs until every sender is gone, or another owner has taken the partition.
-    pub(super) async fn run(mut self, opened: Input) {
+    /// Runs until it is stopped, every sender is gone, or another owner has taken the partition.
+    pub(super) async fn run(mut self, opened: Input) -> Ended {
+        self.work(opened).await;
+        self.inbox.close();
+        let mut ended = Ended { fenced: self.stepped_down, left: Vec::new() };
+        while let Ok(message) = self.inbox.try_recv() {
+            if let Message::Submit(submission) = message {
+                ended.left.push(*submission);
+            }
+        }
+        ended
+    }
+
+    async fn work(&mut self, opened: Input) {
         self.guards.push(self.clock.guard());
         self.partition.handle(opened, self.clock.now());
         self.pump().await;
-        while !self.stepped_down {
+        while !self.stepped_down && !self.stopping {
             let due = self.wake_at;
             let clock = Arc::clone(&self.clock);
             let wake = async move {
@@ -108,6 +138,9 @@ impl Driver {
     fn take_all(&mut self, first: Message) {
         self.take(first);
         for _ in 1..BATCH_COMMANDS_MAX {
+            if self.stopping {
+                return;
+            }
             match self.inbox.try_recv() {
                 Ok(message) => self.take(message),
                 Err(_) => return,
@@ -133,6 +166,8 @@ impl Driver {
                 self.guards.push(guard);
                 self.partition.handle(Input::Offer(offer), now);
             }
+            Message::Look => self.partition.handle(Input::Look, now),
+            Message::Stop => self.stopping = true,
         }
     }
 
@@ -148,6 +183,8 @@ impl Driver {
             asked @ (Output::Load { .. }
             | Output::LoadDefinition(_)
             | Output::LoadClosed { .. }
+            | Output::LoadInbox
+            | Output::LoadCatalog { .. }
             | Output::LoadSchedule { .. }) => {
                 if let Some(answer) = self.ask(&asked).await {
                     self.partition.handle(answer, self.clock.now());
@@ -176,7 +213,7 @@ impl Driver {
             Output::Effect(notice) => (self.outlet)(notice, self.clock.guard()),
             Output::WakeAt(at) => self.wake_at = Some(at),
             Output::StepDown => {
-                tracing::error!("another process has taken this database: this one stops");
+                tracing::warn!(partition.id = self.partition.id().0, "another process has taken this partition");
                 self.stepped_down = true;
             }
         }
@@ -185,7 +222,7 @@ impl Driver {
     /// Asks until the store answers.
     async fn ask(&self, question: &Output) -> Option<Input> {
         loop {
-            match self.store.answer(PARTITION, question).await {
+            match self.store.answer(self.partition.id(), question).await {
                 Ok(answer) => return answer,
                 Err(error) => {
                     tracing::warn!("the store does not answer: {error}");

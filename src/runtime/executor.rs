@@ -52,9 +52,12 @@ impl Executor {
         topics.map(|topic| self.offer(topic)).collect()
     }
 
+    fn busy(&self, topic: &str) -> usize {
+        self.lock().values().filter(|(running, _)| running == topic).count()
+    }
+
     fn offer(&self, topic: &str) -> Offer {
-        let busy = self.lock().values().filter(|(running, _)| running == topic).count();
-        let slots = SLOTS_PER_TOPIC.saturating_sub(busy);
+        let slots = SLOTS_PER_TOPIC.saturating_sub(self.busy(topic));
         Offer { holder: self.holder.clone(), topic: topic.to_owned(), slots, lease_ms: LEASE_DEFAULT_MS }
     }
 
@@ -64,16 +67,28 @@ impl Executor {
         let cancelled = CancellationToken::new();
         self.lock().insert((instance, token, lease_no), (topic.clone(), cancelled.clone()));
         let executor = Arc::clone(self);
+        if self.busy(&topic) == SLOTS_PER_TOPIC {
+            // Every partition was told of all free slots: now that there are none, each must know.
+            let (node, offer) = (node.clone(), self.offer(&topic));
+            self.tasks.spawn(async move { node.offer_everywhere(&offer).await });
+        }
         self.tasks.spawn(async move {
             let held = guard;
             let command = executor.work(&node, instance, token, *view, cancelled).await;
             executor.lock().remove(&(instance, token, lease_no));
+            if executor.busy(&topic) == SLOTS_PER_TOPIC / 2 {
+                node.offer_everywhere(&executor.offer(&topic)).await;
+            }
             match command {
                 Some(command) => executor.hand_in(&node, instance, command, &topic).await,
-                None => node.offer(executor.offer(&topic)).await,
+                None => node.offer(instance.partition(), executor.offer(&topic)).await,
             }
             drop(held);
         });
+    }
+
+    pub(super) fn runs(&self, instance: InstanceId, token: TokenId, lease_no: i64) -> bool {
+        self.lock().contains_key(&(instance, token, lease_no))
     }
 
     pub(super) fn abort(&self, instance: InstanceId, token: TokenId, lease_no: i64) {
@@ -104,16 +119,17 @@ impl Executor {
         if view.kind != JobKind::External {
             return Some(internal::run(node, instance, token, claim, view, self.clock.now()).await);
         }
-        let Ok(_slot) = self.slots.acquire().await else { return None };
         let handler = self.registry.get(&view.topic)?;
         let clock = Arc::clone(&self.clock);
         let cx = self.registry.cx(Arc::new(move || clock.now()), cancelled.clone());
         let maps_outputs = view.maps_outputs;
         let (topic, job) = (view.topic.clone(), self.job(instance, token, view));
         let at_most_once = handler.policy(&job) == Policy::AtMostOnce;
-        // In a task of its own: a handler that panics fails its job only, and ends with the lease.
-        let run = AbortOnDropHandle::new(tokio::spawn(async move { handler.run(job, cx).await }));
         let work = async {
+            // Waits for its turn with its lease alive.
+            let _slot = self.slots.acquire().await;
+            // In a task of its own: a handler that panics fails its job only, and ends with the lease.
+            let run = AbortOnDropHandle::new(tokio::spawn(async move { handler.run(job, cx).await }));
             run.await.unwrap_or_else(|error| {
                 tracing::error!(job.topic = topic, "a handler broke off: {error}");
                 Outcome::Retry { after: None, reason: format!("the handler of topic {topic} broke off") }
@@ -153,8 +169,10 @@ impl Executor {
                     tracing::debug!(instance.id = instance.0, "a job's result was refused: {rejection}");
                     return;
                 }
-                Err(SubmitError::Busy | SubmitError::Away) if !node.is_stopped() => tokio::time::sleep(AGAIN).await,
-                Err(SubmitError::Busy | SubmitError::Away) => return,
+                Err(SubmitError::Busy | SubmitError::Away | SubmitError::Unanswered) if !node.is_stopped() => {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Err(SubmitError::Busy | SubmitError::Away | SubmitError::Unanswered) => return,
             }
         }
     }

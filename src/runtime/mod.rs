@@ -1,18 +1,22 @@
 //! Floor 6: where time passes. tokio tasks interpret what the sans-IO floors below say.
 //!
-//! [`clock`] says what time it is; [`node`] is what everything above talks to; `driver` runs the partition on the store;
-//! `executor` does the jobs that this process takes; [`correlate`] finds who waits for a message; `postman` delivers what processes say; [`waiters`] are parked
-//! requests for jobs; [`show`] is what only some installations have to show.
+//! [`clock`] says what time it is; [`node`] is what everything above talks to; `submit` hands work to the partition that it
+//! concerns, which `partitions` runs here or another node; `driver` runs one partition on the store; `cluster` shares them among
+//! nodes; `executor` does the jobs that this process takes; [`correlate`] finds who waits for a message; `postman` delivers what
+//! processes say; [`waiters`] are parked requests for jobs; [`show`] is what only some installations have to show.
 
 pub mod clock;
+mod cluster;
 pub mod correlate;
 pub mod decide;
 mod driver;
 mod executor;
 mod internal;
 pub mod node;
+mod partitions;
 mod postman;
 pub mod show;
+mod submit;
 pub mod waiters;
 
 #[cfg(test)]

@@ -1,53 +1,55 @@
 //! A node: one process of the engine with its database. Everything above talks to this.
 //!
-//! [`Node::submit`] hands work to the partition's driver and waits for its answer, which comes after the commit. Reads go to
-//! the store. The catalogue of compiled definitions and decisions is a cache over the stored files.
+//! [`Node::submit`] hands work to the driver of its partition, here or at another node, and waits for its answer, which comes
+//! after the commit. Reads go to the store. The catalogue of compiled definitions and decisions is a cache over the stored files.
 
-use crate::base::id::{DefinitionId, InstanceId, TokenId};
-use crate::engine::command::{Answer, Command, Failure, Rejection};
+use crate::base::id::{DefinitionId, InstanceId, PartitionId, TokenId};
+use crate::engine::command::{Command, Failure, Rejection};
 use crate::engine::definition::ProcessDefinition;
 use crate::engine::document;
 use crate::engine::instance::Instance;
 use crate::engine::job::Claim;
 use crate::handlers::Registry;
-use crate::partition::transaction::CommandKey;
+use crate::partition::Notice;
 use crate::partition::view::job_view;
-use crate::partition::{Notice, Offer, Reply, Work};
 use crate::runtime::clock::{Clock, Guard};
+use crate::runtime::cluster::{Cluster, Told};
 use crate::runtime::decide::Known;
-use crate::runtime::driver::{Driver, Message, PARTITION, Submission};
 use crate::runtime::executor::Executor;
+use crate::runtime::partitions::Partitions;
 use crate::runtime::waiters::Waiters;
-use crate::store::{Store, StoreError};
+use crate::store::{HeldJob, Member, Store, StoreError};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-/// Commands that wait for the driver; more are answered "busy" with a time to come again.
-const QUEUE_COMMANDS_MAX: usize = 4_096;
+/// Before a node's name in the leases of its handlers.
+const HOLDER: &str = "transhume:";
 /// Changes that a slow listener may fall behind before it has to read everything again.
 const EVENTS_MAX: usize = 4_096;
 /// Compiled definitions kept.
 const DEFINITIONS_MAX: usize = 1_000;
 
 #[derive(Clone)]
-pub struct Node(Arc<Inner>);
+pub struct Node(pub(super) Arc<Inner>);
 
-struct Inner {
-    queue: mpsc::Sender<Message>,
-    store: Store,
-    clock: Arc<dyn Clock>,
-    executor: Arc<Executor>,
-    waiters: Waiters,
+pub(super) struct Inner {
+    pub(super) member: Member,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) executor: Arc<Executor>,
+    pub(super) waiters: Waiters,
     events: broadcast::Sender<Notice>,
     definitions: Mutex<BTreeMap<DefinitionId, Arc<ProcessDefinition>>>,
     decisions: Mutex<BTreeMap<DefinitionId, Arc<Known>>>,
+    pub(super) partitions: Partitions,
+    pub(super) cluster: Cluster,
     /// The end has begun: who waits is answered, nobody begins to wait.
-    closing: CancellationToken,
-    stopped: CancellationToken,
-    driver: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    pub(super) closing: CancellationToken,
+    pub(super) stopped: CancellationToken,
 }
 
 pub struct Config {
@@ -68,44 +70,37 @@ pub enum SubmitError {
     Busy,
     #[error("the engine has stopped, or its database was taken over")]
     Away,
+    #[error("the node that owns it gave no answer in time: whether it was done is not known")]
+    Unanswered,
 }
 
 impl Node {
-    /// Takes the database and begins. Jobs that an earlier life of this node held are given back first.
+    /// Takes its partitions and begins. Jobs that an earlier life of this node held are given back first.
+    ///
+    /// # Errors
+    /// The database does not answer.
     pub async fn start(config: Config) -> Result<Self, StoreError> {
         let Config { store, clock, registry, name, installation } = config;
-        let holder = format!("transhume:{name}");
-        let opened = store.open_partition(PARTITION, &holder, clock.now()).await?;
-        let (queue, inbox) = mpsc::channel(QUEUE_COMMANDS_MAX);
-        let executor = Arc::new(Executor::new(registry, installation, holder.clone(), Arc::clone(&clock)));
+        let partitions = store.divide().await?;
+        let holder = format!("{HOLDER}{name}");
+        let executor = Executor::new(registry, installation, holder, Arc::clone(&clock));
         let (events, _) = broadcast::channel(EVENTS_MAX);
         let node = Self(Arc::new(Inner {
-            queue,
-            store: store.clone(),
-            clock: Arc::clone(&clock),
-            executor,
+            member: Member { name, life: life() },
+            store,
+            clock,
+            executor: Arc::new(executor),
             waiters: Waiters::default(),
             events,
             definitions: Mutex::default(),
             decisions: Mutex::default(),
+            partitions: Partitions::new(partitions),
+            cluster: Cluster::default(),
             closing: CancellationToken::new(),
             stopped: CancellationToken::new(),
-            driver: Mutex::default(),
         }));
-        let outlet = node.clone();
-        let driver = Driver::new(store, clock, inbox, Box::new(move |notice, guard| outlet.hear(notice, guard)));
         let held = node.0.clock.guard();
-        let watched = node.clone();
-        let task = tokio::spawn(async move {
-            driver.run(opened).await;
-            watched.close();
-            watched.0.stopped.cancel();
-        });
-        *node.0.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
-        node.take_back(&holder).await?;
-        for offer in node.0.executor.offers() {
-            node.offer(offer).await;
-        }
+        node.join().await?;
         drop(held);
         Ok(node)
     }
@@ -127,6 +122,11 @@ impl Node {
         self.0.stopped.cancelled().await;
     }
 
+    /// The partitions that this node runs now.
+    pub fn partitions(&self) -> Vec<PartitionId> {
+        self.0.partitions.ids()
+    }
+
     pub fn is_closing(&self) -> bool {
         self.0.closing.is_cancelled()
     }
@@ -145,51 +145,6 @@ impl Node {
     /// Those who wait for jobs of a topic.
     pub fn waiters(&self) -> &Waiters {
         &self.0.waiters
-    }
-
-    /// Hands work to the partition; the answer comes after its commit. Not cancelled by dropping the future: the command
-    /// then stands without anyone to hear.
-    pub async fn submit(
-        &self,
-        work: Work,
-        key: Option<(CommandKey, String)>,
-        user: Option<String>,
-    ) -> Result<Reply, SubmitError> {
-        self.submit_with(work, key, user, None).await
-    }
-
-    /// The same; with it comes what this process takes from now on.
-    pub(super) async fn submit_with(
-        &self,
-        work: Work,
-        key: Option<(CommandKey, String)>,
-        user: Option<String>,
-        offer: Option<Offer>,
-    ) -> Result<Reply, SubmitError> {
-        let (reply, answer) = oneshot::channel();
-        let guard = self.0.clock.guard();
-        let submission = Box::new(Submission { work, key, user, reply, offer, guard });
-        match self.0.queue.try_send(Message::Submit(submission)) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => return Err(SubmitError::Busy),
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(SubmitError::Away),
-        }
-        match answer.await {
-            Ok(result) => Ok(result?),
-            Err(_) => Err(SubmitError::Away),
-        }
-    }
-
-    pub async fn command(&self, instance: InstanceId, command: Command) -> Result<Answer, SubmitError> {
-        let reply = self.submit(Work::Instance { instance, command }, None, None).await?;
-        Ok(reply.done().unwrap_or_default())
-    }
-
-    /// Tells the partition how many jobs of a topic this process takes now.
-    pub(super) async fn offer(&self, offer: Offer) {
-        let guard = self.0.clock.guard();
-        // A closed queue: the node has stopped, and nothing is offered any more.
-        let _stopped = self.0.queue.send(Message::Offer(offer, guard)).await;
     }
 
     /// A compiled definition, from the cache or the stored file.
@@ -223,25 +178,28 @@ impl Node {
         read.map(Some).map_err(|error| StoreError::Unreadable(error.to_string()))
     }
 
-    /// Gives leases back, answers who waits, and stops. What is not done then goes on at the next start.
+    /// Gives leases and partitions back, answers who waits, and stops. What is not done then goes on at the next start, or at
+    /// another node.
     pub async fn shutdown(&self) {
         self.close();
         self.0.executor.shutdown().await;
+        self.leave().await;
         self.0.stopped.cancel();
-        let task = lock(&self.0.driver).take();
-        if let Some(task) = task {
-            task.abort();
-            let _ended = task.await;
-        }
         self.0.store.close().await;
     }
 
-    /// Called by the driver after each commit, in order.
-    fn hear(&self, notice: Notice, guard: Guard) {
+    /// Called by a driver after each commit, in order.
+    pub(super) fn hear(&self, notice: Notice, guard: Guard) {
         match &notice {
             Notice::Run { .. } => return self.0.executor.start(self.clone(), notice, guard),
             Notice::Abort { instance, token, lease_no } => self.0.executor.abort(*instance, *token, *lease_no),
-            Notice::JobOpen { topic, .. } => self.0.waiters.wake(topic),
+            Notice::JobOpen { topic, .. } => {
+                self.0.waiters.wake(topic);
+                self.0.cluster.tell(Told::Job(topic.clone()));
+            }
+            Notice::Posted { to } => return self.look_into(*to),
+            Notice::Answered { node } => return self.answered(node),
+            Notice::Unreadable { why } => return tracing::error!("{why}"),
             Notice::Letter { id, letter } => {
                 let (node, id, letter) = (self.clone(), *id, letter.clone());
                 tokio::spawn(async move {
@@ -255,11 +213,21 @@ impl Node {
         let _listeners = self.0.events.send(notice);
     }
 
-    /// Jobs that an earlier life of this node held: no one works on them any more. What must not be done twice becomes an
-    /// incident, anything else is free again at once and costs nothing.
-    async fn take_back(&self, holder: &str) -> Result<(), StoreError> {
-        for (instance, token, lease_no) in self.0.store.held_jobs(holder).await? {
-            let claim = Claim { holder: holder.to_owned(), lease_no: Some(lease_no) };
+    /// Jobs of a partition that nobody works on any more: held by an earlier life of this node, or by a node that is gone. What
+    /// must not be done twice becomes an incident, anything else is free again at once and costs nothing.
+    pub(super) async fn take_back(&self, partition: PartitionId, alive: &[String]) -> Result<(), StoreError> {
+        for HeldJob { instance, token, lease_no, holder } in self.0.store.held_jobs(partition, HOLDER).await? {
+            let node = holder.trim_start_matches(HOLDER);
+            let is_own = node == self.0.member.name;
+            let works = if is_own {
+                self.0.executor.runs(instance, token, lease_no)
+            } else {
+                alive.iter().any(|name| name == node)
+            };
+            if works {
+                continue;
+            }
+            let claim = Claim { holder, lease_no: Some(lease_no) };
             let command = if self.is_at_most_once(instance, token).await? {
                 let message =
                     "the engine stopped while this was being done: whether it took effect is not known".to_owned();
@@ -287,6 +255,12 @@ impl Node {
         let view = job_view(&stored, token);
         Ok(view.is_some_and(|view| self.0.executor.is_at_most_once(instance, token, view)))
     }
+}
+
+/// Names this process among those that had or will have its node's name.
+fn life() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{}-{}", std::process::id(), since.as_nanos())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -10,7 +10,7 @@ use crate::engine::incident::IncidentKind;
 use crate::engine::instance::{InstanceState, Wait};
 use crate::engine::job::Binding;
 use crate::handlers::{Cx, Handler, Job, Outcome, Policy, Registry, registry};
-use crate::partition::{Bundle, Letter, Reply, Which, Work};
+use crate::partition::{Bundle, Letter, Reply, Which, Work, first_partition};
 use crate::runtime::clock::{Clock, Guard, system};
 use crate::runtime::correlate::{Payload, Selector};
 use crate::runtime::node::{Config, Node};
@@ -224,7 +224,7 @@ async fn what_a_killed_process_had_begun_and_must_not_begin_twice_becomes_an_inc
     let killed = node_with(folder.path(), Arc::new(Once)).await;
     deploy(&killed).await;
     let id = start(&killed).await;
-    while killed.store().held_jobs("transhume:test").await.expect("it reads").is_empty() {
+    while killed.store().held_jobs(first_partition(), "transhume:test").await.expect("it reads").is_empty() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let next = node_with(folder.path(), Arc::new(Once)).await;

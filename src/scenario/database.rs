@@ -22,16 +22,16 @@ pub trait Database {
 
 impl Database for Memory {
     fn clear(&mut self) -> Result<(), String> {
-        *self = Self::new(first_partition());
+        *self = Self::new(1);
         Ok(())
     }
 
     fn open(&mut self) -> Result<Input, String> {
-        Ok(Memory::open(self))
+        Ok(Memory::open(self, first_partition()))
     }
 
     fn answer(&mut self, output: Output) -> Result<Result<Input, Output>, String> {
-        Ok(Memory::answer(self, output))
+        Ok(Memory::answer(self, first_partition(), output))
     }
 
     fn stored(&mut self, instances: &[InstanceId]) -> Result<Vec<StoredInstance>, String> {
@@ -51,7 +51,7 @@ impl Database for Memory {
 /// An empty database of the kind that was asked for; what it holds is gone when it is dropped.
 pub fn fresh(kind: &StoreKind) -> Result<Box<dyn Database>, String> {
     Ok(match kind {
-        StoreKind::Memory => Box::new(Memory::new(first_partition())),
+        StoreKind::Memory => Box::new(Memory::new(1)),
         StoreKind::Sqlite => Box::new(Stored::sqlite()?),
         StoreKind::Postgres(server) => Box::new(Stored::postgres(server)?),
     })

@@ -1,8 +1,6 @@
 //! The files of a suite as one deployment.
 
 use crate::base::diagnostic::{Diagnostic, Severity};
-use crate::decision::is_dmn;
-use crate::engine::compile::compile;
 use crate::partition::{Bundle, DecisionFile};
 use crate::scenario::expect::Names;
 use std::path::Path;
@@ -25,33 +23,13 @@ pub(super) fn bundle(folder: &Path, files: &[String]) -> Result<Deployable, Stri
             Err(error) => errors.push(format!("{file}: {error}")),
         }
     }
-    let resource = |name: &str| {
-        let named = |file: &str| file == name || file.rsplit('/').next() == Some(name);
-        read.iter().find(|(file, _)| named(file)).map(|(_, bytes)| bytes.to_vec())
-    };
-    let all: Vec<(&str, &[u8])> = read.iter().map(|(file, bytes)| (file.as_str(), bytes.as_slice())).collect();
-    let (mut processes, mut decisions, mut entries) = (Vec::new(), Vec::new(), Vec::new());
-    for (file, bytes) in &read {
-        if is_bpmn(file) {
-            match compile(bytes, &resource) {
-                Ok(compiled) => processes.extend(compiled.processes.into_iter().map(|process| (file.clone(), process))),
-                Err(found) => errors.extend(lines(file, &found)),
-            }
-        } else if is_dmn(file) {
-            match DecisionFile::read(file, bytes, &all) {
-                Ok(read) => {
-                    entries.extend(read.entries());
-                    decisions.push(read);
-                }
-                Err(found) => errors.extend(lines(file, &found)),
-            }
-        }
-    }
     if !errors.is_empty() {
         return Err(errors.join("\n"));
     }
-    let bundle = Bundle { name: None, source: None, tenant: String::new(), files: read, processes, decisions: entries };
-    Ok(Deployable { bundle, decisions: Arc::new(decisions) })
+    match Bundle::read(None, None, String::new(), read) {
+        Ok(read) => Ok(Deployable { bundle: read.bundle, decisions: Arc::new(read.decisions) }),
+        Err(found) => Err(found.iter().flat_map(|(file, list)| lines(file, list)).collect::<Vec<_>>().join("\n")),
+    }
 }
 
 /// Whether deployment refuses this file.
@@ -68,10 +46,6 @@ pub(super) fn names(bundle: &Bundle) -> Names {
         names.known.extend(flows);
     }
     names
-}
-
-fn is_bpmn(file: &str) -> bool {
-    file.ends_with(".bpmn") || file.ends_with(".bpmn20.xml")
 }
 
 fn lines(file: &str, found: &[Diagnostic]) -> Vec<String> {

@@ -14,6 +14,7 @@ macro_rules! on {
     };
 }
 
+mod cluster;
 mod code;
 mod error;
 mod postgres;
@@ -26,7 +27,8 @@ mod table;
 use crate::base::id::{DefinitionId, DeploymentId, InstanceId, LocalId, PartitionId, TokenId};
 use crate::base::time::Timestamp;
 use crate::partition::transaction::{
-    Binding, CommandKey, DefinitionKind, DefinitionRow, Event, ProcessDefinition, StartRow, StoredInstance, Transaction,
+    AnswerRow, Binding, CommandKey, DefinitionKind, DefinitionRow, Event, ProcessDefinition, StartRow, StoredInstance,
+    Transaction,
 };
 use crate::partition::{CommitError, Input, Output, compiled, lease_outcome};
 use sqlx::FromRow;
@@ -35,6 +37,7 @@ use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use cluster::{Beat, Listener, Member};
 pub use error::StoreError;
 
 /// A database that is open; cheap to clone.
@@ -71,6 +74,15 @@ pub struct Installation {
     pub name: String,
     pub mark: String,
     pub created_at: Timestamp,
+}
+
+/// A job that somebody holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldJob {
+    pub instance: InstanceId,
+    pub token: TokenId,
+    pub lease_no: i64,
+    pub holder: String,
 }
 
 /// An event that waits for a message or a signal.
@@ -128,7 +140,8 @@ impl Store {
         let definitions = on!(self, database => database.definitions(None).await)?;
         let starts = on!(self, database => database.starts().await)?;
         let letters = on!(self, database => database.letters(partition).await)?;
-        Ok(Input::Opened { epoch, position, next_id, clock, definitions, starts, letters })
+        let partitions = on!(self, database => database.partitions().await)?;
+        Ok(Input::Opened { epoch, position, next_id, clock, definitions, starts, letters, partitions })
     }
 
     /// The database's word about an output, or none if it is not for a database. An error leaves everything as it was: ask
@@ -145,6 +158,12 @@ impl Store {
                 let entries = on!(self, database => database.schedule(partition, *until, *since, topics).await)?;
                 Input::Scheduled { entries, until: *until }
             }
+            Output::LoadInbox => Input::Parcels(on!(self, database => database.inbox(partition).await)?),
+            Output::LoadCatalog { ask } => Input::Catalog {
+                ask: *ask,
+                definitions: on!(self, database => database.definitions(None).await)?,
+                starts: on!(self, database => database.starts().await)?,
+            },
             Output::Commit(transaction) => {
                 let batch = transaction.fence.batch;
                 match self.commit(transaction).await {
@@ -169,6 +188,11 @@ impl Store {
         let missing = ids.iter().filter(|id| !instances.iter().any(|found| found.id == **id)).copied().collect();
         let unanswered = keys.iter().filter(|key| !answers.iter().any(|found| found.key == **key)).cloned().collect();
         Ok(Input::Loaded { instances, missing, answers, unanswered })
+    }
+
+    /// The answers that are kept under these keys.
+    pub async fn kept_answers(&self, keys: &[CommandKey]) -> Result<Vec<AnswerRow>, StoreError> {
+        on!(self, database => database.answers(keys).await)
     }
 
     /// The instances that are stored; those not given back are missing.
@@ -211,9 +235,9 @@ impl Store {
         on!(self, database => database.fetch(text, binds).await)
     }
 
-    /// Jobs leased to this holder: instance, token, lease number.
-    pub async fn held_jobs(&self, holder: &str) -> Result<Vec<(InstanceId, TokenId, i64)>, StoreError> {
-        on!(self, database => database.held_jobs(holder).await)
+    /// Jobs of a partition that are leased to holders whose names begin like this.
+    pub async fn held_jobs(&self, partition: PartitionId, prefix: &str) -> Result<Vec<HeldJob>, StoreError> {
+        on!(self, database => database.held_jobs(partition, prefix).await)
     }
 
     /// Armed message events of this name, oldest first; with a key only those of its instances.

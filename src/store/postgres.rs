@@ -23,6 +23,8 @@ pub(super) const BEGIN: &str = "BEGIN";
 /// Holds the fence row until the commit, so that a new owner waits for the old one's last word.
 pub(super) const FOR_UPDATE: &str = " FOR UPDATE";
 pub(super) const MARKS: Marks = Marks::Arrays;
+/// Partitions commit side by side.
+pub(super) const ONE_WRITER: bool = false;
 
 const READERS_MAX: u32 = 16;
 const SESSION: [(&str, &str); 7] = [

@@ -24,6 +24,8 @@ pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 /// The writer's lock is the whole database's.
 pub(super) const FOR_UPDATE: &str = "";
 pub(super) const MARKS: Marks = Marks::Plain;
+/// Only one transaction writes at a time.
+pub(super) const ONE_WRITER: bool = true;
 
 const READERS_MAX: u32 = 8;
 /// Pages of the write-ahead log before it is copied into the file; larger steps write a page once for many commits.

@@ -282,9 +282,11 @@ pub(super) const START_EVENT: Table = Table {
     rest: &["process", "tenant", "message", "signal", "due", "cycle"],
 };
 pub(super) const LETTER: Table = Table { name: "letter", key: &["partition", "id"], rest: &["at", "body"] };
+pub(super) const INBOX: Table = Table { name: "inbox", key: &["partition", "id"], rest: &["at", "body"] };
+pub(super) const OUTCOME: Table = Table { name: "outcome", key: &["node", "number"], rest: &["at", "body"] };
 
 /// Every table of the engine that transactions write.
-pub(super) const ALL: [&Table; 21] = [
+pub(super) const ALL: [&Table; 23] = [
     &INSTANCE,
     &SCOPE,
     &JOB,
@@ -306,6 +308,8 @@ pub(super) const ALL: [&Table; 21] = [
     &DEFINITION,
     &START_EVENT,
     &LETTER,
+    &INBOX,
+    &OUTCOME,
 ];
 
 impl Marks {

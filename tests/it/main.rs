@@ -10,6 +10,7 @@ mod docs;
 mod handlers;
 mod kill;
 mod marks;
+mod nodes;
 mod scenarios;
 mod sim;
 mod store;

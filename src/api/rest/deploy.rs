@@ -11,10 +11,7 @@ use crate::base::access::NO_TENANT;
 use crate::base::diagnostic::{Diagnostic, Position, Severity};
 use crate::base::limits::DEPLOYMENT_BYTES_MAX;
 use crate::decision::{imported_by, is_dmn};
-use crate::engine::compile::compile;
-use crate::engine::definition::Process;
-use crate::partition::{Bundle, DecisionFile, Work};
-use crate::script::task::Script;
+use crate::partition::{Bundle, Read, Work};
 use crate::store::queries::record::DeploymentRecord;
 use crate::store::queries::select::{Condition, column};
 use axum::extract::Multipart;
@@ -46,8 +43,14 @@ pub(super) async fn create(call: Call, mut form: Multipart) -> Answer {
         return json(answer);
     }
     // A large model takes longer than a thread that answers others may wait.
-    let compiled = tokio::task::spawn_blocking(move || order.compile()).await;
-    let bundle = compiled.map_err(|_| ApiError::failed("The compiler failed on these files. It is logged."))??;
+    let Order { name, source, tenant, files, .. } = order;
+    let files = files.into_iter().collect();
+    let compiled = tokio::task::spawn_blocking(move || Bundle::read(name, source, tenant, files)).await;
+    let read = compiled.map_err(|_| ApiError::failed("The compiler failed on these files. It is logged."))?;
+    let Read { bundle, warnings, .. } = read.map_err(|found| refused(&found))?;
+    for (name, warning) in warnings.iter().flat_map(|(name, list)| list.iter().map(move |one| (name, one))) {
+        tracing::info!(file = name.as_str(), "deployed with a warning: {warning}");
+    }
     let words = Words { kind: "InvalidRequestException", attempt: "Cannot deploy" };
     let reply = call.submit(Work::Deploy(Box::new(bundle)), words).await?;
     let deployment = reply.deployed().ok_or_else(|| ApiError::failed("The engine answered something else."))?;
@@ -139,114 +142,6 @@ impl Order {
         let importing = decisions.iter().filter(|(name, _)| names.contains(*name));
         let places = importing.flat_map(|(_, bytes)| imported_by(bytes, &all));
         places.map(|place| decisions[place].0.clone()).collect()
-    }
-
-    /// All files, or all their findings.
-    fn compile(self) -> Result<Bundle, ApiError> {
-        let mut found: IndexMap<String, Vec<Diagnostic>> = IndexMap::new();
-        let mut processes = Vec::new();
-        let mut decisions = Vec::new();
-        let file = |name: &str| self.files.get(name).map(|bytes| bytes.as_ref().clone());
-        let all: Vec<(&str, &[u8])> =
-            self.files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
-        for (name, bytes) in &self.files {
-            let list = match Kind::of(name) {
-                Kind::Bpmn => match compile(bytes, &file) {
-                    Ok(compiled) => {
-                        processes.extend(compiled.processes.into_iter().map(|process| (name.clone(), process)));
-                        compiled.warnings
-                    }
-                    Err(list) => list,
-                },
-                Kind::Dmn => match DecisionFile::read(name, bytes, &all) {
-                    Ok(file) => {
-                        decisions.extend(file.entries());
-                        Vec::new()
-                    }
-                    Err(list) => list,
-                },
-                Kind::Form => form(bytes).err().into_iter().collect(),
-                Kind::Rhai => script(bytes).err().into_iter().collect(),
-                Kind::Other => Vec::new(),
-            };
-            found.insert(name.clone(), list);
-        }
-        twice(&processes, &mut found);
-        if found.values().flatten().any(|diagnostic| diagnostic.severity == Severity::Error) {
-            return Err(refused(&found));
-        }
-        for (name, warning) in found.iter().flat_map(|(name, list)| list.iter().map(move |one| (name, one))) {
-            tracing::info!(file = name.as_str(), "deployed with a warning: {warning}");
-        }
-        let files = self.files.into_iter().collect();
-        Ok(Bundle { name: self.name, source: self.source, tenant: self.tenant, files, processes, decisions })
-    }
-}
-
-enum Kind {
-    Bpmn,
-    Dmn,
-    Form,
-    Rhai,
-    Other,
-}
-
-impl Kind {
-    fn of(name: &str) -> Self {
-        let ends = |suffix: &str| name.to_ascii_lowercase().ends_with(suffix);
-        match () {
-            () if ends(".bpmn") || ends(".bpmn20.xml") => Self::Bpmn,
-            () if is_dmn(name) => Self::Dmn,
-            () if ends(".form") => Self::Form,
-            () if ends(".rhai") => Self::Rhai,
-            () => Self::Other,
-        }
-    }
-}
-
-fn error(at: Position, code: &'static str, message: String) -> Diagnostic {
-    Diagnostic { severity: Severity::Error, at, element: None, message, code }
-}
-
-fn form(bytes: &[u8]) -> Result<(), Diagnostic> {
-    let place = |error: &serde_json::Error| Position {
-        line: u32::try_from(error.line()).unwrap_or(u32::MAX),
-        column: u32::try_from(error.column()).unwrap_or(u32::MAX),
-    };
-    match serde_json::from_slice::<Value>(bytes) {
-        Ok(Value::Object(_)) => Ok(()),
-        Ok(_) => Err(error(Position { line: 1, column: 1 }, "form", "a form is a JSON object".to_owned())),
-        Err(wrong) => Err(error(place(&wrong), "form", format!("the form is no JSON: {wrong}"))),
-    }
-}
-
-fn script(bytes: &[u8]) -> Result<(), Diagnostic> {
-    let start = Position { line: 1, column: 1 };
-    let text = std::str::from_utf8(bytes).map_err(|_| error(start, "script", "a script is UTF-8 text".to_owned()))?;
-    match Script::compile("rhai", text) {
-        Ok(_) => Ok(()),
-        Err(wrong) => Err(error(start, "script", wrong.to_string())),
-    }
-}
-
-/// A key names one process of a deployment.
-fn twice(processes: &[(String, Arc<Process>)], found: &mut IndexMap<String, Vec<Diagnostic>>) {
-    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
-    for (file, process) in processes {
-        if let Some(first) = seen.insert(process.id.as_str(), file) {
-            let words = format!(
-                "the process {:?} stands in {first} too: a deployment has one process of a key",
-                process.id.as_str()
-            );
-            let diagnostic = Diagnostic {
-                severity: Severity::Error,
-                at: Position { line: 1, column: 1 },
-                element: Some(process.id.to_string()),
-                message: words,
-                code: "duplicate-key",
-            };
-            found.entry(file.clone()).or_default().push(diagnostic);
-        }
     }
 }
 

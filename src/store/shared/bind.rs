@@ -1,13 +1,16 @@
 //! Rows to parameters, column by column in the order of their table.
 
 use super::super::{Arguments, Rows};
+use crate::base::id::PartitionId;
 use crate::base::id::{ElementId, InstanceId, ScopeId};
 use crate::partition::LetterId;
+use crate::partition::ParcelId;
 use crate::partition::transaction::{
     AnswerRow, CommandKey, Common, DefinitionRow, DeploymentRow, Fence, IncidentRow, IndexKey, InstanceRow, JobRow,
     LetterRow, PastActivity, PastDecision, PastIncident, PastKey, PastTask, PastVariable, ResourceRow, ScopeRow,
     StartKey, StartRow, SubscriptionRow, TimerRow, UserTaskRow, VariableRow,
 };
+use crate::partition::transaction::{OutcomeRow, ParcelRow};
 use crate::store::code;
 use crate::store::table::Table;
 
@@ -329,6 +332,24 @@ pub(super) fn letter(b: &mut Binder, fence: &Fence, row: &LetterRow) {
     letter_key(b, fence, row.id);
     b.int(row.at.0);
     b.text(&serde_json::to_string(&row.letter).expect("a letter is plain data"));
+}
+
+pub(super) fn parcel_key(b: &mut Binder, partition: PartitionId, id: ParcelId) {
+    b.int(partition.0);
+    b.int(id);
+}
+
+pub(super) fn parcel(b: &mut Binder, row: &ParcelRow) {
+    parcel_key(b, row.to, row.id);
+    b.int(row.at.0);
+    b.text(&row.body);
+}
+
+pub(super) fn outcome(b: &mut Binder, row: &OutcomeRow) {
+    b.text(&row.node);
+    b.int(row.number);
+    b.int(row.at.0);
+    b.text(&row.body);
 }
 
 pub(super) fn start_key(b: &mut Binder, key: &StartKey) {

@@ -25,8 +25,9 @@ enum Reached {
 
 impl Database {
     pub(in crate::store) async fn commit(&self, transaction: &Transaction) -> Result<(), CommitError> {
-        let mut writer = self.writer.lock().await;
         let fence = &transaction.fence;
+        let writer = self.writer(fence.partition);
+        let mut writer = writer.lock().await;
         let before = fence.position - i64::try_from(transaction.records.len()).expect("a batch is bounded");
         let epoch = match writer.owned.get(&fence.partition.0) {
             Some(owned) if owned.told == fence.epoch && owned.position == before => owned.now,
@@ -152,6 +153,11 @@ fn plan(transaction: &Transaction) -> Plan<'_> {
         bind::letter_key(b, &transaction.fence, *id);
     });
     plan.add(Mode::Insert, &table::LETTER, &transaction.letters, |b, row| bind::letter(b, &transaction.fence, row));
+    plan.add(Mode::Delete, &table::INBOX, &transaction.parcels_gone, |b, id| {
+        bind::parcel_key(b, transaction.fence.partition, *id);
+    });
+    plan.add(Mode::Insert, &table::INBOX, &transaction.parcels, bind::parcel);
+    plan.add(Mode::Insert, &table::OUTCOME, &transaction.outcomes, bind::outcome);
     plan.add(Mode::Upsert, &table::INSTANCE, &transaction.instances, bind::instance);
     plan.add(Mode::Delete, &table::SCOPE, &transaction.scopes_gone, |b, key| bind::scope_key(b, *key));
     plan.add(Mode::Upsert, &table::SCOPE, &transaction.scopes, bind::scope);

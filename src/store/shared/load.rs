@@ -5,8 +5,9 @@ use super::tx::Tx;
 use super::{Bind, Database, Owned, arguments};
 use crate::base::id::{DefinitionId, DeploymentId, ElementId, InstanceId, PartitionId, ScopeId};
 use crate::base::time::Timestamp;
+use crate::partition::INBOX_READ_MAX;
 use crate::partition::transaction::{
-    AnswerRow, CommandKey, DefinitionRow, LetterRow, StartKey, StartRow, StoredInstance,
+    AnswerRow, CommandKey, DefinitionRow, LetterRow, ParcelRow, StartKey, StartRow, StoredInstance,
 };
 use crate::store::error::StoreError;
 use crate::store::table::size_for;
@@ -31,7 +32,8 @@ impl Database {
         owner: &str,
         until: Timestamp,
     ) -> Result<Begin, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let writer = self.writer(partition);
+        let mut writer = writer.lock().await;
         let mut connection = writer.borrow(&self.options).await?;
         let mut tx = Tx::begin(&mut connection).await?;
         let take = "INSERT INTO partition (id, owner, epoch, lease_until) VALUES ($1, $2, 1, $3) ON CONFLICT (id) \
@@ -115,6 +117,20 @@ impl Database {
             due: due.map(Timestamp),
             cycle,
         };
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// How many partitions there are.
+    pub(in crate::store) async fn partitions(&self) -> Result<i64, StoreError> {
+        let rows: Vec<(i64,)> = self.fetch("SELECT count(*) FROM partition".into(), vec![]).await?;
+        Ok(rows.first().map_or(0, |(count,)| *count))
+    }
+
+    /// The oldest of what came from elsewhere.
+    pub(in crate::store) async fn inbox(&self, partition: PartitionId) -> Rows<ParcelRow> {
+        let text = format!("SELECT id, at, body FROM inbox WHERE partition = $1 ORDER BY id LIMIT {INBOX_READ_MAX}");
+        let rows: Vec<(i64, i64, String)> = self.fetch(text, vec![Bind::Int(partition.0)]).await?;
+        let row = |(id, at, body)| ParcelRow { to: partition, id, at: Timestamp(at), body };
         Ok(rows.into_iter().map(row).collect())
     }
 

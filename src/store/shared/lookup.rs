@@ -3,20 +3,29 @@
 
 use super::load::{DEFINITION_COLUMNS, DefinitionColumns, definition, local};
 use super::{Bind, Database};
-use crate::base::id::{DeploymentId, InstanceId, LocalId, TokenId};
+use crate::base::id::{DeploymentId, InstanceId, LocalId, PartitionId, TokenId};
 use crate::partition::transaction::{Binding, DefinitionRow, StartRow};
 use crate::store::error::StoreError;
-use crate::store::{MessageWaiter, code};
+use crate::store::{HeldJob, MessageWaiter, code};
 
 impl Database {
-    /// Jobs leased to this holder: instance, token, lease number.
+    /// Jobs of a partition that are leased to holders whose names begin like this.
     pub(in crate::store) async fn held_jobs(
         &self,
-        holder: &str,
-    ) -> Result<Vec<(InstanceId, TokenId, i64)>, StoreError> {
-        let text = "SELECT instance, token, lease_no FROM job WHERE holder = $1 ORDER BY instance, token";
-        let rows: Vec<(i64, i64, i64)> = self.fetch(text.into(), vec![Bind::Text(holder.to_owned())]).await?;
-        rows.into_iter().map(|(instance, token, no)| Ok((InstanceId(instance), TokenId(local(token)?), no))).collect()
+        partition: PartitionId,
+        prefix: &str,
+    ) -> Result<Vec<HeldJob>, StoreError> {
+        let text = "SELECT instance, token, lease_no, holder FROM job WHERE holder IS NOT NULL AND instance >= $1 AND \
+                    instance < $2 ORDER BY instance, token";
+        let first = InstanceId::new(partition, 0);
+        let beyond = InstanceId::new(PartitionId(partition.0 + 1), 0);
+        let rows: Vec<(i64, i64, i64, String)> =
+            self.fetch(text.into(), vec![Bind::Int(first.0), Bind::Int(beyond.0)]).await?;
+        let held = rows.into_iter().filter(|(.., holder)| holder.starts_with(prefix));
+        held.map(|(instance, token, lease_no, holder)| {
+            Ok(HeldJob { instance: InstanceId(instance), token: TokenId(local(token)?), lease_no, holder })
+        })
+        .collect()
     }
 
     /// Armed message or signal events of this name, oldest first; with a key only those of its instances.

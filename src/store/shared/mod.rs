@@ -10,6 +10,8 @@ mod tx;
 mod write;
 
 use super::{Arguments, Conn, Db, Options, Pool};
+use crate::base::id::PartitionId;
+use crate::partition::first_partition;
 use crate::store::Bind;
 use crate::store::error::StoreError;
 use crate::store::table::Table;
@@ -17,6 +19,7 @@ use plan::Texts;
 use sqlx::{ConnectOptions, FromRow, Row};
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -30,9 +33,13 @@ type DbRow = <Db as sqlx::Database>::Row;
 #[derive(Debug)]
 pub struct Database {
     options: Options,
-    readers: Pool,
-    writer: Mutex<Writer>,
+    pub(in crate::store) readers: Pool,
+    /// One for each partition that is open here, where the database takes several at a time.
+    writers: std::sync::Mutex<BTreeMap<PartitionId, Arc<Mutex<Writer>>>>,
 }
+
+/// Stands for what is written beside all partitions.
+const BESIDE: PartitionId = PartitionId(-1);
 
 /// The connection that writes, and what goes along with it. It is made anew after every failure.
 #[derive(Debug, Default)]
@@ -64,15 +71,25 @@ impl Database {
             .await
             .map_err(|error| StoreError::Migration(error.to_string()))?;
         let readers = super::readers(&options);
-        let writer = Writer { connection: Some(connection), ..Writer::default() };
-        Ok(Self { options, readers, writer: Mutex::new(writer) })
+        let database = Self { options, readers, writers: std::sync::Mutex::default() };
+        database.writer(BESIDE).lock().await.connection = Some(connection);
+        Ok(database)
+    }
+
+    fn writer(&self, partition: PartitionId) -> Arc<Mutex<Writer>> {
+        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = if super::ONE_WRITER { BESIDE } else { partition };
+        Arc::clone(writers.entry(own).or_default())
     }
 
     /// Ends all connections, so that SQLite folds its log into the file.
     pub(in crate::store) async fn close(&self) {
         self.readers.close().await;
-        if let Some(connection) = self.writer.lock().await.connection.take() {
-            let _ = sqlx::Connection::close(connection).await;
+        let writers = std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
+        for writer in writers.into_values() {
+            if let Some(connection) = writer.lock().await.connection.take() {
+                let _ = sqlx::Connection::close(connection).await;
+            }
         }
     }
 
@@ -101,7 +118,7 @@ impl Database {
 
     /// Statements of the last commit, by table.
     pub(in crate::store) async fn counted(&self) -> BTreeMap<&'static str, usize> {
-        self.writer.lock().await.counted.clone()
+        self.writer(first_partition()).lock().await.counted.clone()
     }
 }
 
@@ -110,7 +127,8 @@ impl Database {
 impl Database {
     /// A statement on the writer's own connection, such as a limit of it.
     pub(in crate::store) async fn on_writer(&self, text: &'static str) -> i64 {
-        let mut writer = self.writer.lock().await;
+        let writer = self.writer(first_partition());
+        let mut writer = writer.lock().await;
         let mut connection = writer.borrow(&self.options).await.expect("connects");
         let row = sqlx::query_scalar::<Db, i64>(text).fetch_one(&mut connection).await.expect("is answered");
         writer.connection = Some(connection);
@@ -118,7 +136,8 @@ impl Database {
     }
 
     pub(in crate::store) async fn on_writer_with(&self, text: String) {
-        let mut writer = self.writer.lock().await;
+        let writer = self.writer(first_partition());
+        let mut writer = writer.lock().await;
         let mut connection = writer.borrow(&self.options).await.expect("connects");
         sqlx::query::<Db>(sqlx::AssertSqlSafe(text)).execute(&mut connection).await.expect("is done");
         writer.connection = Some(connection);

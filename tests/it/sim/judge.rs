@@ -137,7 +137,7 @@ impl Judge {
             self.instance(memory, instance)?;
         }
         invariants::family(memory.instances.values().map(|row| &row.head))?;
-        self.in_time(memory.fence.clock)?;
+        self.in_time(memory.fence().clock)?;
         Ok(happened)
     }
 

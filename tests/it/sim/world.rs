@@ -142,10 +142,10 @@ impl World {
         let starts = 1 + rng.below(3);
         let (blocks, choices) = (model.blocks.clone(), model.choices.clone());
         let graphs = usize::from(shape == Shape::Graph);
-        let mut memory = Memory::new(first_partition());
+        let mut memory = Memory::new(1);
         let mut node = Partition::new(first_partition());
         let now = Timestamp(1_700_000_000_000);
-        node.handle(memory.open(), now);
+        node.handle(memory.open(first_partition()), now);
         Ok(Self {
             rng,
             model,
@@ -278,7 +278,7 @@ impl World {
                     let found = definition(&self.memory, &self.processes, id);
                     self.answers.push(found.map_or(Input::NoDefinition(id), Input::Definition));
                 }
-                read => match self.memory.answer(read) {
+                read => match self.memory.answer(first_partition(), read) {
                     Ok(answer) => self.answers.push(answer),
                     Err(output) => unreachable!("every other word is a read: {output:?}"),
                 },
@@ -314,8 +314,10 @@ impl World {
                 if fate == 4 {
                     self.store(tx)?;
                 }
-                let done = self.memory.fence.batch == batch;
-                let Input::Opened { epoch, .. } = self.memory.open() else { unreachable!("opening opens") };
+                let done = self.memory.fence().batch == batch;
+                let Input::Opened { epoch, .. } = self.memory.open(first_partition()) else {
+                    unreachable!("opening opens")
+                };
                 self.handle(Input::Epoch(epoch));
                 if done {
                     self.handle(Input::Committed { batch });
@@ -351,7 +353,7 @@ impl World {
         self.post.cut_off();
         self.counts.crashes += 1;
         let mut node = Partition::new(first_partition());
-        node.handle(self.memory.open(), self.now);
+        node.handle(self.memory.open(first_partition()), self.now);
         std::mem::replace(&mut self.node, node)
     }
 

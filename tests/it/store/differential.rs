@@ -47,14 +47,14 @@ async fn three_databases_hold_the_same_and_answer_the_same() {
 }
 
 async fn play(seed: u64, folder: &tempfile::TempDir, stores: &[(&str, Store)]) {
-    let mut memory = Memory::new(first_partition());
+    let mut memory = Memory::new(1);
     let mut random = Random::new(seed);
-    let opened = format!("{:?}", memory.open());
+    let opened = format!("{:?}", memory.open(first_partition()));
     for (name, store) in stores {
         assert_eq!(open(store).await, opened, "seed {seed}, {name}: the empty store");
     }
     for number in 0..TRANSACTIONS {
-        let tx = random.transaction(&memory.fence);
+        let tx = random.transaction(memory.fence());
         for (name, store) in stores {
             let done = store.commit(&tx).await;
             assert_eq!(done, Ok(()), "seed {seed}, {name}, transaction {number}");
@@ -64,7 +64,7 @@ async fn play(seed: u64, folder: &tempfile::TempDir, stores: &[(&str, Store)]) {
             let asked = format!("{question:?}");
             for (name, store) in stores {
                 let answer = store.answer(first_partition(), &question).await.expect("the store answers");
-                let answered = memory.answer(copy(&question)).expect("a word for a database");
+                let answered = memory.answer(first_partition(), copy(&question)).expect("a word for a database");
                 assert_eq!(
                     told(answer.expect("a word for a database")),
                     told(wanted(&memory, &question, answered)),
@@ -74,7 +74,7 @@ async fn play(seed: u64, folder: &tempfile::TempDir, stores: &[(&str, Store)]) {
         }
     }
     compare(seed, folder, stores, &memory).await;
-    let opened = format!("{:?}", memory.open());
+    let opened = format!("{:?}", memory.open(first_partition()));
     for (name, store) in stores {
         assert_eq!(open(store).await, opened, "seed {seed}, {name}: what the next owner finds");
     }
@@ -122,7 +122,7 @@ async fn compare(seed: u64, folder: &tempfile::TempDir, stores: &[(&str, Store)]
 /// What memory holds, as one transaction on an empty store.
 fn everything(memory: &Memory) -> Transaction {
     Transaction {
-        fence: Fence { epoch: 1, ..memory.fence.clone() },
+        fence: Fence { epoch: 1, ..memory.fence().clone() },
         instances: memory.instances.values().cloned().collect(),
         scopes: (memory.scopes.iter())
             .map(|((instance, scope), body)| ScopeRow { instance: *instance, scope: *scope, body: body.clone() })
@@ -140,6 +140,8 @@ fn everything(memory: &Memory) -> Transaction {
         definitions: memory.definitions.values().cloned().collect(),
         starts: memory.starts.values().cloned().collect(),
         letters: memory.letters.values().cloned().collect(),
+        parcels: memory.inbox.values().cloned().collect(),
+        outcomes: memory.outcomes.values().cloned().collect(),
         ..Transaction::default()
     }
 }
@@ -174,6 +176,8 @@ fn questions(random: &mut Random) -> Vec<Output> {
             topics,
         },
         Output::LoadDefinition(transhume::base::id::DefinitionId(random.below(INSTANCES * 10))),
+        Output::LoadInbox,
+        Output::LoadCatalog { ask: 7 },
     ]
 }
 
@@ -187,6 +191,8 @@ fn copy(question: &Output) -> Output {
         Output::LoadSchedule { until, since, topics } => {
             Output::LoadSchedule { until: *until, since: *since, topics: topics.clone() }
         }
+        Output::LoadInbox => Output::LoadInbox,
+        Output::LoadCatalog { ask } => Output::LoadCatalog { ask: *ask },
         Output::Commit(_) | Output::Reply { .. } | Output::Effect(_) | Output::WakeAt(_) | Output::StepDown => {
             unreachable!("only questions are asked")
         }

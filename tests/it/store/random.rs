@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use transhume::base::id::{DefinitionId, DeploymentId, ElementId, InstanceId, LocalId, ScopeId, TokenId};
+use transhume::base::id::{DefinitionId, DeploymentId, ElementId, InstanceId, LocalId, PartitionId, ScopeId, TokenId};
 use transhume::base::time::Timestamp;
 use transhume::base::variable::{Tag, Variable, Variables};
 use transhume::partition::Letter;
 use transhume::partition::transaction::{
     AnswerRow, Caller, CommandKey, Common, DefinitionKind, DefinitionRow, Delegation, DeploymentRow, Event, Fence,
     Head, IncidentKind, IncidentRow, IndexKey, IndexRow, IndexWrite, InstanceRow, InstanceState, JobEnd, JobKind,
-    JobRow, Kept, LetterRow, PastActivity, PastDecision, PastIncident, PastKey, PastRow, PastTask, PastVariable,
-    PastWrite, Record, ResourceRow, ScopeRow, StartKey, StartRow, SubscriptionRow, TimerRow, Told, ToldInput,
-    ToldOutput, Transaction, UserTask, UserTaskRow, VariableRow,
+    JobRow, Kept, LetterRow, OutcomeRow, ParcelRow, PastActivity, PastDecision, PastIncident, PastKey, PastRow,
+    PastTask, PastVariable, PastWrite, Record, ResourceRow, ScopeRow, StartKey, StartRow, SubscriptionRow, TimerRow,
+    Told, ToldInput, ToldOutput, Transaction, UserTask, UserTaskRow, VariableRow,
 };
 
 /// Jobs that never rested are due at this moment at the latest, often at it; schedules are asked from about it on.
@@ -389,6 +389,10 @@ impl Random {
         let letter = Letter::Message { name, business_key, variables: Variables::new(), from };
         tx.letters.push(LetterRow { id: number, at: self.at(), letter });
         tx.letters_gone.push(number - 2);
+        let partition = PartitionId(self.below(2));
+        tx.parcels.push(ParcelRow { to: partition, id: self.one(&[-1, 1]) * number, at: self.at(), body: self.text() });
+        tx.parcels_gone.push(number - 2);
+        tx.outcomes.push(OutcomeRow { node: self.text(), number, at: self.at(), body: self.text() });
         for element in ["start", "task", "gäte"] {
             let (definition, element) = (DefinitionId((number - 2) * 10), ElementId::from(element));
             tx.starts_gone.push(StartKey { definition, element, part: 0 });
