@@ -2,14 +2,10 @@
 //! H11 two writers; with RUN_SLOW_TESTS also H2, a network that swallows packets. H3, the full disk, is tested inside the
 //! store.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::{Connection, Row};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
 use transhume::base::id::InstanceId;
 use transhume::base::time::Timestamp;
 use transhume::partition::transaction::Fence;
@@ -18,6 +14,7 @@ use transhume::store::Store;
 
 use super::random::Random;
 use crate::support::postgres;
+use crate::support::proxy::Proxy;
 
 async fn open(store: &Store, owner: &str) -> Fence {
     let opened = store.open_partition(first_partition(), owner, Timestamp(0)).await.expect("taken");
@@ -89,83 +86,12 @@ async fn a_cancelled_write_leaves_no_transaction_open() {
     drop(store);
 }
 
-/// Forwards a PostgreSQL socket; on demand the answer to the next commit is lost with its connection.
-struct Proxy {
-    folder: tempfile::TempDir,
-    lose: Arc<AtomicBool>,
-    /// Connections of before this moment hear nothing any more.
-    cut: Arc<AtomicU64>,
-}
-
-impl Proxy {
-    fn new(server: PathBuf) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let listener = UnixListener::bind(folder.path().join(".s.PGSQL.5432")).expect("listens");
-        let lose = Arc::new(AtomicBool::new(false));
-        let cut = Arc::new(AtomicU64::new(0));
-        let (flag, cuts) = (Arc::clone(&lose), Arc::clone(&cut));
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let line = Line { lose: Arc::clone(&flag), since: cuts.load(Ordering::SeqCst), cut: Arc::clone(&cuts) };
-                tokio::spawn(forward(client, server.clone(), line));
-            }
-        });
-        Self { folder, lose, cut }
-    }
-}
-
-/// What can happen to one connection.
-struct Line {
-    lose: Arc<AtomicBool>,
-    since: u64,
-    cut: Arc<AtomicU64>,
-}
-
-impl Line {
-    /// Packets vanish: both sides wait for ever.
-    async fn swallowed(&self) {
-        if self.cut.load(Ordering::SeqCst) != self.since {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-async fn forward(mut client: UnixStream, server: PathBuf, line: Line) {
-    let Ok(mut server) = UnixStream::connect(server).await else { return };
-    let (mut from_client, mut to_client) = client.split();
-    let (mut from_server, mut to_server) = server.split();
-    let (mut up, mut down) = (vec![0; 65_536], vec![0; 65_536]);
-    let mut asked = false;
-    loop {
-        tokio::select! {
-            read = from_client.read(&mut up) => {
-                let Ok(read @ 1..) = read else { return };
-                line.swallowed().await;
-                asked = up[..read].windows(6).any(|word| word == b"COMMIT");
-                if to_server.write_all(&up[..read]).await.is_err() {
-                    return;
-                }
-            }
-            read = from_server.read(&mut down) => {
-                let Ok(read @ 1..) = read else { return };
-                if asked && line.lose.swap(false, Ordering::SeqCst) {
-                    return;
-                }
-                if to_client.write_all(&down[..read]).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
 /// H4: the answer to a commit is lost; the batch is found by its own row, and is applied once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_answer_is_lost_is_found() {
     let Some(url) = postgres::database("a_commit_whose_answer_is_lost_is_found").await else { return };
-    let (base, host) = url.split_once("?host=").expect("the test server is reached by its socket");
-    let proxy = Proxy::new(Path::new(host).join(".s.PGSQL.5432"));
-    let through = format!("{base}?host={}", proxy.folder.path().display());
+    let proxy = Proxy::before(&url);
+    let through = proxy.address(&url);
     let store = Store::open(&through).await.expect("opens");
     let mut fence = open(&store, "one").await;
     let mut random = Random::new(23);
@@ -194,9 +120,8 @@ async fn a_silent_network_does_not_hold_a_commit_for_ever() {
         return;
     }
     let Some(url) = postgres::database("a_silent_network_does_not_hold_a_commit_for_ever").await else { return };
-    let (base, host) = url.split_once("?host=").expect("the test server is reached by its socket");
-    let proxy = Proxy::new(Path::new(host).join(".s.PGSQL.5432"));
-    let store = Store::open(&format!("{base}?host={}", proxy.folder.path().display())).await.expect("opens");
+    let proxy = Proxy::before(&url);
+    let store = Store::open(&proxy.address(&url)).await.expect("opens");
     let mut fence = open(&store, "one").await;
     let mut random = Random::new(31);
     for _ in 0..2 {

@@ -3,5 +3,6 @@
 pub(crate) mod binary;
 pub(crate) mod need;
 pub(crate) mod postgres;
+pub(crate) mod proxy;
 pub(crate) mod say;
 pub(crate) mod serve;

@@ -5,9 +5,9 @@
 //! Functional tests run with `fsync=off`: nobody pulls their plug. Benchmarks measure what is durable.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
@@ -22,16 +22,26 @@ shift
 home=$(mktemp -d /tmp/transhume-pg.XXXXXX)
 trap 'rm -rf "$home"' EXIT
 "$bin/initdb" -D "$home/data" -A trust -U postgres -E UTF8 --locale=C --no-sync >"$home/log" 2>&1 || { cat "$home/log"; exit 1; }
-"$bin/postgres" -D "$home/data" -k "$home" -c listen_addresses= -c max_connections=200 "$@" >>"$home/log" 2>&1 &
-server=$!
-tries=0
-until "$bin/pg_isready" -q -h "$home" -U postgres; do
-  tries=$((tries + 1))
-  [ "$tries" -lt 300 ] && kill -0 "$server" || { cat "$home/log"; exit 1; }
-  sleep 0.1
-done
+launch() {
+  "$bin/postgres" -D "$home/data" -k "$home" -c listen_addresses= -c max_connections=200 "$@" >>"$home/log" 2>&1 &
+  server=$!
+  tries=0
+  until "$bin/pg_isready" -q -h "$home" -U postgres; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 300 ] && kill -0 "$server" 2>/dev/null || return 1
+    sleep 0.1
+  done
+}
+launch "$@" || { cat "$home/log"; exit 1; }
 echo "ready $home"
-cat >/dev/null
+while read -r word; do
+  case $word in
+    kill) kill -KILL "$server"; wait "$server" 2>/dev/null || true ;;
+    # What the killed server's processes still hold, they give up a little later.
+    start) n=0; until launch "$@"; do n=$((n + 1)); [ "$n" -lt 50 ] || exit 1; sleep 0.2; done ;;
+  esac
+  echo "done $word"
+done
 kill -QUIT "$server"
 wait "$server" || true
 "#;
@@ -39,7 +49,7 @@ wait "$server" || true
 struct Server {
     socket: PathBuf,
     /// Closing it ends the server.
-    _watch: Mutex<ChildStdin>,
+    watch: Mutex<ChildStdin>,
 }
 
 /// The address of a new, empty database; `None` where PostgreSQL is not installed, which is said under the test's name.
@@ -73,11 +83,56 @@ async fn on(test: &str, server: &Result<Server, String>) -> Option<String> {
     Some(url(server, &name))
 }
 
+/// A server of one test alone, which it kills and starts again. Its commits survive that.
+#[allow(dead_code, reason = "benchmarks do not kill it")]
+pub(crate) struct Own {
+    server: Server,
+    words: Mutex<BufReader<ChildStdout>>,
+}
+
+#[allow(dead_code, reason = "benchmarks do not kill it")]
+impl Own {
+    pub(crate) fn start(test: &str) -> Option<Self> {
+        match start_with(&["-c", "shared_buffers=64MB"]) {
+            Ok((server, words)) => Some(Self { server, words: Mutex::new(words) }),
+            Err(reason) => {
+                skip(test, &reason);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        url(&self.server, "postgres")
+    }
+
+    /// `kill -9` of the server.
+    pub(crate) fn kill(&self) {
+        self.say("kill");
+    }
+
+    pub(crate) fn restart(&self) {
+        self.say("start");
+    }
+
+    fn say(&self, word: &str) {
+        let mut watch = self.server.watch.lock().expect("ours");
+        writeln!(watch, "{word}").expect("the shell listens");
+        let mut answer = String::new();
+        self.words.lock().expect("ours").read_line(&mut answer).expect("the shell answers");
+        assert_eq!(answer.trim(), format!("done {word}"));
+    }
+}
+
 fn url(server: &Server, database: &str) -> String {
     format!("postgres://postgres@localhost/{database}?host={}", server.socket.display())
 }
 
 fn start(settings: &[&str]) -> Result<Server, String> {
+    start_with(settings).map(|(server, _)| server)
+}
+
+fn start_with(settings: &[&str]) -> Result<(Server, BufReader<ChildStdout>), String> {
     let folders = installed();
     let absent = "PostgreSQL is not installed (Debian: apt-get install postgresql)";
     let initdb = program("initdb", &folders).filter(|file| file.with_file_name("postgres").is_file()).ok_or(absent)?;
@@ -93,13 +148,15 @@ fn start(settings: &[&str]) -> Result<Server, String> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut watch = command.spawn().map_err(|error| format!("PostgreSQL cannot be started: {error}"))?;
     let mut told = String::new();
-    for line in BufReader::new(watch.stdout.take().expect("piped")).lines().map_while(Result::ok) {
-        if let Some(folder) = line.strip_prefix("ready ") {
+    let mut words = BufReader::new(watch.stdout.take().expect("piped"));
+    let mut line = String::new();
+    while words.read_line(&mut line).is_ok_and(|read| read > 0) {
+        if let Some(folder) = line.trim_end().strip_prefix("ready ") {
             let stdin = watch.stdin.take().expect("piped");
-            return Ok(Server { socket: PathBuf::from(folder), _watch: Mutex::new(stdin) });
+            return Ok((Server { socket: PathBuf::from(folder), watch: Mutex::new(stdin) }, words));
         }
         told.push_str(&line);
-        told.push('\n');
+        line.clear();
     }
     Err(format!("PostgreSQL did not start: {told}"))
 }

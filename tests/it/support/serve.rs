@@ -15,6 +15,9 @@ use super::binary::binary;
 /// A server that is not there after this time will not come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A client asks elsewhere, or again, when it hears nothing for so long.
+const ANSWER: Duration = Duration::from_secs(5);
+
 pub(crate) const USER: &str = "ada";
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
@@ -46,8 +49,13 @@ impl Served {
 
     /// Serves this database; one without an administrator gets its first.
     pub(crate) async fn on(database: &str) -> Self {
+        Self::node(database, "local").await
+    }
+
+    /// One of several nodes on a database.
+    pub(crate) async fn node(database: &str, name: &str) -> Self {
         let mut child = Command::new(binary());
-        child.args(["serve", "--database", database, "--listen", "127.0.0.1:0"]);
+        child.args(["serve", "--database", database, "--listen", "127.0.0.1:0", "--node", name]);
         child.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = child.spawn().expect("the binary starts");
         let lines = lines_of(&mut child);
@@ -62,8 +70,10 @@ impl Served {
         served
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+    /// Sends a signal, such as `STOP`. The process itself may be held by clients at that moment, so it goes by its number.
+    pub(crate) fn signal(&self, name: &str) {
+        let done = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(done.is_ok_and(|status| status.success()), "kill -{name} {}", self.child.id());
     }
 
     /// `kill -9`, and the end of the process is awaited.
@@ -91,16 +101,17 @@ impl Served {
         answer_of(request.send().await.expect("the server answers")).await.expect("the answer is whole")
     }
 
-    /// A command with its key; `None` when the server went away before it had answered.
+    /// A command with its key; `None` when the server went away before it had answered, or said nothing for so long.
     pub(crate) async fn keyed(&self, path: &str, body: &Value, key: &str) -> Option<Answer> {
         let request =
             self.request(Some((USER, PASSWORD)), Method::POST, path, Some(body)).header("idempotency-key", key);
-        answer_of(request.send().await.ok()?).await
+        answer_of(request.timeout(ANSWER).send().await.ok()?).await
     }
 
     /// A question to a server that may go away.
     pub(crate) async fn try_get(&self, path: &str) -> Option<Answer> {
-        answer_of(self.request(Some((USER, PASSWORD)), Method::GET, path, None).send().await.ok()?).await
+        let request = self.request(Some((USER, PASSWORD)), Method::GET, path, None);
+        answer_of(request.timeout(ANSWER).send().await.ok()?).await
     }
 
     fn request(
