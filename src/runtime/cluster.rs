@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, oneshot};
 
 /// A node says that it lives, and looks whether there is anything for it that it was not told of.
@@ -178,6 +178,7 @@ impl Node {
 
     /// Says that it lives, and takes or gives up partitions.
     async fn round(&self) -> Result<(), StoreError> {
+        let asked = Instant::now();
         let Some(beat) = self.store().beat(&self.0.member).await? else {
             tracing::error!("another process has taken the name {:?}: this one stops", self.0.member.name);
             self.close();
@@ -191,6 +192,9 @@ impl Node {
         self.0.cluster.alive.store(beat.alive.len(), Ordering::Relaxed);
         let (own, taken): (Vec<PartitionId>, _) =
             self.0.partitions.ids().into_iter().partition(|partition| beat.own.contains(partition));
+        for partition in &own {
+            self.0.partitions.confirmed(*partition, asked);
+        }
         for partition in taken {
             tracing::warn!(partition.id = partition.0, "another node has taken a partition of this one");
             self.close_partition(partition).await;

@@ -4,19 +4,21 @@
 //! at once, load makes batches grow. The database being away is waited for here; callers see "away" meanwhile.
 
 use crate::base::id::PartitionId;
-use crate::base::limits::BATCH_COMMANDS_MAX;
+use crate::base::limits::{BATCH_COMMANDS_MAX, PARTITION_LEASE_MS};
 use crate::base::time::Timestamp;
 use crate::engine::command::Rejection;
 use crate::partition::{CommitError, Input, Notice, Offer, Output, Partition, Reply, Request, RequestId, Work};
 use crate::runtime::clock::{Clock, Guard};
 use crate::store::Store;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// The store is asked again after this pause while it is away.
 const AWAY_PAUSE: Duration = Duration::from_millis(250);
+/// Three quarters of the lease: what is said now arrives before it is over.
+const TENURE: Duration = Duration::from_millis(PARTITION_LEASE_MS as u64 * 3 / 4);
 
 pub(super) type Answer = Result<Reply, Rejection>;
 
@@ -64,6 +66,31 @@ pub(super) struct Driver {
     guards: Vec<Guard>,
     stepped_down: bool,
     stopping: bool,
+    tenure: Arc<Tenure>,
+    /// The database has said since the last inputs that the partition is still this node's.
+    sure: bool,
+}
+
+/// Until when the partition is surely this node's, by its lease: an answer that changed nothing is fenced by no commit, and one who has lost
+/// the partition without knowing it must not say what is no longer so.
+#[derive(Debug)]
+pub(super) struct Tenure(Mutex<Instant>);
+
+impl Tenure {
+    pub(super) fn new(since: Instant) -> Self {
+        Self(Mutex::new(since))
+    }
+
+    /// The lease was renewed by a statement that was sent at this moment.
+    pub(super) fn confirmed(&self, asked: Instant) {
+        let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = (*since).max(asked);
+    }
+
+    /// Nobody can have taken it yet.
+    fn is_sure(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < TENURE
+    }
 }
 
 impl Driver {
@@ -73,6 +100,7 @@ impl Driver {
         clock: Arc<dyn Clock>,
         inbox: mpsc::Receiver<Message>,
         outlet: Outlet,
+        tenure: Arc<Tenure>,
     ) -> Self {
         Self {
             partition: Partition::new(partition),
@@ -86,6 +114,8 @@ impl Driver {
             guards: Vec::new(),
             stepped_down: false,
             stopping: false,
+            tenure,
+            sure: false,
         }
     }
 
@@ -172,6 +202,7 @@ impl Driver {
     }
 
     async fn pump(&mut self) {
+        self.sure = false;
         while let Some(output) = self.partition.poll() {
             self.interpret(output).await;
         }
@@ -193,7 +224,10 @@ impl Driver {
             Output::Commit(transaction) => {
                 let batch = transaction.fence.batch;
                 let input = match self.store.commit(&transaction).await {
-                    Ok(()) => Input::Committed { batch },
+                    Ok(()) => {
+                        self.sure = true;
+                        Input::Committed { batch }
+                    }
                     Err(error) => {
                         if error == CommitError::Failed {
                             tracing::warn!("a commit failed; it runs again");
@@ -205,6 +239,11 @@ impl Driver {
                 self.partition.handle(input, self.clock.now());
             }
             Output::Reply { request, result } => {
+                if !self.is_owner().await {
+                    self.stepped_down = true;
+                    self.replies.clear();
+                    return;
+                }
                 if let Some(reply) = self.replies.remove(&request) {
                     // Whoever asked may have gone; the command stands all the same.
                     let _gone = reply.send(result);
@@ -217,6 +256,21 @@ impl Driver {
                 self.stepped_down = true;
             }
         }
+    }
+
+    /// Whether what the partition says is so at some time since the requests at hand came.
+    async fn is_owner(&mut self) -> bool {
+        while self.store.is_shared() && !self.sure && !self.tenure.is_sure() {
+            match self.store.owns(self.partition.id()).await {
+                Ok(true) => self.sure = true,
+                Ok(false) => return false,
+                Err(error) => {
+                    tracing::warn!("the store does not answer: {error}");
+                    tokio::time::sleep(AWAY_PAUSE).await;
+                }
+            }
+        }
+        true
     }
 
     /// Asks until the store answers.

@@ -2,13 +2,13 @@
 
 use crate::base::id::PartitionId;
 use crate::base::limits::PARTITION_LEASE_MS;
-use crate::runtime::driver::{Driver, Ended, Message};
+use crate::runtime::driver::{Driver, Ended, Message, Tenure};
 use crate::runtime::node::Node;
 use crate::store::StoreError;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -28,6 +28,7 @@ pub(super) struct Partitions {
 
 struct Running {
     queue: mpsc::Sender<Message>,
+    tenure: Arc<Tenure>,
     task: JoinHandle<()>,
 }
 
@@ -42,6 +43,13 @@ impl Partitions {
 
     pub(super) fn queues(&self) -> Vec<mpsc::Sender<Message>> {
         self.read().values().map(|running| running.queue.clone()).collect()
+    }
+
+    /// The database has said to a question of this moment that it is still this node's.
+    pub(super) fn confirmed(&self, partition: PartitionId, asked: Instant) {
+        if let Some(running) = self.read().get(&partition) {
+            running.tenure.confirmed(asked);
+        }
     }
 
     pub(super) fn ids(&self) -> Vec<PartitionId> {
@@ -70,18 +78,19 @@ impl Partitions {
 impl Node {
     /// Takes a partition: whoever had it before can no longer write.
     pub(super) async fn open_partition(&self, partition: PartitionId, alive: &[String]) -> Result<(), StoreError> {
-        let until = self.clock().now().plus_ms(PARTITION_LEASE_MS);
+        let (until, tenure) = (self.clock().now().plus_ms(PARTITION_LEASE_MS), Arc::new(Tenure::new(Instant::now())));
         let opened = self.store().open_partition(partition, &self.0.member.name, until).await?;
         let (queue, inbox) = mpsc::channel(QUEUE_COMMANDS_MAX);
         let outlet = self.clone();
         let outlet = Box::new(move |notice, guard| outlet.hear(notice, guard));
-        let driver = Driver::new(partition, self.store().clone(), self.clock().clone(), inbox, outlet);
+        let driver =
+            Driver::new(partition, self.store().clone(), self.clock().clone(), inbox, outlet, Arc::clone(&tenure));
         let node = self.clone();
         let task = tokio::spawn(async move {
             let ended = driver.run(opened).await;
             node.ended(partition, ended);
         });
-        self.0.partitions.write().insert(partition, Running { queue, task });
+        self.0.partitions.write().insert(partition, Running { queue, tenure, task });
         self.take_back(partition, alive).await?;
         for offer in self.0.executor.offers() {
             self.offer(partition, offer).await;
@@ -92,7 +101,7 @@ impl Node {
     /// Lets a driver finish what it has taken. Whatever comes from now on finds the partition elsewhere.
     pub(super) async fn close_partition(&self, partition: PartitionId) {
         let running = self.0.partitions.write().remove(&partition);
-        let Some(Running { queue, task }) = running else { return };
+        let Some(Running { queue, task, .. }) = running else { return };
         // A closed queue: it has stopped already.
         let _stopped = queue.send(Message::Stop).await;
         let abort = task.abort_handle();

@@ -181,6 +181,11 @@ impl Store {
         on!(self, database => database.commit(transaction).await)
     }
 
+    /// Whether nobody has taken the partition since it was opened here.
+    pub async fn owns(&self, partition: PartitionId) -> Result<bool, StoreError> {
+        on!(self, database => database.owns(partition).await)
+    }
+
     /// The answer to `Output::Load`.
     pub async fn load(&self, ids: &[InstanceId], keys: &[CommandKey]) -> Result<Input, StoreError> {
         let instances = self.instances(ids).await?;

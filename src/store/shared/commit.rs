@@ -8,7 +8,7 @@ use super::bind::{self, Binder};
 use super::plan::Plan;
 use super::tx::Tx;
 use super::{Bind, Database, Writer, arguments};
-use crate::base::id::InstanceId;
+use crate::base::id::{InstanceId, PartitionId};
 use crate::partition::CommitError;
 use crate::partition::transaction::{Fence, IndexKey, IndexRow, IndexWrite, PastRow, PastWrite, Record, Transaction};
 use crate::store::error::StoreError;
@@ -42,6 +42,19 @@ impl Database {
             owned.position = fence.position;
         }
         result
+    }
+}
+
+impl Database {
+    /// Whether nobody has taken the partition since it was opened here.
+    pub(in crate::store) async fn owns(&self, partition: PartitionId) -> Result<bool, StoreError> {
+        let writer = self.writer(partition);
+        let Some(epoch) = writer.lock().await.owned.get(&partition.0).map(|owned| owned.now) else {
+            return Ok(false);
+        };
+        let rows: Vec<(i64,)> =
+            self.fetch("SELECT epoch FROM partition WHERE id = $1".into(), vec![Bind::Int(partition.0)]).await?;
+        Ok(rows == [(epoch,)])
     }
 }
 
