@@ -188,7 +188,9 @@ impl<'p> Batch<'p> {
             }
             (Job::Due(due), Some(why)) => {
                 self.spent.push(due.clone());
-                if let (Some(instance), Refusal::Defect(_) | Refusal::TooLarge { .. }) = (due.instance(), why) {
+                if let (Some(instance), Refusal::Defect(_) | Refusal::TooLarge { .. } | Refusal::Data(_)) =
+                    (due.instance(), why)
+                {
                     self.raise(instance, self.token_of(due), why)?;
                 }
             }

@@ -105,7 +105,9 @@ impl Batch<'_> {
     pub(super) fn raise(&mut self, instance: InstanceId, token: Option<TokenId>, why: &Refusal) -> Result<(), Abandon> {
         let (kind, message) = match why {
             Refusal::Defect(message) => (IncidentKind::Bug, format!("a defect of the engine: {message}")),
-            Refusal::TooLarge { .. } | Refusal::Silent => (IncidentKind::Limit, why.rejection().to_string()),
+            Refusal::TooLarge { .. } | Refusal::Data(_) | Refusal::Silent => {
+                (IncidentKind::Limit, why.rejection().to_string())
+            }
         };
         let _ = self.execute(instance, Command::RaiseIncident { token, kind, message }, None)?;
         let defects = self.p.cache.get(instance).map_or(0, |resident| {

@@ -44,6 +44,8 @@ pub struct Partition {
     /// What is stored and not delivered.
     pub(super) letters: BTreeMap<LetterId, Letter>,
     pub(super) inbox: Inbox,
+    /// So many items run one by one: the database refused what they gave together.
+    alone: usize,
     /// How many there are beside this one, and this one.
     pub(super) partitions: i64,
     pub(super) in_flight: Option<InFlight>,
@@ -101,6 +103,8 @@ pub(super) enum Refusal {
         what: &'static str,
         limit: usize,
     },
+    /// The database does not take what it gives.
+    Data(String),
     /// Not even an incident can be written.
     Silent,
 }
@@ -110,6 +114,7 @@ impl Refusal {
         match self {
             Self::Defect(message) => Rejection::Defect(message.clone()),
             Self::TooLarge { what, limit } => Rejection::LimitExceeded { what: (*what).into(), limit: *limit },
+            Self::Data(why) => Rejection::InvalidInput(format!("the database does not take the data: {why}")),
             Self::Silent => Rejection::Defect("it could not even be recorded at the instance".into()),
         }
     }
@@ -141,6 +146,7 @@ impl Partition {
             lacking: Needs::default(),
             letters: BTreeMap::new(),
             inbox: Inbox::default(),
+            alone: 0,
             partitions: 1,
             in_flight: None,
             batches: 0,
@@ -258,8 +264,12 @@ impl Partition {
             return false;
         }
         let mut needs = Needs::default();
-        let items = self.plan(&mut needs);
+        let mut items = self.plan(&mut needs);
         self.ask(needs);
+        if self.alone > 0 && !items.is_empty() {
+            self.alone -= 1;
+            self.put_back(items.split_off(1));
+        }
         if items.is_empty() {
             return false;
         }
@@ -397,6 +407,15 @@ impl Partition {
         }
     }
 
+    /// One of these gives what the database does not take: they run one by one, and it is refused.
+    fn single_out(&mut self, items: &mut [Item], why: String) {
+        if let [item] = items {
+            item.refuse = Some(if item.refuse.is_some() { Refusal::Silent } else { Refusal::Data(why) });
+        } else {
+            self.alone = items.len();
+        }
+    }
+
     fn commit_failed(&mut self, batch: i64, error: CommitError) {
         if self.in_flight.as_ref().is_none_or(|flight| flight.fence.batch != batch) {
             return; // a doubled answer
@@ -407,9 +426,12 @@ impl Partition {
                 self.life = Life::Down;
                 self.out.push_back(Output::StepDown);
             }
-            CommitError::Failed => {
+            CommitError::Failed | CommitError::Refused(_) => {
                 seen!("commit-failed");
-                let InFlight { items, outcome, .. } = self.in_flight.take().expect("just seen");
+                let InFlight { mut items, outcome, .. } = self.in_flight.take().expect("just seen");
+                if let CommitError::Refused(why) = error {
+                    self.single_out(&mut items, why);
+                }
                 self.cache.clear();
                 for definition in outcome.definitions {
                     self.cache.forget_definition(definition);

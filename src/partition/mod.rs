@@ -247,10 +247,12 @@ pub enum LeaseOutcome {
     Failed,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommitError {
     /// Nothing was written: run the batch again.
     Failed,
+    /// Nothing was written, and never will be: the database does not take some of the data, for this reason.
+    Refused(String),
     /// Another owner took the partition.
     Fenced,
 }

@@ -69,6 +69,9 @@ impl Parcel {
 impl Batch<'_> {
     pub(super) fn parcel(&mut self, to: PartitionId, parcel: &Parcel) {
         let id = self.new_id().0;
+        if planted::is("parcel-lost") {
+            return;
+        }
         self.tx.parcels.push(ParcelRow { to, id, at: self.now, body: parcel.to_json() });
     }
 

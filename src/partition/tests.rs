@@ -14,6 +14,7 @@ use crate::engine::testing::draw;
 
 mod letters;
 mod parcels;
+mod refused;
 
 struct World {
     memory: Memory,

@@ -4,7 +4,7 @@
 use crate::base::id::{InstanceId, TokenId};
 use crate::base::limits::LEASE_DEFAULT_MS;
 use crate::base::variable::Variables;
-use crate::engine::command::{Command, Failure};
+use crate::engine::command::{Command, Failure, Rejection};
 use crate::engine::job::{Claim, JobKind};
 use crate::handlers::{Job, Outcome, Policy, Registry, job};
 use crate::partition::view::JobView;
@@ -161,13 +161,17 @@ impl Executor {
     /// A result is submitted until the engine has taken or refused it. The free slot goes along: the next job is leased in
     /// the same commit.
     async fn hand_in(&self, node: &Node, instance: InstanceId, command: Command, topic: &str) {
+        let mut command = command;
         loop {
             let work = Work::Instance { instance, command: command.clone() };
             match node.submit_with(work, None, None, Some(self.offer(topic))).await {
                 Ok(_) => return,
                 Err(SubmitError::Rejected(rejection)) => {
                     tracing::debug!(instance.id = instance.0, "a job's result was refused: {rejection}");
-                    return;
+                    match refused(&command, &rejection) {
+                        Some(failed) => command = failed,
+                        None => return,
+                    }
                 }
                 Err(SubmitError::Busy | SubmitError::Away | SubmitError::Unanswered) if !node.is_stopped() => {
                     tokio::time::sleep(AGAIN).await;
@@ -204,6 +208,26 @@ impl Executor {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Running, (String, CancellationToken)>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A result that cannot be taken for what it holds fails its job: nobody else would tell of it.
+fn refused(command: &Command, rejection: &Rejection) -> Option<Command> {
+    let (Command::CompleteJob { token, claim, .. } | Command::ThrowError { token, claim: Some(claim), .. }) = command
+    else {
+        return None;
+    };
+    if !matches!(rejection, Rejection::InvalidInput(_) | Rejection::LimitExceeded { .. }) {
+        return None;
+    }
+    let failure = Failure {
+        message: format!("what came of it cannot be kept: {rejection}"),
+        details: None,
+        retries: Some(0),
+        after_ms: None,
+        by_handler: true,
+        unknown_outcome: false,
+    };
+    Some(Command::FailJob { token: *token, claim: claim.clone(), failure })
 }
 
 /// A handler's outcome in the engine's words.

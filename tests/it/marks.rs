@@ -15,6 +15,7 @@ fn every_mark_is_reached() {
     scenarios::in_memory();
     scenarios::with_restart();
     sim::no_fault();
+    sim::several_nodes();
     let reached = reached();
     let missed: Vec<&String> = marks.iter().filter(|mark| !reached.contains(mark.as_str())).collect();
     say(format!("marks: {} of {} rare branches reached", marks.len() - missed.len(), marks.len()));

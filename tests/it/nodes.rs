@@ -143,6 +143,27 @@ async fn three_nodes_share_the_partitions_and_any_answers_for_all() {
     }
 }
 
+/// PostgreSQL keeps no text with the character NUL: whoever makes one is refused, and nobody else waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_database_does_not_take_holds_nobody_up() {
+    let Some(address) = postgres::database("what_the_database_does_not_take_holds_nobody_up").await else { return };
+    let node = node(&address, "a").await;
+    let script = r#"<process id="spoils" isExecutable="true"><startEvent id="sa"/><sequenceFlow id="sf" sourceRef="sa" targetRef="sb"/>
+<scriptTask id="sb" scriptFormat="rhai"><script>set_variable("x", "a\x00b")</script></scriptTask><sequenceFlow id="sg" sourceRef="sb" targetRef="sc"/><userTask id="sc"/></process></definitions>"#;
+    let files = vec![("m.bpmn".to_owned(), Arc::new(MODEL.replace("</definitions>", script).into_bytes()))];
+    let bundle = Bundle::read(None, None, String::new(), files).expect("it compiles").bundle;
+    node.submit(Work::Deploy(Box::new(bundle)), None, None).await.expect("it is deployed");
+    let all = (0..40).map(|number| node.submit(start(if number % 4 == 0 { "spoils" } else { "waits" }), None, None));
+    let all = futures_util::future::join_all(all).await;
+    for (number, reply) in all.into_iter().enumerate() {
+        match reply {
+            Ok(_) => assert!(number % 4 != 0, "start {number}"),
+            Err(error) => assert!(number % 4 == 0 && error.to_string().contains("does not take"), "{number}: {error}"),
+        }
+    }
+    node.shutdown().await;
+}
+
 /// Jobs of every partition are leased by one request, and a repeat of it gets the same.
 async fn leases(nodes: &[&Node]) {
     let mut jobs = Vec::new();

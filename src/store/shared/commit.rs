@@ -38,7 +38,7 @@ impl Database {
             Ok(()) => Ok(()),
             Err(reached) => writer.recover(&self.options, fence, epoch, reached).await,
         };
-        if let (Ok(()), Some(owned)) = (result, writer.owned.get_mut(&fence.partition.0)) {
+        if let (Ok(()), Some(owned)) = (&result, writer.owned.get_mut(&fence.partition.0)) {
             owned.position = fence.position;
         }
         result
@@ -68,6 +68,7 @@ impl Writer {
     ) -> Result<(), CommitError> {
         match reached {
             Reached::Before(StoreError::Fenced) => Err(CommitError::Fenced),
+            Reached::Before(StoreError::Refused(why)) => Err(CommitError::Refused(why)),
             Reached::Before(error) => {
                 tracing::warn!(%error, "a batch was not written");
                 Err(CommitError::Failed)

@@ -11,6 +11,7 @@ mod graph;
 mod interruption;
 mod judge;
 mod model;
+mod nodes;
 mod operator;
 mod planted;
 mod players;
@@ -81,6 +82,37 @@ fn all_seeds() {
     assert!(failed.is_empty(), "{} of {} seeds failed:\n{}", failed.len(), seeds.len(), shown.join("\n"));
 }
 
+#[test]
+fn no_fault_of_several_nodes_loses_or_doubles_anything() {
+    several_nodes();
+}
+
+/// Once for this process, whoever asks first.
+pub(crate) fn several_nodes() {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        hush();
+        let mut total = nodes::Counts::default();
+        for seed in seeds() {
+            let run = caught(|| nodes::run(seed)).unwrap_or_else(|violation| {
+                panic!("nodes, {violation}\n  again: SIM_SEED={seed} cargo test --test it several_nodes")
+            });
+            total.takeovers += run.takeovers;
+            total.crashes += run.crashes;
+            total.parcels += run.parcels;
+            total.fenced += run.fenced;
+        }
+        say(format!(
+            "{} simulator seeds of several nodes: {} crashes, {} take-overs, {} former owners refused, parcels told of {} times",
+            seeds().len(),
+            total.crashes,
+            total.takeovers,
+            total.fenced,
+            total.parcels
+        ));
+    });
+}
+
 /// Once without a fault, then again with a crash before, and after, each of its commits.
 #[test]
 fn a_crash_at_any_commit_changes_no_path() {
@@ -107,7 +139,7 @@ fn run(seed: u64) -> Result<Counts, Violation> {
     caught(|| world::run(seed))
 }
 
-fn caught(run: impl FnOnce() -> Result<Counts, Violation>) -> Result<Counts, Violation> {
+fn caught<T>(run: impl FnOnce() -> Result<T, Violation>) -> Result<T, Violation> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));

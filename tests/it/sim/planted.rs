@@ -38,6 +38,24 @@ fn every_planted_bug_is_caught() {
     assert!(caught.iter().all(Option::is_some), "a planted bug was not caught");
 }
 
+/// Defects between partitions, which the simulator of several nodes catches.
+const NODE_BUGS: &[&str] = &["parcel-stays", "parcel-lost", "letter-never-ends"];
+
+#[test]
+fn every_planted_bug_between_nodes_is_caught() {
+    hush();
+    for bug in NODE_BUGS {
+        plant(Some(bug));
+        let found = (1..=SEEDS_MAX).find_map(|seed| {
+            let run = super::caught(|| super::nodes::run(seed));
+            run.err().map(|violation| (seed, violation.rule))
+        });
+        plant(None);
+        let (seed, rule) = found.unwrap_or_else(|| panic!("planted {bug}: not caught in {SEEDS_MAX} seeds"));
+        say(format!("planted {bug}: caught by the simulator of nodes, rule {rule}, seed {seed}"));
+    }
+}
+
 fn hunt(bug: &'static str) -> Option<(u64, &'static str, &'static str)> {
     plant(Some(bug));
     let found =
