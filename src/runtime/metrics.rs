@@ -41,6 +41,7 @@ pub struct Metrics {
     request_seconds: Durations<3>,
     partition_owned: Family<Labels<1>, Gauge>,
     queue: Gauge,
+    fetches_parked: Gauge,
     incidents_open: Gauge,
 }
 
@@ -69,6 +70,7 @@ impl Default for Metrics {
             request_seconds: Family::new_with_constructor(short),
             partition_owned: Family::default(),
             queue: Gauge::default(),
+            fetches_parked: Gauge::default(),
             incidents_open: Gauge::default(),
         };
         metrics.registry = Arc::new(metrics.registered());
@@ -104,6 +106,7 @@ impl Metrics {
         );
         all.register("partition_owned", "1 for each partition that this node owns", self.partition_owned.clone());
         all.register("queue_commands", "Commands that wait for a commit", self.queue.clone());
+        all.register("fetches_parked", "Workers that wait for jobs", self.fetches_parked.clone());
         all.register("incidents_open", "Open incidents in the database", self.incidents_open.clone());
         all
     }
@@ -162,6 +165,7 @@ impl Metrics {
     /// What is counted by looking, and then all as text.
     pub(super) async fn text(&self, node: &Node, waiting: usize) -> String {
         self.queue.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.fetches_parked.set(i64::try_from(node.waiters().count()).unwrap_or(i64::MAX));
         if let Ok(Ok(count)) = tokio::time::timeout(COUNT_DEADLINE, node.store().open_incidents()).await {
             self.incidents_open.set(count);
         }

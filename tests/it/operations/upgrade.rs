@@ -1,0 +1,82 @@
+//! `transhume upgrade`: says what it does, and who must not run on the tables that are there.
+
+use std::process::{Command, Output};
+
+use transhume::store::upgrade;
+
+use super::{file, number, sql};
+use crate::support::binary::binary;
+use crate::support::postgres;
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = Command::new(binary()).args(arguments).output().expect("it runs");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// As an older program left it: without the last step.
+async fn aged(address: &str) -> i64 {
+    upgrade::run(address).await.expect("it is made");
+    let last = number(address, "SELECT MAX(version) FROM _sqlx_migrations").await;
+    sql(address, &format!("DELETE FROM _sqlx_migrations WHERE version = {last}")).await;
+    for table in ["comment", "attachment", "saved_filter"] {
+        sql(address, &format!("DROP TABLE {table}")).await;
+    }
+    last
+}
+
+#[tokio::test]
+async fn an_upgrade_says_what_it_does_and_does_it_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut addresses = vec![file(folder.path())];
+    addresses.extend(postgres::database("an_upgrade_says_what_it_does_and_does_it_once").await);
+    for address in addresses {
+        let last = aged(&address).await;
+        let check = run(&["upgrade", "--check", "--database", &address]);
+        assert_eq!((check.0, check.1.contains("to be made")), (Some(1), true), "{check:?}");
+        let verify = run(&["verify", "--database", &address]);
+        assert_eq!((verify.0, verify.2.contains("transhume upgrade")), (Some(2), true), "{verify:?}");
+        if address.starts_with("postgres") {
+            let serve = run(&["serve", "--listen", "127.0.0.1:0", "--database", &address]);
+            assert_eq!((serve.0, serve.2.contains("run `transhume upgrade")), (Some(2), true), "{serve:?}");
+        }
+        let done = run(&["upgrade", "--database", &address]);
+        assert_eq!((done.0, done.1.contains(": made")), (Some(0), true), "{done:?}");
+        let again = run(&["upgrade", "--check", "--database", &address]);
+        assert_eq!((again.0, again.1), (Some(0), format!("the tables stand at step {last}\n")));
+    }
+}
+
+#[tokio::test]
+async fn a_newer_programs_tables_are_refused_with_a_sentence() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut addresses = vec![file(folder.path())];
+    addresses.extend(postgres::database("a_newer_programs_tables_are_refused_with_a_sentence").await);
+    for address in addresses {
+        upgrade::run(&address).await.expect("it is made");
+        sql(
+            &address,
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) SELECT 999, 'later', success, \
+             checksum, 0 FROM _sqlx_migrations WHERE version = 1",
+        )
+        .await;
+        for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["upgrade"], &["verify"]] {
+            let told = run(&[command, &["--database", &address]].concat());
+            assert_eq!((told.0, told.2.contains("a newer program")), (Some(2), true), "{command:?}: {told:?}");
+        }
+    }
+}
+
+#[test]
+fn every_command_teaches_with_an_example() {
+    let help = run(&["--help"]).1;
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names: Vec<&str> = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    let named: Vec<&str> = names.into_iter().filter(|name| !name.is_empty() && *name != "help").collect();
+    assert!(named.contains(&"verify") && named.contains(&"serve"), "{named:?}");
+    for name in named {
+        let (status, text, _) = run(&[name, "--help"]);
+        assert_eq!(status, Some(0));
+        assert!(text.contains("Example") && text.contains(&format!("transhume {name}")), "{name}:\n{text}");
+    }
+}
