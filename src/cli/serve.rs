@@ -112,19 +112,10 @@ async fn serve(arguments: Serve) -> anyhow::Result<()> {
         "{}: this database belongs to a demo; name another one",
         arguments.database
     );
-    let config = registry::Config {
-        connections: match &arguments.connections {
-            Some(file) => Connections::from_file(file)?,
-            None => Connections::default(),
-        },
-        secrets: Secrets::from_environment(),
-        scripts: SCRIPTS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
-        ..registry::Config::default()
-    };
     let node = Node::start(Config {
         store: store.clone(),
         clock,
-        registry: Arc::new(Registry::standard(config)),
+        registry: Arc::new(Registry::standard(registry_config(&arguments)?)),
         name: arguments.node,
         installation: installation.name,
     })
@@ -163,6 +154,19 @@ async fn serve(arguments: Serve) -> anyhow::Result<()> {
     node.shutdown().await;
     anyhow::ensure!(!taken, "{}: another process has taken this database; this one has stopped", arguments.database);
     Ok(())
+}
+
+/// What handlers may use.
+fn registry_config(arguments: &Serve) -> anyhow::Result<registry::Config> {
+    Ok(registry::Config {
+        connections: match &arguments.connections {
+            Some(file) => Connections::from_file(file)?,
+            None => Connections::default(),
+        },
+        secrets: Secrets::from_environment(),
+        scripts: SCRIPTS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+        ..registry::Config::default()
+    })
 }
 
 /// Until the last answer is given; who does not read his answer does not keep the process.

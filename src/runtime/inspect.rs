@@ -77,11 +77,11 @@ pub async fn inspect(store: &Store, told: &mut (dyn FnMut(u64) + Send)) -> Resul
     inspector.lines().await?;
     let mut after = Some(InstanceId(-1));
     while let Some(from) = after {
-        inspector.renew().await?;
+        inspector.snapshot.renew().await?;
         let (found, next) = inspector.page(from, InstanceId(i64::MAX)).await?;
         let mut suspicious: Vec<InstanceId> = found.iter().filter_map(|violation| violation.instance).collect();
         suspicious.dedup();
-        inspector.renew().await?;
+        inspector.snapshot.renew().await?;
         for id in suspicious {
             let instances = inspector.report.instances;
             let checked = inspector.report.checked.clone();
@@ -104,12 +104,6 @@ struct Inspector<'a> {
 }
 
 impl Inspector<'_> {
-    /// A new moment: an old one makes the database keep what was since.
-    async fn renew(&mut self) -> Result<(), StoreError> {
-        let fresh = self.store.snapshot().await?;
-        std::mem::replace(&mut self.snapshot, fresh).close().await
-    }
-
     /// Positions, ids, letters and definitions, which belong to no one instance.
     async fn lines(&mut self) -> Result<(), StoreError> {
         for partition in self.store.partitions(&mut self.snapshot).await? {

@@ -70,6 +70,14 @@ impl Snapshot {
         rows.into_iter().map(|row| Cells::of(row).text()).collect()
     }
 
+    /// From now on a later moment.
+    pub async fn renew(&mut self) -> Result<(), StoreError> {
+        match &mut self.0 {
+            Of::Sqlite(inner) => inner.renew().await,
+            Of::Postgres(inner) => inner.renew().await,
+        }
+    }
+
     pub(super) fn is_sqlite(&self) -> bool {
         matches!(self.0, Of::Sqlite(_))
     }

@@ -30,7 +30,8 @@ pub async fn run(address: &str) -> Result<Upgrade, StoreError> {
     Ok(plan)
 }
 
-pub(super) async fn bring_to(address: &str, last: i64) -> Result<(), StoreError> {
+/// The same up to an earlier step, as an older program would have left it.
+pub async fn bring_to(address: &str, last: i64) -> Result<(), StoreError> {
     match Store::is_sqlite(address)? {
         true => sqlite::shared::Database::bring_to(address, last).await,
         false => postgres::shared::Database::bring_to(address, last).await,

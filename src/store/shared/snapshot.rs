@@ -16,14 +16,25 @@ pub(in crate::store) struct Snapshot {
 impl Database {
     pub(in crate::store) async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let mut connection = within(WRITE_DEADLINE_MS, self.options.clone().connect()).await?;
-        within(WRITE_DEADLINE_MS, sqlx::query::<Db>(SNAPSHOT).execute(&mut connection)).await?;
-        // The moment is that of the first read.
-        within(READ_DEADLINE_MS, sqlx::query::<Db>("SELECT id FROM installation").fetch_all(&mut connection)).await?;
+        begin(&mut connection).await?;
         Ok(Snapshot { connection })
     }
 }
 
+/// The moment is that of the first read.
+async fn begin(connection: &mut Conn) -> Result<(), StoreError> {
+    within(WRITE_DEADLINE_MS, sqlx::query::<Db>(SNAPSHOT).execute(&mut *connection)).await?;
+    within(READ_DEADLINE_MS, sqlx::query::<Db>("SELECT id FROM installation").fetch_all(connection)).await?;
+    Ok(())
+}
+
 impl Snapshot {
+    /// From now on a later moment: an old one makes the database keep all that was since.
+    pub(in crate::store) async fn renew(&mut self) -> Result<(), StoreError> {
+        within(WRITE_DEADLINE_MS, sqlx::query::<Db>("COMMIT").execute(&mut self.connection)).await?;
+        begin(&mut self.connection).await
+    }
+
     pub(in crate::store) async fn rows(
         &mut self,
         text: String,

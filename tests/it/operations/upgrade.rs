@@ -2,9 +2,9 @@
 
 use std::process::{Command, Output};
 
-use transhume::store::upgrade;
+use transhume::store::{Store, upgrade};
 
-use super::{file, number, sql};
+use super::{file, sql};
 use crate::support::binary::binary;
 use crate::support::postgres;
 
@@ -14,15 +14,14 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// As an older program left it: without the last step.
+/// As an older program left it: without the last step, which is given back.
 async fn aged(address: &str) -> i64 {
-    upgrade::run(address).await.expect("it is made");
-    let last = number(address, "SELECT MAX(version) FROM _sqlx_migrations").await;
-    sql(address, &format!("DELETE FROM _sqlx_migrations WHERE version = {last}")).await;
-    for table in ["comment", "attachment", "saved_filter"] {
-        sql(address, &format!("DROP TABLE {table}")).await;
-    }
-    last
+    upgrade::bring_to(address, 1).await.expect("it is made");
+    let plan = upgrade::plan(address).await.expect("it is read");
+    assert_eq!(plan.from, Some(1));
+    let last_but_one = plan.steps[plan.steps.len() - 1].0 - 1;
+    upgrade::bring_to(address, last_but_one).await.expect("it is made");
+    plan.to
 }
 
 #[tokio::test]
@@ -53,7 +52,7 @@ async fn a_newer_programs_tables_are_refused_with_a_sentence() {
     let mut addresses = vec![file(folder.path())];
     addresses.extend(postgres::database("a_newer_programs_tables_are_refused_with_a_sentence").await);
     for address in addresses {
-        upgrade::run(&address).await.expect("it is made");
+        Store::open(&address).await.expect("it is made").close().await;
         sql(
             &address,
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) SELECT 999, 'later', success, \
