@@ -1,6 +1,6 @@
 //! Backup and restore: one moment, whole or not at all, to either database; what follows is not done twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command as Program;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 use std::io::Write;
+use transhume::base::id::PartitionId;
 use transhume::base::limits::RESTORE_IDS_SKIPPED;
 use transhume::runtime::inspect::inspect;
 use transhume::store::{Store, backup, restore};
@@ -33,16 +34,15 @@ async fn dump(address: &str) -> BTreeMap<&'static str, Vec<String>> {
     dump
 }
 
+/// From a file to PostgreSQL, where instances spread over its partitions, and back to a file, which then has as many.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_goes_to_either_database_and_back() {
     let folder = tempfile::tempdir().expect("a folder");
-    let address = file(folder.path());
-    let node = node(&address, &Orders::default()).await;
-    sample(&node).await;
-    let last = start(&node, "short", "north").await;
-    node.shutdown().await;
-    let whole = dump(&address).await;
-    let mut from = address;
+    let mut from = file(folder.path());
+    let first = node(&from, &Orders::default()).await;
+    sample(&first).await;
+    let mut waiting = vec![start(&first, "short", "north").await];
+    first.shutdown().await;
     let mut stations = vec![format!("sqlite:{}", folder.path().join("second.db").display())];
     if let Some(url) = postgres::database("a_backup_goes_to_either_database_and_back").await {
         stations.insert(0, url);
@@ -51,20 +51,29 @@ async fn a_backup_goes_to_either_database_and_back() {
         let backup = folder.path().join(format!("{number}.backup"));
         written(&from, &backup).await;
         restore::read(&backup, &to, &mut |_, _| {}).await.expect("it is restored");
-        assert_eq!(dump(&to).await, whole, "{to}: not the same rows");
+        assert_eq!(dump(&to).await, dump(&from).await, "{to}: not the same rows");
         let full = restore::read(&backup, &to, &mut |_, _| {}).await.expect_err("there is something in it now");
         assert!(full.to_string().contains("not empty"), "{full}");
+        let store = Store::open_existing(&to).await.expect("it opens");
+        let report = inspect(&store, &mut |_| {}).await.expect("it reads");
+        assert_eq!(report.violations, [], "{to}");
+        store.close().await;
+        let node = node(&to, &Orders::default()).await;
+        let fresh = start(&node, "short", "north").await;
+        assert!(fresh.0 > waiting[0].0 + RESTORE_IDS_SKIPPED, "{to}: numbers jump ahead");
+        for id in waiting.drain(..) {
+            complete(&node, id, "qt").await;
+            until_ended(&node, id).await;
+        }
+        waiting.push(fresh);
+        for _ in 0..130 {
+            waiting.push(start(&node, "short", "north").await);
+        }
+        let partitions: BTreeSet<PartitionId> = waiting.iter().map(|id| id.partition()).collect();
+        assert!(to.starts_with("sqlite:") || partitions.len() > 2, "{partitions:?}");
+        node.shutdown().await;
         from = to;
     }
-    let store = Store::open_existing(&from).await.expect("it opens");
-    let report = inspect(&store, &mut |_| {}).await.expect("it reads");
-    assert_eq!(report.violations, []);
-    store.close().await;
-    let node = super::node(&from, &Orders::default()).await;
-    complete(&node, last, "qt").await;
-    until_ended(&node, last).await;
-    assert!(start(&node, "short", "north").await.0 > last.0 + RESTORE_IDS_SKIPPED, "numbers jump ahead");
-    node.shutdown().await;
 }
 
 /// The lost time has ordered; the restored one orders again, under the same key, so that the other side knows it.

@@ -46,6 +46,16 @@ async fn an_upgrade_says_what_it_does_and_does_it_once() {
     }
 }
 
+/// A server has a file for itself, so it upgrades it without being asked.
+#[tokio::test]
+async fn a_file_is_brought_up_to_date_when_it_is_opened() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let address = file(folder.path());
+    aged(&address).await;
+    Store::open(&address).await.expect("it is brought up to date").close().await;
+    assert!(upgrade::plan(&address).await.is_ok_and(|plan| plan.steps.is_empty()));
+}
+
 #[tokio::test]
 async fn a_newer_programs_tables_are_refused_with_a_sentence() {
     let folder = tempfile::tempdir().expect("a folder");
