@@ -165,6 +165,10 @@ impl Metrics {
     /// What is counted by looking, and then all as text.
     pub(super) async fn text(&self, node: &Node, waiting: usize) -> String {
         self.queue.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.partition_owned.clear();
+        for partition in node.partitions() {
+            self.partition_owned.get_or_create(&[("partition", partition.to_string())]).set(1);
+        }
         self.fetches_parked.set(i64::try_from(node.waiters().count()).unwrap_or(i64::MAX));
         if let Ok(Ok(count)) = tokio::time::timeout(COUNT_DEADLINE, node.store().open_incidents()).await {
             self.incidents_open.set(count);

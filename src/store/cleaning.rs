@@ -60,7 +60,7 @@ impl Store {
         Ok(swept)
     }
 
-    /// Takes away one ended instance with all its rows; gives how many. One that runs stays, and so do its callers' parts.
+    /// Takes away one ended instance with all its rows; gives how many. One that runs stays as it is.
     pub async fn take_away(&self, instance: InstanceId) -> Result<u64, StoreError> {
         let id = || vec![Bind::Int(instance.0)];
         let live = "SELECT id FROM process_instance WHERE id = $1 AND ended_at IS NULL";

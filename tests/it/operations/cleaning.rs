@@ -85,8 +85,8 @@ async fn very_many_rows_go_share_by_share_also_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_of_keys_are_kept_for_seven_days() {
-    for (address, _folder) in on_each("answers_of_keys_are_kept_for_seven_days").await {
+async fn answers_of_keys_are_kept_for_seven_days_and_decisions_for_their_time() {
+    for (address, _folder) in on_each("answers_of_keys_are_kept_for_seven_days_and_decisions_for_their_time").await {
         let node = node(&address, &Orders::default()).await;
         let now = node.clock().now();
         for (key, days) in [("old", 8), ("fresh", 6)] {
@@ -94,8 +94,18 @@ async fn answers_of_keys_are_kept_for_seven_days() {
             let text = format!("INSERT INTO command_key VALUES ('', 'r', '{key}', 'd', '{{}}', {at})");
             sql(&address, &text).await;
         }
+        // Decisions that were evaluated for no instance go by their own time.
+        for (number, days) in [(70_001, 181), (70_002, 179)] {
+            let at = later(now, -days).0;
+            let text = format!(
+                "INSERT INTO past_decision (instance, id, tenant, decision, key, version, name, at, body) VALUES ({number}, 1, '', \
+                 1, 'k', 1, 'n', {at}, '{{}}')"
+            );
+            sql(&address, &text).await;
+        }
         let swept = node.store().sweep(now, 180).await.expect("it sweeps");
-        assert_eq!(swept.command_keys, 1, "{address}");
+        assert_eq!((swept.command_keys, swept.decisions, swept.rows), (1, 1, 1), "{address}");
+        assert_eq!(number(&address, "SELECT MIN(instance) FROM past_decision").await, 70_002, "{address}");
         assert_eq!(number(&address, "SELECT COUNT(*) FROM command_key WHERE key = 'fresh'").await, 1);
         node.shutdown().await;
     }
