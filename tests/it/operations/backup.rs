@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command as Program;
 use std::sync::Arc;
 
 use flate2::Compression;
@@ -199,8 +198,7 @@ async fn a_server_under_load_is_backed_up_and_goes_on_elsewhere() {
         let backup = folder.path().join(format!("load-{round}.backup"));
         let ran = run(&["backup", "--database", &from, "--to", &backup.display().to_string()]).await;
         assert_eq!(ran.0, Some(0), "{ran:?}");
-        let pid = served.id().to_string();
-        assert!(Program::new("kill").args(["-9", &pid]).status().expect("kill runs").success());
+        served.signal("KILL");
         for client in clients {
             client.await.expect("a client ends when its server is gone");
         }
