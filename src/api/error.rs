@@ -151,9 +151,14 @@ impl From<StoreError> for ApiError {
                 Self::away("The database does not answer at the moment: ask again.")
             }
             StoreError::Refused(words) => Self::invalid(words),
-            StoreError::Address(_) | StoreError::Unreadable(_) | StoreError::Migration(_) | StoreError::Failed(_) => {
-                Self::failed("The database failed on this request. It is logged.")
-            }
+            StoreError::Address(_)
+            | StoreError::Unreadable(_)
+            | StoreError::Migration(_)
+            | StoreError::Older { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Empty
+            | StoreError::Backup(_)
+            | StoreError::Failed(_) => Self::failed("The database failed on this request. It is logged."),
         }
     }
 }

@@ -186,7 +186,7 @@ impl Listener {
         loop {
             let change = match self.backlog.pop_front() {
                 Some(change) => change,
-                None => match self.news.recv().await {
+                None => match self.heard().await {
                     Ok(change) => change,
                     Err(broadcast::error::RecvError::Lagged(_)) => {
                         return Some(Event::default().event("reset").data(""));
@@ -197,6 +197,14 @@ impl Listener {
             if self.wants(&change).await {
                 return Some(event(&change));
             }
+        }
+    }
+
+    /// The next change; closed also when the server is about to stop, which would wait for this stream.
+    async fn heard(&mut self) -> Result<Arc<Change>, broadcast::error::RecvError> {
+        tokio::select! {
+            change = self.news.recv() => change,
+            () = self.state.node().closing() => Err(broadcast::error::RecvError::Closed),
         }
     }
 

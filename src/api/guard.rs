@@ -2,11 +2,12 @@
 
 use super::error::ApiError;
 use super::state::ApiState;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::SocketAddr;
+use std::time::Instant;
 
 /// Only callers who have signed in go on; who it is goes along.
 pub(super) async fn signed_in(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
@@ -20,6 +21,32 @@ pub(super) async fn signed_in(State(state): State<ApiState>, mut request: Reques
         Ok(None) => ApiError::unauthenticated().into_response(),
         Err(error) => error.into_response(),
     }
+}
+
+/// Counts each request by the route that it matched, and tells of it.
+pub(super) async fn counted(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = method_word(request.method());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
+    let answer = next.run(request).await;
+    let (status, took) = (answer.status().as_u16(), begun.elapsed());
+    state.node().metrics().request(method, &route, status, took);
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(
+        http.method = method,
+        http.route = route,
+        http.status = status,
+        duration_ms,
+        "a request was answered"
+    );
+    answer
+}
+
+/// A caller may send any word as its method; a label knows a few.
+fn method_word(method: &Method) -> &'static str {
+    let known = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    known.into_iter().find(|word| method.as_str() == *word).unwrap_or("other")
 }
 
 /// CORS (D19): off, but for the origins that the operator names.

@@ -27,6 +27,7 @@ mod wire;
 
 pub use state::{ApiState, NewAccount, Options};
 
+use crate::runtime::node::Node;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Redirect;
@@ -63,5 +64,14 @@ pub fn router(state: ApiState) -> Router {
         .layer(map_response(error::reshaped))
         .layer(from_fn(guard::headers))
         .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn_with_state(state.clone(), guard::counted))
         .with_state(state)
+}
+
+/// Metrics alone, without sign-in, at `/metrics` of an address that the operator chose.
+pub async fn serve_metrics(listener: TcpListener, node: Node) -> std::io::Result<()> {
+    let stop = node.clone();
+    let scrape = get(move || async move { product::scraped(&node).await });
+    let router = Router::new().route("/metrics", scrape);
+    axum::serve(listener, router).with_graceful_shutdown(async move { stop.closing().await }).await
 }

@@ -57,6 +57,13 @@ pub const QUERY_RESULTS_MAX: usize = 10_000;
 pub const LONG_POLL_MAX_MS: i64 = 1_800_000;
 pub const PARKED_FETCHES_MAX: usize = 200;
 pub const IDEMPOTENCY_DAYS: i64 = 7;
+/// Days that history is kept where neither the model nor the operator says.
+pub const HISTORY_DAYS_DEFAULT: u32 = 180;
+/// Rows that one transaction of the clean-up takes away: a few milliseconds in which commits wait.
+pub const CLEANING_ROWS_MAX: usize = 1_000;
+/// A restored database begins its numbers so far ahead, so that what was given after the backup is not given again: a
+/// hundred days at a thousand a second. Of the 2^43 numbers of a partition that leaves a thousand restores.
+pub const RESTORE_IDS_SKIPPED: i64 = 1 << 33;
 /// A timer cycle shorter than this floods the history.
 pub const CYCLE_MIN_MS: i64 = 1_000;
 /// A date, period, cycle or cron pattern; cron lists are the longest of them.

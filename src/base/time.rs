@@ -19,6 +19,8 @@ pub use jiff::Span;
 pub use jiff::tz::TimeZone;
 pub use timer::{Cycle, TimerKind, check_timer, first_due, next_due};
 
+pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -7,7 +7,16 @@ use std::process::ExitCode;
 use transhume::demo::run::{Fail, Options, Sequence, run};
 use transhume::runtime::show::Speed;
 
+const EXAMPLE: &str = "\
+Example:
+  $ transhume demo                            follow the printed address in a browser
+  $ transhume demo --once --speed max         play it to its end, print the table, stop
+  $ transhume demo --fail partial-recovery    see a wave rolled back
+
+Everything runs on loopback: server, outside systems, people. Exit status: 0 done, 1 failed, 2 wrong usage.";
+
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLE)]
 pub(crate) struct Demo {
     /// Folder of the database and the counterparts; a run that was interrupted goes on there [default: a new folder]
     #[arg(long, value_name = "DIR", env = "TRANSHUME_DATA")]

@@ -1,10 +1,14 @@
 //! Subcommands of `transhume`. Every option can also be given as `TRANSHUME_…` in the environment. Exit status: 0 done,
 //! 1 failed, 2 wrong usage.
 
+mod backup;
 mod check;
 mod demo;
+mod progress;
 mod serve;
 mod test;
+mod upgrade;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -27,6 +31,14 @@ enum Command {
     Check(check::Check),
     /// Run process tests: suites (*.test.yaml, *.test.json) beside models, on the real engine with a virtual clock
     Test(test::Test),
+    /// Judge a database, also while servers work with it: what must hold of every instance, and what does not
+    Verify(verify::Verify),
+    /// Write a whole database to one file, also while servers work with it
+    Backup(backup::Backup),
+    /// Fill an empty database, of either kind, from such a file
+    Restore(backup::Restore),
+    /// Bring the tables of a database up to date
+    Upgrade(upgrade::Upgrade),
 }
 
 pub(crate) fn run() -> ExitCode {
@@ -35,6 +47,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(arguments) => demo::execute(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Backup(arguments) => backup::backup(arguments),
+        Command::Restore(arguments) => backup::restore(arguments),
+        Command::Upgrade(arguments) => upgrade::run(arguments),
     }
 }
 
@@ -53,9 +69,21 @@ fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    /// For people
+    Text,
+    /// For programs: one JSON object a line
+    Json,
+}
+
 /// Log lines to standard error; RUST_LOG chooses, warnings by default.
-fn log() {
+fn log(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second call (in tests) finds it set.
-    let _already = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _already = match format {
+        LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
 }

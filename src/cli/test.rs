@@ -6,7 +6,21 @@ use std::process::ExitCode;
 use transhume::scenario::report::{CaseResult, junit};
 use transhume::scenario::{Options, StoreKind, file, find, runner};
 
+const EXAMPLE: &str = "\
+Example:
+  $ transhume test processes/first
+  ok    change-request · an approved change gets its window
+  ...
+  3 passed, 0 failed
+
+  transhume test --restart --store sqlite processes/   forget all memory after every step
+  transhume test --junit report.xml processes/         for a pipeline
+
+A case that fails says which step, what was expected and what was seen.
+Exit status: 0 all passed, 1 some failed, 2 a suite cannot be read.";
+
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLE)]
 pub(crate) struct Test {
     /// Suites, or folders that are searched for *.test.yaml and *.test.json
     #[arg(required = true, value_name = "PATH")]

@@ -40,6 +40,22 @@ pub enum IncidentKind {
 }
 
 impl IncidentKind {
+    const ALL: [Self; 9] = [
+        Self::FailedExternalTask,
+        Self::FailedJob,
+        Self::Expression,
+        Self::UncaughtError,
+        Self::NoFlow,
+        Self::Call,
+        Self::Limit,
+        Self::UnknownOutcome,
+        Self::Bug,
+    ];
+
+    pub fn of_wire(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.wire() == word)
+    }
+
     /// The type on the wire; Camunda 7's words where it has one.
     pub fn wire(self) -> &'static str {
         match self {

@@ -2,7 +2,6 @@
 //! takes over what a dead one has left.
 
 use crate::base::id::PartitionId;
-use crate::partition::first_partition;
 use crate::runtime::driver::{Answer, Message};
 use crate::runtime::node::Node;
 use crate::store::{Listener, StoreError};
@@ -122,7 +121,11 @@ impl Node {
     /// Takes its partitions. Where there may be other nodes, it shares with them from now on.
     pub(super) async fn join(&self) -> Result<(), StoreError> {
         if !self.store().is_shared() {
-            return self.open_partition(first_partition(), &[]).await;
+            // More than one, where it was filled from a backup of a shared database.
+            for partition in (0..self.0.partitions.all).map(PartitionId) {
+                self.open_partition(partition, &[]).await?;
+            }
+            return Ok(());
         }
         self.store().join(&self.0.member).await?;
         let listener = self.store().listen().await?;

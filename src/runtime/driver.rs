@@ -9,6 +9,7 @@ use crate::base::time::Timestamp;
 use crate::engine::command::Rejection;
 use crate::partition::{CommitError, Input, Notice, Offer, Output, Partition, Reply, Request, RequestId, Work};
 use crate::runtime::clock::{Clock, Guard};
+use crate::runtime::metrics::Metrics;
 use crate::store::Store;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -66,6 +67,7 @@ pub(super) struct Driver {
     guards: Vec<Guard>,
     stepped_down: bool,
     stopping: bool,
+    pub(super) metrics: Metrics,
     tenure: Arc<Tenure>,
     /// The database has said since the last inputs that the partition is still this node's.
     sure: bool,
@@ -114,6 +116,7 @@ impl Driver {
             guards: Vec::new(),
             stepped_down: false,
             stopping: false,
+            metrics: Metrics::default(),
             tenure,
             sure: false,
         }
@@ -223,7 +226,10 @@ impl Driver {
             }
             Output::Commit(transaction) => {
                 let batch = transaction.fence.batch;
-                let input = match self.store.commit(&transaction).await {
+                let begun = Instant::now();
+                let stored = self.store.commit(&transaction).await;
+                self.metrics.committed(&transaction, begun.elapsed(), stored.is_ok());
+                let input = match stored {
                     Ok(()) => {
                         self.sure = true;
                         Input::Committed { batch }

@@ -14,7 +14,7 @@ use crate::runtime::internal;
 use crate::runtime::node::{Node, SubmitError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -74,7 +74,12 @@ impl Executor {
         }
         self.tasks.spawn(async move {
             let held = guard;
+            let begun = Instant::now();
             let command = executor.work(&node, instance, token, *view, cancelled).await;
+            let (result, took) = (ending(command.as_ref()), begun.elapsed());
+            node.metrics().job(&topic, result, took);
+            let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(instance.id = instance.0, job.topic = topic, result, duration_ms, "a job was done");
             executor.lock().remove(&(instance, token, lease_no));
             if executor.busy(&topic) == SLOTS_PER_TOPIC / 2 {
                 node.offer_everywhere(&executor.offer(&topic)).await;
@@ -228,6 +233,18 @@ fn refused(command: &Command, rejection: &Rejection) -> Option<Command> {
         unknown_outcome: false,
     };
     Some(Command::FailJob { token: *token, claim: claim.clone(), failure })
+}
+
+/// How a job ended, in one word.
+fn ending(command: Option<&Command>) -> &'static str {
+    match command {
+        None => "cancelled",
+        Some(Command::ThrowError { .. }) => "error",
+        Some(Command::FailJob { failure, .. }) if failure.unknown_outcome => "unknown",
+        Some(Command::FailJob { .. }) => "failed",
+        Some(Command::ReleaseJob { .. }) => "released",
+        Some(_) => "completed",
+    }
 }
 
 /// A handler's outcome in the engine's words.

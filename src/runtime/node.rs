@@ -16,6 +16,7 @@ use crate::runtime::clock::{Clock, Guard};
 use crate::runtime::cluster::{Cluster, Told};
 use crate::runtime::decide::Known;
 use crate::runtime::executor::Executor;
+use crate::runtime::metrics::Metrics;
 use crate::runtime::partitions::Partitions;
 use crate::runtime::waiters::Waiters;
 use crate::store::{HeldJob, Member, Store, StoreError};
@@ -42,6 +43,7 @@ pub(super) struct Inner {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) executor: Arc<Executor>,
     pub(super) waiters: Waiters,
+    pub(super) metrics: Metrics,
     events: broadcast::Sender<Notice>,
     definitions: Mutex<BTreeMap<DefinitionId, Arc<ProcessDefinition>>>,
     decisions: Mutex<BTreeMap<DefinitionId, Arc<Known>>>,
@@ -91,6 +93,7 @@ impl Node {
             clock,
             executor: Arc::new(executor),
             waiters: Waiters::default(),
+            metrics: Metrics::default(),
             events,
             definitions: Mutex::default(),
             decisions: Mutex::default(),
@@ -131,6 +134,11 @@ impl Node {
         self.0.closing.is_cancelled()
     }
 
+    /// Ends when the end has begun.
+    pub async fn closing(&self) {
+        self.0.closing.cancelled().await;
+    }
+
     /// The end has begun: who waits for jobs is answered now, not at the end of its time.
     pub fn close(&self) {
         self.0.closing.cancel();
@@ -140,6 +148,21 @@ impl Node {
     /// What changes, as it is committed.
     pub fn events(&self) -> broadcast::Receiver<Notice> {
         self.0.events.subscribe()
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// All metrics as a scraper reads them.
+    pub async fn metrics_text(&self) -> String {
+        let waiting = self.0.partitions.queues().iter().map(|queue| queue.max_capacity() - queue.capacity()).sum();
+        self.0.metrics.text(self, waiting).await
+    }
+
+    /// Whether it takes work: it has its partitions and is not about to stop.
+    pub fn is_working(&self) -> bool {
+        !self.is_stopped() && !self.is_closing() && !self.partitions().is_empty()
     }
 
     /// Those who wait for jobs of a topic.

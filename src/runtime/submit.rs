@@ -7,6 +7,7 @@ use crate::partition::transaction::{CommandKey, ParcelRow};
 use crate::partition::{Asked, Offer, Parcel, Reply, Work, first_partition};
 use crate::runtime::cluster::Told;
 use crate::runtime::driver::{self, Message, Submission};
+use crate::runtime::metrics;
 use crate::runtime::node::{Node, SubmitError};
 use crate::runtime::partitions::Partitions;
 use std::collections::BTreeMap;
@@ -42,6 +43,19 @@ impl Node {
 
     /// The same; with it comes what this process takes from now on.
     pub(super) async fn submit_with(
+        &self,
+        work: Work,
+        key: Option<Key>,
+        user: Option<String>,
+        offer: Option<Offer>,
+    ) -> Result<Reply, SubmitError> {
+        let kind = metrics::kind(&work);
+        let result = self.place(work, key, user, offer).await;
+        self.0.metrics.command(kind, &result);
+        result
+    }
+
+    async fn place(
         &self,
         work: Work,
         key: Option<Key>,

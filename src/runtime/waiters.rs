@@ -1,6 +1,6 @@
 //! Those who wait for jobs of a topic: parked `fetchAndLock` requests. A commit that opens a job wakes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -34,6 +34,11 @@ impl Waiters {
             parked.by_topic.entry(topic.clone()).or_default().insert(id, Arc::clone(&woken));
         }
         Waiting { waiters: self, topics: topics.to_vec(), id, woken }
+    }
+
+    /// How many wait now; one that waits for several topics counts once.
+    pub fn count(&self) -> usize {
+        self.lock().by_topic.values().flat_map(BTreeMap::keys).collect::<BTreeSet<_>>().len()
     }
 
     pub fn wake(&self, topic: &str) {

@@ -19,6 +19,19 @@ pub enum StoreError {
     Unreadable(String),
     #[error("the tables cannot be brought up to date: {0}")]
     Migration(String),
+    #[error(
+        "the tables stand at step {step}, this program's at {last}: stop every node that is older, run `transhume upgrade \
+         --database …`, then start again"
+    )]
+    Older { step: i64, last: i64 },
+    #[error(
+        "the tables stand at step {step}, which a newer program made; this one knows {last}: use the newer program"
+    )]
+    Newer { step: i64, last: i64 },
+    #[error("the database is empty: nothing of this program is in it")]
+    Empty,
+    #[error("{0}")]
+    Backup(String),
     #[error("the database failed: {0}")]
     Failed(String),
 }

@@ -14,15 +14,21 @@ macro_rules! on {
     };
 }
 
+pub mod backup;
+pub mod cleaning;
 mod cluster;
 mod code;
 mod error;
+pub mod inspection;
 mod postgres;
 pub mod queries;
+pub mod raw;
+pub mod restore;
 mod schema;
 pub mod scratch;
 mod sqlite;
 mod table;
+pub mod upgrade;
 
 use crate::base::id::{DefinitionId, DeploymentId, InstanceId, LocalId, PartitionId, TokenId};
 use crate::base::time::Timestamp;
@@ -64,6 +70,7 @@ pub enum Bind {
     Text(String),
     /// Those that may be null.
     MaybeInt(Option<i64>),
+    MaybeReal(Option<f64>),
     MaybeText(Option<String>),
     MaybeBytes(Option<Vec<u8>>),
 }
@@ -94,14 +101,28 @@ pub struct MessageWaiter {
 }
 
 impl Store {
-    /// `sqlite:FILE` or `postgres://USER@HOST/NAME`; brings the tables up to date.
+    /// `sqlite:FILE` or `postgres://USER@HOST/NAME`. Makes the tables of an empty database, and brings a file's up to date;
+    /// on PostgreSQL, where other nodes may run, older tables are an error that names `transhume upgrade`.
     pub async fn open(address: &str) -> Result<Self, StoreError> {
-        if address.starts_with("sqlite:") {
-            sqlite::shared::Database::open(address).await.map(|database| Self::Sqlite(Arc::new(database)))
-        } else if address.starts_with("postgres:") || address.starts_with("postgresql:") {
-            postgres::shared::Database::open(address).await.map(|database| Self::Postgres(Arc::new(database)))
-        } else {
-            Err(StoreError::Address(address.to_owned()))
+        Ok(match Self::is_sqlite(address)? {
+            true => Self::Sqlite(Arc::new(sqlite::shared::Database::open(address).await?)),
+            false => Self::Postgres(Arc::new(postgres::shared::Database::open(address).await?)),
+        })
+    }
+
+    /// One that is there and stands at this program's step; nothing is made.
+    pub async fn open_existing(address: &str) -> Result<Self, StoreError> {
+        Ok(match Self::is_sqlite(address)? {
+            true => Self::Sqlite(Arc::new(sqlite::shared::Database::open_existing(address).await?)),
+            false => Self::Postgres(Arc::new(postgres::shared::Database::open_existing(address).await?)),
+        })
+    }
+
+    fn is_sqlite(address: &str) -> Result<bool, StoreError> {
+        match address.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => Ok(true),
+            Some("postgres" | "postgresql") => Ok(false),
+            Some(_) | None => Err(StoreError::Address(address.to_owned())),
         }
     }
 

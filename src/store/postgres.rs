@@ -25,6 +25,20 @@ pub(super) const FOR_UPDATE: &str = " FOR UPDATE";
 pub(super) const MARKS: Marks = Marks::Arrays;
 /// Partitions commit side by side.
 pub(super) const ONE_WRITER: bool = false;
+/// How a transaction that only reads begins.
+pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// Whether the table of steps is there.
+pub(super) const HAS_STEPS: &str = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = '_sqlx_migrations'";
+/// All tables but the steps.
+pub(super) const TABLES: &str = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = current_schema() AND \
+                                 table_type = 'BASE TABLE' AND table_name <> '_sqlx_migrations' ORDER BY 1";
+/// Name and type of a table's columns, in their order.
+pub(super) const COLUMNS: &str = "SELECT column_name::text, data_type::text FROM information_schema.columns WHERE table_schema \
+                                  = current_schema() AND table_name = $1 ORDER BY ordinal_position";
+pub(super) const PRIMARY_KEY: &str = "SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey) WHERE \
+     i.indrelid = CAST(CAST($1 AS text) AS regclass) AND i.indisprimary ORDER BY array_position(i.indkey::int2[], a.attnum)";
+/// Other nodes may still run on the tables of before: a person says when.
+pub(super) const UPGRADES_BY_ITSELF: bool = false;
 
 const READERS_MAX: u32 = 16;
 const SESSION: [(&str, &str); 7] = [
@@ -46,6 +60,11 @@ pub(super) mod shared;
 pub(super) fn options(address: &str) -> Result<Options, StoreError> {
     let options = PgConnectOptions::from_str(address).map_err(|_| StoreError::Address(address.to_owned()))?;
     Ok(options.application_name("transhume").options(SESSION).statement_cache_capacity(500).disable_statement_logging())
+}
+
+/// A server does not make databases.
+pub(super) fn existing(options: Options) -> Options {
+    options
 }
 
 /// A reader whose user went away in the middle of something is closed, not given to the next one.

@@ -13,6 +13,14 @@ const FILES: &[(i64, &str, &str)] = &[
     (3, "nodes", include_str!("../../migrations/0003_nodes.sql")),
 ];
 
+/// The step that this program's tables stand at.
+pub(super) const LAST: i64 = FILES[FILES.len() - 1].0;
+
+/// Number and name of each step, in their order.
+pub(super) fn steps() -> impl Iterator<Item = (i64, &'static str)> {
+    FILES.iter().map(|(number, name, _)| (*number, *name))
+}
+
 /// The steps for one database; `adapt` is its last word on a text.
 pub(super) fn migrator(database: &str, adapt: fn(String) -> String) -> Migrator {
     let step = |(version, name, text): &(i64, &'static str, &str)| {

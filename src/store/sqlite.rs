@@ -26,6 +26,18 @@ pub(super) const FOR_UPDATE: &str = "";
 pub(super) const MARKS: Marks = Marks::Plain;
 /// Only one transaction writes at a time.
 pub(super) const ONE_WRITER: bool = true;
+/// How a transaction that only reads begins; the log keeps what it sees.
+pub(super) const SNAPSHOT: &str = "BEGIN";
+/// Whether the table of steps is there.
+pub(super) const HAS_STEPS: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
+/// All tables but the steps.
+pub(super) const TABLES: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name <> \
+                                 '_sqlx_migrations' ORDER BY name";
+/// Name and type of a table's columns, in their order.
+pub(super) const COLUMNS: &str = "SELECT name, lower(type) FROM pragma_table_info($1) ORDER BY cid";
+pub(super) const PRIMARY_KEY: &str = "SELECT name FROM pragma_table_info($1) WHERE pk > 0 ORDER BY pk";
+/// One process has the file for itself: nobody runs on the tables of before.
+pub(super) const UPGRADES_BY_ITSELF: bool = true;
 
 const READERS_MAX: u32 = 8;
 /// Pages of the write-ahead log before it is copied into the file; larger steps write a page once for many commits.
@@ -56,6 +68,11 @@ pub(super) fn options(address: &str) -> Result<Options, StoreError> {
         // as PostgreSQL has it
         .pragma("case_sensitive_like", "ON")
         .disable_statement_logging())
+}
+
+/// The same for a file that must be there.
+pub(super) fn existing(options: Options) -> Options {
+    options.create_if_missing(false)
 }
 
 /// The writer comes first, so that the file is there when the first reader opens it.

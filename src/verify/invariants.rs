@@ -7,7 +7,7 @@ use crate::base::limits::EXPIRIES_MAX;
 use crate::base::time::Timestamp;
 use crate::engine::event::{Event, JobEnd};
 use crate::engine::index::{CONTINUE, Index, IndexKey, index};
-use crate::engine::instance::{Head, Instance, OF_SCOPE, Wait};
+use crate::engine::instance::{Head, Instance, InstanceState, OF_SCOPE, Wait};
 use std::collections::BTreeMap;
 
 const LAYER: &str = "invariants";
@@ -84,12 +84,12 @@ pub fn marking(instance: &Instance, game: &Game) -> Result<(), Violation> {
 }
 
 /// I4: what an ended instance may still have: its head and its history.
-pub fn ended(head: &Head, body: &str, rows: usize, scopes: usize) -> Result<(), Violation> {
-    if !head.state.is_ended() || (body.is_empty() && rows == 0 && scopes == 0) {
+pub fn ended(id: InstanceId, state: InstanceState, body: &str, rows: usize, scopes: usize) -> Result<(), Violation> {
+    if !state.is_ended() || (body.is_empty() && rows == 0 && scopes == 0) {
         return Ok(());
     }
     let what = format!("ended, but with {} bytes of state, {rows} index rows, {scopes} scopes", body.len());
-    Err(violation("I4", Some(head.id), what))
+    Err(violation("I4", Some(id), what))
 }
 
 /// I4: no called instance lives longer than its caller.

@@ -11,6 +11,7 @@ mod faults;
 mod handlers;
 mod marks;
 mod nodes;
+mod operations;
 mod scenarios;
 mod sim;
 mod store;

@@ -1,20 +1,24 @@
-//! `/api`: health, set-up, sign-in, what changes, programmes, the demo (`rest.md` 9 and 10).
+//! `/api`: health, metrics, set-up, sign-in, what changes, programmes, the demo (`rest.md` 9 and 10).
 
 mod ad_hoc;
 mod programme;
 mod session;
 
+use super::call::Call;
 use super::error::{Answer, ApiError};
 use super::events;
 use super::json::json;
 use super::state::ApiState;
 use crate::base::limits;
+use crate::runtime::metrics::CONTENT_TYPE;
+use crate::runtime::node::Node;
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json as shape;
+use std::time::Duration;
 
 /// Without sign-in: health, set-up and sign-in itself.
 pub(super) fn open() -> Router<ApiState> {
@@ -33,6 +37,7 @@ pub(super) fn closed() -> Router<ApiState> {
     Router::new()
         .route("/api/ad-hoc/{id}", get(ad_hoc::list).post(ad_hoc::activate))
         .route("/api/events", get(events::events))
+        .route("/api/metrics", get(metrics))
         .route("/api/programmes", get(programme::list))
         .route("/api/programmes/{id}/stages", get(programme::stages))
         .route("/api/demo", get(programme::demo).patch(programme::change_demo))
@@ -43,12 +48,28 @@ async fn live() -> Answer {
     json(shape!({ "live": true }))
 }
 
-/// The engine works and its database answers.
+/// Longer than this, and a balancer had better ask another node.
+const READY_WITHIN: Duration = Duration::from_secs(2);
+
+/// It takes work: the node owns what it should and does not stop, and its database answers in time.
 async fn ready(State(state): State<ApiState>) -> Answer {
-    let runs = !state.node().is_stopped();
-    let store = state.store().has_accounts().await.is_ok();
+    let runs = state.node().is_working();
+    let store = tokio::time::timeout(READY_WITHIN, state.store().has_accounts()).await;
+    let store = matches!(store, Ok(Ok(_)));
     let status = if runs && store { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok((status, axum::Json(shape!({ "ready": runs && store, "engine": runs, "store": store }))).into_response())
+}
+
+/// What a scraper reads, for administrators; `serve --metrics` gives it without sign-in on an address of its own.
+async fn metrics(call: Call) -> Answer {
+    if !call.caller.access.admin {
+        return Err(ApiError::forbidden("Metrics are for administrators."));
+    }
+    Ok(scraped(call.state.node()).await)
+}
+
+pub(super) async fn scraped(node: &Node) -> Response {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], node.metrics_text().await).into_response()
 }
 
 async fn info(State(state): State<ApiState>) -> Answer {
@@ -71,7 +92,7 @@ async fn info(State(state): State<ApiState>) -> Answer {
 /// Where a desktop modeler leads after a deployment.
 async fn webapps(headers: axum::http::HeaderMap) -> Answer {
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-    let host = text(axum::http::header::HOST).unwrap_or("localhost");
+    let host = text(header::HOST).unwrap_or("localhost");
     let scheme = text(axum::http::HeaderName::from_static("x-forwarded-proto")).unwrap_or("http");
     let at = |place: &str| format!("{scheme}://{host}/{place}");
     json(shape!({ "adminUrl": at("console"), "cockpitUrl": at("console"), "tasklistUrl": at("portal") }))

@@ -48,7 +48,8 @@ pub(super) use routes::routes;
 
 use super::call::Words;
 use crate::base::access::NO_TENANT;
-use crate::base::time::Timestamp;
+use crate::base::limits::HISTORY_DAYS_DEFAULT;
+use crate::base::time::{DAY_MS, Timestamp};
 use crate::engine::instance::InstanceState;
 use crate::store::queries::record::state_code;
 use crate::store::queries::select::{Condition, related};
@@ -64,13 +65,11 @@ fn tenant(tenant: &str) -> Option<&str> {
     Some(tenant).filter(|tenant| *tenant != NO_TENANT)
 }
 
-/// Days that history is kept, where the model does not say.
-const HISTORY_DAYS: i64 = 180;
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
-
 /// When history that is complete since `ended_at` may go.
 fn removal_time(ended_at: Option<i64>, days: Option<i64>) -> Value {
-    ended_at.map_or(Value::Null, |at| time(at.saturating_add(days.unwrap_or(HISTORY_DAYS).saturating_mul(DAY_MS))))
+    ended_at.map_or(Value::Null, |at| {
+        time(at.saturating_add(days.unwrap_or(HISTORY_DAYS_DEFAULT.into()).saturating_mul(DAY_MS)))
+    })
 }
 
 /// Of rows whose instance is suspended.

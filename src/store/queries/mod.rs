@@ -27,6 +27,12 @@ impl Store {
         Ok(rows.first().map_or(0, |(count,)| *count))
     }
 
+    /// Of all tenants, for the operator's graphs.
+    pub async fn open_incidents(&self) -> Result<i64, StoreError> {
+        let rows: Vec<(i64,)> = self.fetch("SELECT COUNT(*) FROM incident".into(), Vec::new()).await?;
+        Ok(rows.first().map_or(0, |(count,)| *count))
+    }
+
     /// How many rows of a list share these two values. A number leaves as its text.
     pub async fn tally<R: Record>(
         &self,
@@ -40,18 +46,7 @@ impl Store {
 
     /// Takes an ended instance out of the lists; false: it runs, or is not there.
     pub async fn remove_past(&self, instance: InstanceId) -> Result<bool, StoreError> {
-        let of = |text: &str| (text.to_owned(), vec![Bind::Int(instance.0)]);
-        let tables =
-            ["past_activity", "past_task", "past_variable", "past_incident", "past_decision", "comment", "attachment"];
-        let parts = tables.map(|table| {
-            of(&format!(
-                "DELETE FROM {table} WHERE instance = $1 AND EXISTS \
-                 (SELECT 1 FROM process_instance WHERE id = $1 AND ended_at IS NOT NULL)"
-            ))
-        });
-        // Its log rows stay: positions have no gap.
-        let head = of("DELETE FROM process_instance WHERE id = $1 AND ended_at IS NOT NULL");
-        Ok(self.write(parts.into_iter().chain([head]).collect()).await? > 0)
+        Ok(self.take_away(instance).await? > 0)
     }
 
     /// Takes what the decisions of a deployment came to out of the lists.

@@ -5,7 +5,10 @@ mod commit;
 mod load;
 mod lookup;
 mod plan;
+pub(in crate::store) mod restore;
 mod schedule;
+pub(in crate::store) mod snapshot;
+mod steps;
 mod tx;
 mod write;
 
@@ -65,15 +68,24 @@ struct Owned {
 impl Database {
     pub(in crate::store) async fn open(address: &str) -> Result<Self, StoreError> {
         let options = super::options(address)?;
-        let mut connection = options.connect().await.map_err(|error| StoreError::Away(error.to_string()))?;
-        super::migrator()
-            .run_direct(None, &mut connection, false)
-            .await
-            .map_err(|error| StoreError::Migration(error.to_string()))?;
+        let mut connection = steps::connect(&options).await?;
+        steps::make_ready(&mut connection).await?;
+        Ok(Self::with(options, connection).await)
+    }
+
+    /// One that is there, as it is: nothing is made and nothing brought up to date.
+    pub(in crate::store) async fn open_existing(address: &str) -> Result<Self, StoreError> {
+        let options = super::existing(super::options(address)?);
+        let mut connection = steps::connect(&options).await?;
+        steps::be_ready(&mut connection).await?;
+        Ok(Self::with(options, connection).await)
+    }
+
+    async fn with(options: Options, connection: Conn) -> Self {
         let readers = super::readers(&options);
         let database = Self { options, readers, writers: std::sync::Mutex::default() };
         database.writer(BESIDE).lock().await.connection = Some(connection);
-        Ok(database)
+        database
     }
 
     fn writer(&self, partition: PartitionId) -> Arc<Mutex<Writer>> {
@@ -169,6 +181,7 @@ fn arguments(binds: Vec<Bind>) -> Arguments {
         let added = match bind {
             Bind::Int(value) => sqlx::Arguments::add(&mut arguments, value),
             Bind::Real(value) => sqlx::Arguments::add(&mut arguments, value),
+            Bind::MaybeReal(value) => sqlx::Arguments::add(&mut arguments, value),
             Bind::MaybeInt(value) => sqlx::Arguments::add(&mut arguments, value),
             Bind::MaybeText(value) => sqlx::Arguments::add(&mut arguments, value),
             Bind::MaybeBytes(value) => sqlx::Arguments::add(&mut arguments, value),

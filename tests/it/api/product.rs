@@ -105,13 +105,46 @@ async fn a_one_time_token_signs_in_once() {
     assert_eq!(plain(&server, "POST", "/api/session", Some(body), &[]).await.error().0, 401);
 }
 
+/// Ready means that work is taken: not while it stops, not without its database. It lives all the same.
+#[tokio::test]
+async fn who_stops_or_has_no_database_is_not_ready() {
+    let server = Server::start().await;
+    let ready = async || {
+        let answer = plain(&server, "GET", "/api/health/ready", None, &[]).await;
+        (answer.status.as_u16(), answer.json())
+    };
+    assert_eq!(ready().await, (200, json!({ "ready": true, "engine": true, "store": true })));
+    server.node.close();
+    assert_eq!(ready().await, (503, json!({ "ready": false, "engine": false, "store": true })));
+    server.node.shutdown().await;
+    assert_eq!(ready().await, (503, json!({ "ready": false, "engine": false, "store": false })));
+    assert_eq!(plain(&server, "GET", "/api/health/live", None, &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn metrics_are_for_administrators() {
+    let server = Server::start().await;
+    server.account("bob", None, false).await;
+    let mine = [("authorization", basic("bob"))];
+    let mine = mine.each_ref().map(|(name, value)| (*name, value.as_str()));
+    assert_eq!(plain(&server, "GET", "/api/metrics", None, &mine).await.error().0, 403);
+    let admin = [("authorization", basic("demo"))];
+    let admin = admin.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let told = plain(&server, "GET", "/api/metrics", None, &admin).await;
+    assert_eq!(told.status, 200);
+    let text = String::from_utf8(told.bytes).expect("text");
+    assert!(text.contains("route=\"/api/metrics\",status=\"403\"") && text.ends_with("# EOF\n"), "{text}");
+}
+
 #[tokio::test]
 async fn without_sign_in_only_health_and_the_page_answer() {
     let server = Server::start().await;
     for path in ["/health", "/api/health", "/api/health/live", "/api/health/ready", "/api/info", "/api/session", "/"] {
         assert_eq!(plain(&server, "GET", path, None, &[]).await.status, 200, "{path}");
     }
-    for path in ["/engine-rest/version", "/engine-rest/engine", "/api/events", "/api/programmes", "/api/demo"] {
+    for path in
+        ["/engine-rest/version", "/engine-rest/engine", "/api/events", "/api/metrics", "/api/programmes", "/api/demo"]
+    {
         assert_eq!(plain(&server, "GET", path, None, &[]).await.error().0, 401, "{path}");
     }
     let page = plain(&server, "GET", "/portal", None, &[]).await;

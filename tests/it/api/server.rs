@@ -21,7 +21,7 @@ use super::description;
 pub(super) const SETUP: &str = "set-up token of the tests";
 
 pub(super) struct Server {
-    node: Node,
+    pub(super) node: Node,
     pub(super) state: ApiState,
     pub(super) router: Router,
     folder: tempfile::TempDir,

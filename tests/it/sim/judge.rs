@@ -151,7 +151,7 @@ impl Judge {
         }
         let stored = memory.stored(id).expect("just seen");
         let rows: Index = memory.index_of(id).map(|(key, row)| (key.clone(), row.clone())).collect();
-        invariants::ended(&row.head, &row.body, rows.len(), stored.scopes.len())?;
+        invariants::ended(id, row.head.state, &row.body, rows.len(), stored.scopes.len())?;
         if row.head.state.is_ended() {
             return Ok(());
         }

@@ -58,6 +58,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("russh", &["handlers", "demo"]),
     ("lettre", &["handlers"]),
     ("clap", &["main", "cli"]),
+    ("prometheus_client", &["runtime"]),
+    ("flate2", &["store"]),
 ];
 
 /// Module to floor, as the table in `src/lib.rs` says.
