@@ -1,9 +1,14 @@
 //! `cargo bench --bench size`: what a model costs by its size: deploying it, many flows into one join, long loops, deep
-//! nesting. Printed is the time, the time over the size, and the memory of a deployed model; nothing is asserted.
+//! nesting. Printed is the time, the time over the size, its exponent, and the memory of a deployed model; nothing is asserted.
+
+#[path = "../load/figure.rs"]
+#[allow(dead_code, reason = "shared with other benchmarks")]
+mod figure;
 
 use std::fmt::Write;
 use std::time::Instant;
 
+use figure::{exponent, mib, resident};
 use transhume::base::id::{DefinitionId, DeploymentId, InstanceId};
 use transhume::base::time::Timestamp;
 use transhume::engine::command::{Command, Create};
@@ -17,62 +22,50 @@ use transhume::engine::instance::{Instance, InstanceState, Wait};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
+    if std::env::args().any(|word| word == "--help" || word == "-h") {
+        println!("cargo bench --bench size    without words or settings");
+        return;
+    }
     println!("{:<44} {:>6} {:>12} {:>14}", "", "size", "ms", "us each");
-    for size in [250, 500, 1_000, 2_000] {
+    series("deploy: elements in a chain", &[250, 500, 1_000, 2_000], |size| {
         let xml = chain(size);
-        let before = resident();
+        let before = resident("self");
         let (held, ms) = timed(|| compile(xml.as_bytes(), &no_resources).expect("compiles"));
-        report("deploy: elements in a chain", size, ms);
-        if size == 2_000 {
-            let grown = resident().saturating_sub(before) / 1024;
-            println!(
-                "{:<44} {:>6} {:>9} MiB",
-                "  memory of the compiled model, and of compiling it",
-                size,
-                grown / 1024
-            );
-        }
+        let grown = mib(resident("self").saturating_sub(before));
+        println!("{:<44} {size:>6} {grown:>10.1} MiB", "  memory of the compiled model, and of compiling it");
         drop(held);
-    }
+        ms
+    });
     for kind in ["inclusive", "parallel"] {
-        for size in [125, 250, 500, 1_000, 2_000, 4_000] {
-            let mut run = Run::of(&join(kind, size));
-            let (_, ms) = timed(|| run.finish());
-            report(&format!("{kind} join: parallel flows, one by one"), size, ms);
-        }
+        let what = format!("{kind} join: parallel flows, one by one");
+        series(&what, &[125, 250, 500, 1_000, 2_000, 4_000], |size| finished(&join(kind, size)));
     }
-    for size in [1_250, 2_500, 5_000, 10_000] {
-        let mut run = Run::of(&looped(size));
-        let (_, ms) = timed(|| run.finish());
-        report("loop: iterations", size, ms);
+    series("loop: iterations", &[1_250, 2_500, 5_000, 10_000], |size| finished(&looped(size)));
+    series("nesting: sub-processes", &[12, 25, 50, 100], |size| finished(&nested(size)));
+    series("multi-instance: user tasks at once", &[125, 250, 500, 1_000], |size| finished(&many(size)));
+}
+
+/// Each size in turn, and the exponent of the time over it: at most 1.05 for what must be linear.
+fn series(what: &str, sizes: &[usize], run: impl Fn(usize) -> f64) {
+    let mut points = Vec::new();
+    for size in sizes {
+        let ms = run(*size);
+        println!("{what:<44} {size:>6} {ms:>12.2} {:>14.2}", ms * 1_000.0 / *size as f64);
+        points.push((*size as f64, ms));
     }
-    for size in [12, 25, 50, 100] {
-        let mut run = Run::of(&nested(size));
-        let (_, ms) = timed(|| run.finish());
-        report("nesting: sub-processes", size, ms);
-    }
-    for size in [125, 250, 500, 1_000] {
-        let mut run = Run::of(&many(size));
-        let (_, ms) = timed(|| run.finish());
-        report("multi-instance: user tasks at once", size, ms);
-    }
+    println!("{what:<44} exponent {:.2}", exponent(&points));
+}
+
+/// Milliseconds from the start of an instance to its end.
+fn finished(xml: &str) -> f64 {
+    let mut run = Run::of(xml);
+    timed(|| run.finish()).1
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
     let begun = Instant::now();
     let done = work();
     (done, begun.elapsed().as_secs_f64() * 1_000.0)
-}
-
-fn report(what: &str, size: usize, ms: f64) {
-    println!("{what:<44} {size:>6} {ms:>12.2} {:>14.2}", ms * 1_000.0 / size as f64);
-}
-
-/// Bytes in memory, as Linux tells them; 0 elsewhere.
-fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok()).unwrap_or(0) * 1024
 }
 
 fn within(body: &str) -> String {

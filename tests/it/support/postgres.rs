@@ -46,8 +46,13 @@ kill -QUIT "$server"
 wait "$server" || true
 "#;
 
+/// PostgreSQL's own: it also names the socket's file.
+const PORT: u16 = 5432;
+const DURABLE: [&str; 4] = ["-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB"];
+
 struct Server {
     socket: PathBuf,
+    port: u16,
     /// Closing it ends the server.
     watch: Mutex<ChildStdin>,
 }
@@ -56,15 +61,34 @@ struct Server {
 pub(crate) async fn database(test: &str) -> Option<String> {
     static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
     let fast = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=64MB"];
-    on(test, SERVER.get_or_init(|| start(&fast))).await
+    on(test, SERVER.get_or_init(|| start(&fast, PORT))).await
 }
 
 /// The same on a server whose commits survive a power cut.
 #[allow(dead_code, reason = "benchmarks use it")]
 pub(crate) async fn durable_database(test: &str) -> Option<String> {
     static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
-    let durable = ["-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB"];
-    on(test, SERVER.get_or_init(|| start(&durable))).await
+    on(test, SERVER.get_or_init(|| start(&DURABLE, PORT))).await
+}
+
+/// The same, and it counts the time of each statement and of its log.
+#[allow(dead_code, reason = "a benchmark uses it")]
+pub(crate) async fn observed_database(test: &str) -> Option<String> {
+    static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+    let observed =
+        [&DURABLE[..], &["-c", "shared_preload_libraries=pg_stat_statements", "-c", "track_wal_io_timing=on"]].concat();
+    on(test, SERVER.get_or_init(|| start(&observed, PORT))).await
+}
+
+/// The same, durable, on a port of the loopback address too, for programs that do not speak by socket files.
+#[allow(dead_code, reason = "a benchmark uses it")]
+pub(crate) async fn loopback_database(test: &str) -> Option<String> {
+    static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+    let reachable = [&DURABLE[..], &["-c", "listen_addresses=127.0.0.1"]].concat();
+    let server = SERVER.get_or_init(|| start(&reachable, super::serve::free_port()));
+    let (file, port) = (on(test, server).await?, server.as_ref().map_or(PORT, |server| server.port));
+    let name = file.split(['/', '?']).nth(3).unwrap_or_default();
+    Some(format!("postgres://postgres@127.0.0.1:{port}/{name}"))
 }
 
 async fn on(test: &str, server: &Result<Server, String>) -> Option<String> {
@@ -93,7 +117,7 @@ pub(crate) struct Own {
 #[allow(dead_code, reason = "benchmarks do not kill it")]
 impl Own {
     pub(crate) fn start(test: &str) -> Option<Self> {
-        match start_with(&["-c", "shared_buffers=64MB"]) {
+        match start_with(&["-c", "shared_buffers=64MB"], PORT) {
             Ok((server, words)) => Some(Self { server, words: Mutex::new(words) }),
             Err(reason) => {
                 skip(test, &reason);
@@ -125,14 +149,14 @@ impl Own {
 }
 
 fn url(server: &Server, database: &str) -> String {
-    format!("postgres://postgres@localhost/{database}?host={}", server.socket.display())
+    format!("postgres://postgres@localhost:{}/{database}?host={}", server.port, server.socket.display())
 }
 
-fn start(settings: &[&str]) -> Result<Server, String> {
-    start_with(settings).map(|(server, _)| server)
+fn start(settings: &[&str], port: u16) -> Result<Server, String> {
+    start_with(settings, port).map(|(server, _)| server)
 }
 
-fn start_with(settings: &[&str]) -> Result<(Server, BufReader<ChildStdout>), String> {
+fn start_with(settings: &[&str], port: u16) -> Result<(Server, BufReader<ChildStdout>), String> {
     let folders = installed();
     let absent = "PostgreSQL is not installed (Debian: apt-get install postgresql)";
     let initdb = program("initdb", &folders).filter(|file| file.with_file_name("postgres").is_file()).ok_or(absent)?;
@@ -145,6 +169,7 @@ fn start_with(settings: &[&str]) -> Result<(Server, BufReader<ChildStdout>), Str
         Command::new("sh")
     };
     command.args(["-c", SCRIPT, "sh"]).arg(bin).args(settings).current_dir("/tmp");
+    command.env("PGPORT", port.to_string());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut watch = command.spawn().map_err(|error| format!("PostgreSQL cannot be started: {error}"))?;
     let mut told = String::new();
@@ -153,7 +178,7 @@ fn start_with(settings: &[&str]) -> Result<(Server, BufReader<ChildStdout>), Str
     while words.read_line(&mut line).is_ok_and(|read| read > 0) {
         if let Some(folder) = line.trim_end().strip_prefix("ready ") {
             let stdin = watch.stdin.take().expect("piped");
-            return Ok((Server { socket: PathBuf::from(folder), watch: Mutex::new(stdin) }, words));
+            return Ok((Server { socket: PathBuf::from(folder), port, watch: Mutex::new(stdin) }, words));
         }
         told.push_str(&line);
         line.clear();
