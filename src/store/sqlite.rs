@@ -75,6 +75,11 @@ pub(super) fn existing(options: Options) -> Options {
     options.create_if_missing(false)
 }
 
+/// Its plans are made anew with each statement's text.
+pub(super) fn for_writing(options: &Options) -> Options {
+    options.clone()
+}
+
 /// The writer comes first, so that the file is there when the first reader opens it.
 pub(super) fn readers(options: &Options) -> Pool {
     let options = options.clone().create_if_missing(false);

@@ -83,8 +83,11 @@ impl Database {
 
     async fn with(options: Options, connection: Conn) -> Self {
         let readers = super::readers(&options);
+        let options = super::for_writing(&options);
         let database = Self { options, readers, writers: std::sync::Mutex::default() };
-        database.writer(BESIDE).lock().await.connection = Some(connection);
+        if super::ONE_WRITER {
+            database.writer(BESIDE).lock().await.connection = Some(connection);
+        }
         database
     }
 
@@ -109,8 +112,22 @@ impl Database {
     where
         T: for<'r> FromRow<'r, DbRow> + Send + Unpin,
     {
-        let query = sqlx::query_as_with::<Db, T, Arguments>(sqlx::AssertSqlSafe(sql), arguments(binds));
-        within(READ_DEADLINE_MS, query.fetch_all(&self.readers)).await
+        let ask = async || {
+            let query =
+                sqlx::query_as_with::<Db, T, Arguments>(sqlx::AssertSqlSafe(sql.clone()), arguments(binds.clone()));
+            query.fetch_all(&self.readers).await
+        };
+        let read = async {
+            // A server that was away has ended every connection that rests here: each is found out by its first use.
+            for _ in 0..super::READERS_MAX {
+                match ask().await {
+                    Err(error) if was_ended(&error) => {}
+                    read => return read,
+                }
+            }
+            ask().await
+        };
+        within(READ_DEADLINE_MS, read).await
     }
 
     /// The rows of a table as texts, sorted: for comparing whole tables, whatever orders texts in a database.
@@ -164,6 +181,16 @@ impl Writer {
             Some(connection) => Ok(connection),
             None => within(WRITE_DEADLINE_MS, options.connect()).await,
         }
+    }
+}
+
+/// The connection is no more, and another one may be had.
+fn was_ended(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        // PostgreSQL: admin_shutdown, crash_shutdown
+        sqlx::Error::Database(inside) => matches!(inside.code().as_deref(), Some("57P01" | "57P02")),
+        _ => false,
     }
 }
 
