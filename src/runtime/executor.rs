@@ -12,10 +12,10 @@ use crate::partition::{Notice, Offer, Work};
 use crate::runtime::clock::{Clock, Guard};
 use crate::runtime::internal;
 use crate::runtime::node::{Node, SubmitError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -36,14 +36,40 @@ pub(super) struct Executor {
     holder: String,
     clock: Arc<dyn Clock>,
     slots: Arc<Semaphore>,
-    running: Mutex<BTreeMap<Running, (String, CancellationToken)>>,
+    running: Mutex<State>,
+    /// Topics of which every partition is told anew what is free.
+    untold: Mutex<BTreeSet<String>>,
+    announce: Notify,
     tasks: TaskTracker,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: BTreeMap<Running, (String, CancellationToken)>,
+    /// Topics without a free slot: no partition may lease a job of theirs until half of the slots are free again.
+    closed: BTreeSet<String>,
+}
+
+impl State {
+    fn busy(&self, topic: &str) -> usize {
+        self.jobs.values().filter(|(running, _)| running == topic).count()
+    }
+
+    /// Whether the topic has closed or opened with this.
+    fn turns(&mut self, topic: &str) -> bool {
+        match self.busy(topic) {
+            busy if busy >= SLOTS_PER_TOPIC => self.closed.insert(topic.to_owned()),
+            busy if busy <= SLOTS_PER_TOPIC / 2 => self.closed.remove(topic),
+            _ => false,
+        }
+    }
 }
 
 impl Executor {
     pub(super) fn new(registry: Arc<Registry>, installation: String, holder: String, clock: Arc<dyn Clock>) -> Self {
         let (slots, tasks) = (Arc::new(Semaphore::new(SLOTS)), TaskTracker::new());
-        Self { registry, installation, holder, clock, slots, running: Mutex::default(), tasks }
+        let (running, untold, announce) = (Mutex::default(), Mutex::default(), Notify::new());
+        Self { registry, installation, holder, clock, slots, running, untold, announce, tasks }
     }
 
     /// What this process takes at all.
@@ -52,26 +78,50 @@ impl Executor {
         topics.map(|topic| self.offer(topic)).collect()
     }
 
-    fn busy(&self, topic: &str) -> usize {
-        self.lock().values().filter(|(running, _)| running == topic).count()
+    fn offer(&self, topic: &str) -> Offer {
+        let slots = SLOTS_PER_TOPIC.saturating_sub(self.lock().busy(topic));
+        Offer { holder: self.holder.clone(), topic: topic.to_owned(), slots, lease_ms: LEASE_DEFAULT_MS }
     }
 
-    fn offer(&self, topic: &str) -> Offer {
-        let slots = SLOTS_PER_TOPIC.saturating_sub(self.busy(topic));
-        Offer { holder: self.holder.clone(), topic: topic.to_owned(), slots, lease_ms: LEASE_DEFAULT_MS }
+    /// What one that has done its job makes room for. Without room nothing is said: that every partition hears of from
+    /// [`Self::announce`], in an order in which the last word is true.
+    fn room(&self, topic: &str) -> Option<Offer> {
+        Some(self.offer(topic)).filter(|offer| offer.slots > 0)
+    }
+
+    fn tell(&self, topic: &str) {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner).insert(topic.to_owned());
+        self.announce.notify_one();
+    }
+
+    /// Tells every partition of topics that have closed or opened, one after the other, until the node stops.
+    pub(super) async fn announce(&self, node: &Node) {
+        loop {
+            tokio::select! {
+                () = self.announce.notified() => {}
+                () = node.stopped() => return,
+            }
+            let topics = std::mem::take(&mut *self.untold.lock().unwrap_or_else(PoisonError::into_inner));
+            for topic in topics {
+                node.offer_everywhere(&self.offer(&topic)).await;
+            }
+        }
     }
 
     /// A job was leased to this process.
     pub(super) fn start(self: &Arc<Self>, node: Node, notice: Notice, guard: Guard) {
         let Notice::Run { instance, token, lease_no, topic, view, .. } = notice else { return };
         let cancelled = CancellationToken::new();
-        self.lock().insert((instance, token, lease_no), (topic.clone(), cancelled.clone()));
-        let executor = Arc::clone(self);
-        if self.busy(&topic) == SLOTS_PER_TOPIC {
+        let turns = {
+            let mut state = self.lock();
+            state.jobs.insert((instance, token, lease_no), (topic.clone(), cancelled.clone()));
+            state.turns(&topic)
+        };
+        if turns {
             // Every partition was told of all free slots: now that there are none, each must know.
-            let (node, offer) = (node.clone(), self.offer(&topic));
-            self.tasks.spawn(async move { node.offer_everywhere(&offer).await });
+            self.tell(&topic);
         }
+        let executor = Arc::clone(self);
         self.tasks.spawn(async move {
             let held = guard;
             let begun = Instant::now();
@@ -80,31 +130,36 @@ impl Executor {
             node.metrics().job(&topic, result, took);
             let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             tracing::info!(instance.id = instance.0, job.topic = topic, result, duration_ms, "a job was done");
-            executor.lock().remove(&(instance, token, lease_no));
-            if executor.busy(&topic) == SLOTS_PER_TOPIC / 2 {
-                node.offer_everywhere(&executor.offer(&topic)).await;
+            let turns = {
+                let mut state = executor.lock();
+                state.jobs.remove(&(instance, token, lease_no));
+                state.turns(&topic)
+            };
+            if turns {
+                executor.tell(&topic);
             }
-            match command {
-                Some(command) => executor.hand_in(&node, instance, command, &topic).await,
-                None => node.offer(instance.partition(), executor.offer(&topic)).await,
+            match (command, executor.room(&topic)) {
+                (Some(command), _) => executor.hand_in(&node, instance, command, &topic).await,
+                (None, Some(offer)) => node.offer(instance.partition(), offer).await,
+                (None, None) => {}
             }
             drop(held);
         });
     }
 
     pub(super) fn runs(&self, instance: InstanceId, token: TokenId, lease_no: i64) -> bool {
-        self.lock().contains_key(&(instance, token, lease_no))
+        self.lock().jobs.contains_key(&(instance, token, lease_no))
     }
 
     pub(super) fn abort(&self, instance: InstanceId, token: TokenId, lease_no: i64) {
-        if let Some((_, cancelled)) = self.lock().get(&(instance, token, lease_no)) {
+        if let Some((_, cancelled)) = self.lock().jobs.get(&(instance, token, lease_no)) {
             cancelled.cancel();
         }
     }
 
     /// Stops what runs and waits for it; leases are given back by the node.
     pub(super) async fn shutdown(&self) {
-        for (_, cancelled) in self.lock().values() {
+        for (_, cancelled) in self.lock().jobs.values() {
             cancelled.cancel();
         }
         self.tasks.close();
@@ -169,7 +224,7 @@ impl Executor {
         let mut command = command;
         loop {
             let work = Work::Instance { instance, command: command.clone() };
-            match node.submit_with(work, None, None, Some(self.offer(topic))).await {
+            match node.submit_with(work, None, None, self.room(topic)).await {
                 Ok(_) => return,
                 Err(SubmitError::Rejected(rejection)) => {
                     tracing::debug!(instance.id = instance.0, "a job's result was refused: {rejection}");
@@ -210,7 +265,7 @@ impl Executor {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Running, (String, CancellationToken)>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

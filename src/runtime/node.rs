@@ -102,7 +102,8 @@ impl Node {
             closing: CancellationToken::new(),
             stopped: CancellationToken::new(),
         }));
-        let held = node.0.clock.guard();
+        let (held, announcing) = (node.0.clock.guard(), node.clone());
+        tokio::spawn(async move { announcing.0.executor.announce(&announcing).await });
         node.join().await?;
         drop(held);
         Ok(node)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use transhume::base::id::{InstanceId, PartitionId};
 use transhume::base::variable::Variables;
 use transhume::engine::command::{Command, Create};
-use transhume::handlers::{Registry, registry};
+use transhume::handlers::{Cx, Handler, Job, Outcome, Registry, registry};
 use transhume::partition::transaction::{Binding, CommandKey, InstanceState};
 use transhume::partition::{Bundle, Which, Work};
 use transhume::runtime::clock::DatabaseClock;
@@ -27,11 +27,27 @@ const MODEL: &str = r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524
 <endEvent id="tb"><signalEventDefinition signalRef="s"/></endEvent></process>
 <process id="works" isExecutable="true"><startEvent id="wa"/><sequenceFlow id="wf" sourceRef="wa" targetRef="wb"/>
 <serviceTask id="wb" camunda:type="external" camunda:topic="t"/><sequenceFlow id="wg" sourceRef="wb" targetRef="wc"/><endEvent id="wc"/></process>
+<process id="busy" isExecutable="true"><startEvent id="ba"/><sequenceFlow id="bf" sourceRef="ba" targetRef="bb"/>
+<serviceTask id="bb" camunda:type="external" camunda:topic="nothing"><multiInstanceLoopCharacteristics><loopCardinality>4</loopCardinality></multiInstanceLoopCharacteristics></serviceTask>
+<sequenceFlow id="bg" sourceRef="bb" targetRef="bc"/><endEvent id="bc"/></process>
 </definitions>"#;
+
+/// A moment of work.
+struct Nothing;
+
+#[async_trait::async_trait]
+impl Handler for Nothing {
+    async fn run(&self, _job: Job, _cx: Cx) -> Outcome {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        Outcome::Complete(Variables::new())
+    }
+}
 
 async fn node(address: &str, name: &str) -> Node {
     let store = Store::open(address).await.expect("PostgreSQL opens");
-    let registry = Arc::new(Registry::new(registry::Config::default()));
+    let mut registry = Registry::new(registry::Config::default());
+    registry.add("nothing", Arc::new(Nothing));
+    let registry = Arc::new(registry);
     let clock = Arc::new(DatabaseClock::default());
     let config = Config { store, clock, registry, name: name.into(), installation: "test".into() };
     Node::start(config).await.expect("it starts")
@@ -141,6 +157,21 @@ async fn three_nodes_share_the_partitions_and_any_answers_for_all() {
     for node in [a, b] {
         node.shutdown().await;
     }
+}
+
+/// Many more jobs than this node has hands, over all partitions: none is forgotten when hands are free again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_handlers_of_a_node_serve_all_its_partitions() {
+    let Some(address) = postgres::database("the_handlers_of_a_node_serve_all_its_partitions").await else { return };
+    let node = node(&address, "a").await;
+    deploy(&node).await;
+    let all: Vec<InstanceId> = futures_util::future::join_all((0..400).map(|_| started(&node, "busy", None))).await;
+    until("every job is done", async || {
+        let stored = node.store().instances(&all).await.expect("it reads");
+        stored.iter().all(|instance| instance.state == InstanceState::Completed)
+    })
+    .await;
+    node.shutdown().await;
 }
 
 /// PostgreSQL keeps no text with the character NUL: whoever makes one is refused, and nobody else waits for it.
