@@ -121,8 +121,8 @@ pub(crate) fn submit_error(error: SubmitError, words: Words<'_>) -> ApiError {
         SubmitError::Rejected(rejection) => refusal(rejection, words),
         SubmitError::Busy => ApiError::away("Too many commands wait: ask again in a second."),
         SubmitError::Unanswered => ApiError::away(
-            "The node that owns this gave no answer in time. Whether it was done is not known: repeat it under the same \
-             Idempotency-Key.",
+            "No answer came in time: the database, or the node that owns this, is away. Whether it was done is not known: \
+             repeat it under the same Idempotency-Key.",
         ),
         SubmitError::Away => ApiError::away("The engine stops, or its database was taken over: ask again."),
     }

@@ -102,7 +102,10 @@ pub(crate) fn execute(arguments: Serve) -> ExitCode {
 
 async fn serve(arguments: Serve) -> anyhow::Result<()> {
     super::log(arguments.log);
-    let store = Store::open(&arguments.database).await?;
+    let store = Store::open(&arguments.database).await.map_err(|error| match error {
+        StoreError::Away(_) => anyhow::anyhow!("{error}; start it, or name another one with --database"),
+        other => other.into(),
+    })?;
     // Nodes that share a database agree on its time.
     let clock: Arc<dyn Clock> =
         if store.is_shared() { Arc::new(clock::DatabaseClock::default()) } else { clock::system() };

@@ -27,6 +27,8 @@ pub(super) struct Cluster {
     tell: Notify,
     /// A partition may be had now.
     round: Notify,
+    /// Held while partitions are taken or given up: none is taken while the node leaves.
+    turn: tokio::sync::Mutex<()>,
     answers: Mutex<Answers>,
 }
 
@@ -140,7 +142,7 @@ impl Node {
 
     /// Gives everything back, so that others have it at once.
     pub(super) async fn leave(&self) {
-        self.0.cluster.round.notify_one(); // the one who lives sees the end
+        let _turn = self.0.cluster.turn.lock().await;
         for partition in self.0.partitions.ids() {
             self.give_up(partition).await;
         }
@@ -181,7 +183,11 @@ impl Node {
 
     /// Says that it lives, and takes or gives up partitions.
     async fn round(&self) -> Result<(), StoreError> {
+        let _turn = self.0.cluster.turn.lock().await;
         let asked = Instant::now();
+        if self.is_closing() {
+            return Ok(());
+        }
         let Some(beat) = self.store().beat(&self.0.member).await? else {
             tracing::error!("another process has taken the name {:?}: this one stops", self.0.member.name);
             self.close();

@@ -72,7 +72,7 @@ pub enum SubmitError {
     Busy,
     #[error("the engine has stopped, or its database was taken over")]
     Away,
-    #[error("the node that owns it gave no answer in time: whether it was done is not known")]
+    #[error("no answer came in time: whether it was done is not known")]
     Unanswered,
 }
 

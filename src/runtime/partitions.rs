@@ -92,11 +92,12 @@ impl Node {
             node.ended(partition, ended);
         });
         self.0.partitions.write().insert(partition, Running { queue, tenure, task });
-        self.take_back(partition, alive).await?;
+        let taken_back = self.take_back(partition, alive).await;
+        // Whatever came of that: without offers no job of the partition would be done here.
         for offer in self.0.executor.offers() {
             self.offer(partition, offer).await;
         }
-        Ok(())
+        taken_back
     }
 
     /// Lets a driver finish what it has taken. Whatever comes from now on finds the partition elsewhere.

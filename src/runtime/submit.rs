@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-/// How long another node may take; a dead one's partitions have a new owner by then.
+/// How long an answer may take, here or at another node: a dead one's partitions have a new owner by then, and nobody waits
+/// without end for a database that is away.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 /// A deployment is answered when every partition knows of it, or after this time.
 const KNOWN_DEADLINE: Duration = Duration::from_secs(5);
@@ -88,7 +89,12 @@ impl Node {
         let submission = Box::new(Submission { work, key, user, reply, offer, guard });
         let refused = match self.0.partitions.queue(to) {
             Some(queue) => match queue.try_send(Message::Submit(submission)) {
-                Ok(()) => return answer.await.map_err(|_| SubmitError::Away)?.map_err(SubmitError::from),
+                Ok(()) => {
+                    return match tokio::time::timeout(ANSWER_DEADLINE, answer).await {
+                        Ok(answer) => answer.map_err(|_| SubmitError::Away)?.map_err(SubmitError::from),
+                        Err(_) => Err(SubmitError::Unanswered),
+                    };
+                }
                 Err(mpsc::error::TrySendError::Full(_)) => return Err(SubmitError::Busy),
                 Err(mpsc::error::TrySendError::Closed(message)) => message,
             },

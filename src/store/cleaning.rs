@@ -114,8 +114,12 @@ impl Store {
         Ok((over.map(|row| InstanceId(row.0)).collect(), next))
     }
 
-    /// Answers are kept so long, as the promise of a repeat says.
+    /// Answers are kept so long, as the promise of a repeat says. What was answered to a node that never came back, and the node
+    /// itself, are as old then.
     async fn sweep_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let over = Bind::Int(now.0.saturating_sub(IDEMPOTENCY_DAYS * DAY_MS));
+        let left = ["DELETE FROM outcome WHERE at < $1", "DELETE FROM node WHERE seen_at < $1"];
+        self.write(left.map(|text| (text.to_owned(), vec![over.clone()])).into()).await?;
         let text = format!(
             "DELETE FROM command_key WHERE (tenant, route, key) IN (SELECT tenant, route, key FROM command_key WHERE at < $1 \
              ORDER BY at LIMIT {CLEANING_ROWS_MAX})"

@@ -50,6 +50,32 @@ async fn ended_sessions_and_lost_answers_lose_nothing() {
     ));
 }
 
+/// Nobody waits without end for a database that does not come back; when it does, the same key finds out what became of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_stays_away_is_told_to_who_asks() {
+    if std::env::var("RUN_SLOW_TESTS").is_err() {
+        return;
+    }
+    let Some(server) = postgres::Own::start("a_database_that_stays_away_is_told_to_who_asks") else { return };
+    let fleet = Fleet::one(&server.address()).await;
+    let served = fleet.server(0).await.expect("it has started");
+    history::deploy(&served).await;
+    server.kill();
+    let path = "/engine-rest/process-definition/key/kill/start";
+    let answer = served.post(path, &serde_json::json!({})).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    server.restart();
+    let mut done = None;
+    for _ in 0..50 {
+        done = served.keyed(path, &serde_json::json!({}), "again").await.filter(|answer| answer.status == 200);
+        if done.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(done.is_some(), "it goes on when the database is back");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_database_that_comes_back_has_everything() {
     let rounds = number("SERVER_ROUNDS").map_or(1, |rounds| rounds / 4);
