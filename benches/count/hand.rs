@@ -1,6 +1,7 @@
 //! A partition driven by hand on a store: batch by batch, each part counted and timed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use stats_alloc::Region;
@@ -16,7 +17,7 @@ use transhume::store::Store;
 use crate::ALLOCATOR;
 use crate::load::Failure;
 use crate::load::clients::Workload;
-use crate::load::engine::{bundle, starting};
+use crate::load::engine::{LEASED, bundle, in_step, starting};
 
 const HOLDER: &str = "by-hand";
 const LEASE_MS: i64 = 600_000;
@@ -69,7 +70,8 @@ impl Hand {
         store.divide().await?;
         let opened = store.open_partition(partition, HOLDER, system().now()).await?;
         let (requests, sequence, counts) = (0, 0, Counts::default());
-        let mut hand = Self { partition: Partition::new(partition), store, requests, sequence, counts };
+        let mut hand =
+            Self { partition: Partition::with_inline(partition, in_step()), store, requests, sequence, counts };
         hand.partition.handle(opened, system().now());
         hand.batch(vec![Work::Deploy(Box::new(bundle(model, "")?))]).await?;
         Ok(hand)
@@ -86,10 +88,10 @@ impl Hand {
     /// So many instances from their start to their end, all of them in the same batches.
     pub(crate) async fn round(&mut self, workload: Workload, instances: usize) -> Result<(), Failure> {
         let handled = workload.handled();
-        if handled > 0 {
+        if workload.is_leased() {
             // All jobs of the batch are leased as they open.
             let slots = instances * handled as usize;
-            let (holder, topic) = (HOLDER.to_owned(), "bench.noop".to_owned());
+            let (holder, topic) = (HOLDER.to_owned(), LEASED.to_owned());
             self.partition.handle(Input::Offer(Offer { holder, topic, slots, lease_ms: LEASE_MS }), system().now());
         }
         let mut starts = Vec::new();
@@ -107,8 +109,8 @@ impl Hand {
             })
             .collect::<Result<_, _>>()?;
         match workload {
-            Workload::W1 | Workload::W2 => self.complete(came.jobs).await,
-            Workload::W3 => Ok(()),
+            Workload::W1L | Workload::W2L => self.complete(came.jobs).await,
+            Workload::W1 | Workload::W2 | Workload::W3 => Ok(()),
             Workload::W4 => {
                 let token = TokenId(self.first_token(started[0]).await?);
                 let complete = |instance| Work::Instance {
@@ -185,8 +187,9 @@ impl Hand {
     async fn interpret(&mut self, output: Output, came: &mut Came) -> Result<Option<Input>, Failure> {
         match output {
             Output::Commit(transaction) => {
+                let transaction = Arc::new(transaction);
                 let begun = Meter::begin();
-                self.store.commit(&transaction).await.map_err(|error| format!("a commit: {error:?}"))?;
+                self.store.commit(Arc::clone(&transaction)).await.map_err(|error| format!("a commit: {error:?}"))?;
                 begun.end(&mut self.counts.commit);
                 self.counts.add(&transaction);
                 for (table, statements) in self.store.counted().await {

@@ -17,11 +17,15 @@ const STEPS: u64 = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Workload {
+    /// The no-op is done inside the engine's step, as a peer's delegate is.
     W1,
     W2,
     W3,
     W4,
     W5,
+    /// W1 and W2 with the no-op under a stored lease, as handlers that reach outside have it.
+    W1L,
+    W2L,
 }
 
 /// What was answered to one client, or to all.
@@ -58,7 +62,7 @@ struct Plan {
 }
 
 impl Workload {
-    pub(crate) const ALL: [Self; 5] = [Self::W1, Self::W2, Self::W3, Self::W4, Self::W5];
+    pub(crate) const ALL: [Self; 7] = [Self::W1, Self::W2, Self::W3, Self::W4, Self::W5, Self::W1L, Self::W2L];
 
     pub(crate) fn model(self) -> &'static str {
         match self {
@@ -67,12 +71,14 @@ impl Workload {
             Self::W3 => "w3",
             Self::W4 => "w4",
             Self::W5 => "w5",
+            Self::W1L => "w1l",
+            Self::W2L => "w2l",
         }
     }
 
     pub(crate) fn counts(self) -> &'static str {
         match self {
-            Self::W1 | Self::W2 | Self::W3 | Self::W4 => "instances/s",
+            Self::W1 | Self::W2 | Self::W3 | Self::W4 | Self::W1L | Self::W2L => "instances/s",
             Self::W5 => "durable commands/s",
         }
     }
@@ -80,18 +86,23 @@ impl Workload {
     /// How often one instance counts.
     pub(crate) fn per_instance(self) -> f64 {
         match self {
-            Self::W1 | Self::W2 | Self::W3 | Self::W4 => 1.0,
+            Self::W1 | Self::W2 | Self::W3 | Self::W4 | Self::W1L | Self::W2L => 1.0,
             Self::W5 => (STEPS + 1) as f64,
         }
     }
 
-    /// No-op tasks that a handler of this process does for one instance.
+    /// No-op tasks of one instance that are done in this process.
     pub(crate) fn handled(self) -> u32 {
         match self {
-            Self::W1 => 1,
-            Self::W2 => 4,
+            Self::W1 | Self::W1L => 1,
+            Self::W2 | Self::W2L => 4,
             Self::W3 | Self::W4 | Self::W5 => 0,
         }
+    }
+
+    /// They are done by a handler, under a lease.
+    pub(crate) fn is_leased(self) -> bool {
+        matches!(self, Self::W1L | Self::W2L)
     }
 
     /// Runs for a span, then waits for the end of all that was begun.
@@ -121,8 +132,8 @@ impl Workload {
 
     async fn client(self, client: usize, plan: Arc<Plan>) -> Result<Tally, Failure> {
         match self {
-            Self::W1 | Self::W2 => plan.handled_in_process(self).await,
-            Self::W3 => plan.ends_at_once().await,
+            Self::W1L | Self::W2L => plan.handled_in_process(self).await,
+            Self::W1 | Self::W2 | Self::W3 => plan.ends_at_once(self).await,
             Self::W4 => plan.completes_user_tasks().await,
             Self::W5 => plan.works_on_external_tasks(client).await,
         }
@@ -168,10 +179,10 @@ impl Plan {
         Ok(tally)
     }
 
-    async fn ends_at_once(&self) -> Result<Tally, Failure> {
+    async fn ends_at_once(&self, workload: Workload) -> Result<Tally, Failure> {
         let mut tally = Tally::default();
         while self.goes_on() {
-            self.start("w3", &mut tally).await?;
+            self.start(workload.model(), &mut tally).await?;
             self.count();
         }
         Ok(tally)
@@ -227,7 +238,7 @@ impl Plan {
 
     /// Waits until the last handler's result is stored; bounded.
     async fn ended(&self, workload: Workload, started: u64) -> Result<(), Failure> {
-        if workload.handled() == 0 || started == 0 {
+        if !workload.is_leased() || started == 0 {
             return Ok(());
         }
         for _ in 0..6_000 {

@@ -50,7 +50,7 @@ impl Bench {
         let workload = self.workload;
         let mut wanted = BTreeMap::from([("create-instance", self.started)]);
         match workload {
-            Workload::W1 | Workload::W2 => {
+            Workload::W1 | Workload::W2 | Workload::W1L | Workload::W2L => {
                 wanted.insert("complete-job", self.started * u64::from(workload.handled()));
             }
             Workload::W3 => {}
@@ -166,9 +166,9 @@ async fn rows_per_instance(workload: Workload, clients: usize) -> Result<f64, Fa
 /// The least that the goals ask for.
 fn floor(workload: Workload, kind: Kind) -> f64 {
     match (workload, kind) {
-        (Workload::W1, Kind::Sqlite | Kind::Postgres) | (Workload::W5, Kind::Postgres) => 10_000.0,
-        (Workload::W2, Kind::Sqlite) => 8_000.0,
-        (Workload::W2, Kind::Postgres) | (Workload::W3, Kind::Sqlite) => 6_000.0,
+        (Workload::W1 | Workload::W1L, Kind::Sqlite | Kind::Postgres) | (Workload::W5, Kind::Postgres) => 10_000.0,
+        (Workload::W2 | Workload::W2L, Kind::Sqlite) => 8_000.0,
+        (Workload::W2 | Workload::W2L, Kind::Postgres) | (Workload::W3, Kind::Sqlite) => 6_000.0,
         (Workload::W3, Kind::Postgres) => 3_000.0,
         (Workload::W4, Kind::Sqlite | Kind::Postgres) => 5_000.0,
         (Workload::W5, Kind::Sqlite) => 25_000.0,

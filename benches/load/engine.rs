@@ -12,7 +12,8 @@ use transhume::base::variable::{Variables, from_json};
 use transhume::engine::command::{Answer, Command, Create, Failure as JobFailure};
 use transhume::engine::job::{Binding, Claim};
 use transhume::handlers::{Cx, Handler, Job, Outcome, Registry, registry};
-use transhume::partition::{Bundle, Reply, Which, Work};
+use transhume::partition::view::JobView;
+use transhume::partition::{Bundle, Done, Inline, Inlines, Reply, Which, Work};
 use transhume::runtime::clock::{Clock, system};
 use transhume::runtime::node::{Config, Node, SubmitError};
 use transhume::store::Store;
@@ -34,6 +35,10 @@ pub(crate) struct Engine {
 /// A leased external task.
 pub(crate) type Leased = (InstanceId, TokenId, Claim);
 
+/// The topic of no-op tasks in the models, and that of those under a lease.
+const NOOP: &str = "bench.noop";
+pub(crate) const LEASED: &str = "bench.leased";
+
 struct Noop(Arc<Semaphore>);
 
 #[async_trait]
@@ -41,6 +46,15 @@ impl Handler for Noop {
     async fn run(&self, _job: Job, _cx: Cx) -> Outcome {
         self.0.add_permits(1);
         Outcome::Complete(Variables::new())
+    }
+}
+
+#[derive(Debug)]
+struct InStep;
+
+impl Inline for InStep {
+    fn run(&self, _job: &JobView) -> Done {
+        Done::Complete(Variables::new())
     }
 }
 
@@ -52,7 +66,8 @@ impl Engine {
     pub(crate) async fn with_clock(database: &str, models: &[&str], clock: Arc<dyn Clock>) -> Result<Self, Failure> {
         let handled = Arc::new(Semaphore::new(0));
         let mut registry = Registry::new(registry::Config::default());
-        registry.add("bench.noop", Arc::new(Noop(Arc::clone(&handled))));
+        registry.add_inline(NOOP, Arc::new(InStep));
+        registry.add(LEASED, Arc::new(Noop(Arc::clone(&handled))));
         let store = Store::open(database).await?;
         let (name, installation) = ("bench".to_owned(), "bench".to_owned());
         let config = Config { store, clock, registry: Arc::new(registry), name, installation };
@@ -149,9 +164,15 @@ impl Engine {
     /// One looks at a time, and passes over what others are about to lease: two workers never want the same task.
     async fn pick(&self, topic: &str, max: usize) -> Result<Vec<(InstanceId, TokenId)>, Failure> {
         let _alone = self.picking.lock().await;
-        let conditions = vec![Condition::equal(column::TOPIC, topic), Condition::Empty(column::HOLDER)];
+        let conditions = vec![
+            Condition::equal(column::TOPIC, topic),
+            Condition::Empty(column::HOLDER),
+            Condition::flag(column::FAILED, false),
+        ];
         let first = self.picked.load(Ordering::SeqCst) as i64;
-        let select = Select { conditions, order: Vec::new(), first, limit: Some(max as i64) };
+        // As `fetchAndLock` asks: the order of the index of open jobs.
+        let order = vec![(column::PRIORITY.into(), true)];
+        let select = Select { conditions, order, first, limit: Some(max as i64) };
         let rows: Vec<JobRecord> = self.node.store().list(&Access::system(), &select).await?;
         self.picked.fetch_add(rows.len(), Ordering::SeqCst);
         Ok(rows.iter().map(|row| (InstanceId(row.instance), TokenId(row.token.try_into().unwrap_or(0)))).collect())
@@ -189,10 +210,22 @@ impl Engine {
     }
 }
 
-/// A model of `benches/models` as a deployment.
+/// What does no-op tasks inside the step.
+pub(crate) fn in_step() -> Arc<Inlines> {
+    let no_op: Arc<dyn Inline> = Arc::new(InStep);
+    Arc::new(Inlines::from([(NOOP.to_owned(), no_op)]))
+}
+
+/// A model of `benches/models` as a deployment; with an `l` at its end that with tasks under a lease.
 pub(crate) fn bundle(model: &str, tenant: &str) -> Result<Bundle, Failure> {
-    let file = model_file(model);
-    let files = vec![(file.clone(), Arc::new(std::fs::read(&file)?))];
+    let (base, leased) = model.strip_suffix('l').map_or((model, false), |base| (base, true));
+    let file = model_file(base);
+    let mut bytes = std::fs::read(&file)?;
+    if leased {
+        let text = String::from_utf8(bytes)?.replace(NOOP, LEASED);
+        bytes = text.replace(&format!("process id=\"{base}\""), &format!("process id=\"{model}\"")).into();
+    }
+    let files = vec![(file.clone(), Arc::new(bytes))];
     let read = Bundle::read(None, None, tenant.to_owned(), files);
     Ok(read.map_err(|found| format!("{file}: {found:?}"))?.bundle)
 }

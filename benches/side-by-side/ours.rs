@@ -66,5 +66,7 @@ pub(crate) fn names(workload: Workload) -> [&'static str; 2] {
         Workload::W3 => ["w3 instances/s", "w3 instances/s, one client"],
         Workload::W4 => ["w4 instances/s", "w4 instances/s, one client"],
         Workload::W5 => ["w5 durable commands/s", "w5 durable commands/s, one client"],
+        Workload::W1L => ["w1 under a lease, instances/s", "w1 under a lease, instances/s, one client"],
+        Workload::W2L => ["w2 under a lease, instances/s", "w2 under a lease, instances/s, one client"],
     }
 }

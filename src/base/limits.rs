@@ -34,6 +34,9 @@ pub const MULTI_INSTANCE_CHUNK: usize = 100;
 pub const MULTI_INSTANCE_MAX: usize = 100_000;
 pub const BATCH_COMMANDS_MAX: usize = 256;
 pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Tasks that are done inside the step after one command; the others are due at once, in later commits: 100 are a few
+/// milliseconds.
+pub const INLINE_RUNS_MAX: usize = 100;
 /// Called processes, returns and leases that one command may set in motion inside its batch.
 pub const FOLLOW_UPS_MAX: usize = 1_000;
 /// Instances kept in memory per partition, beside those of the batch; the rest is loaded when it is needed.

@@ -2,7 +2,7 @@
 
 use crate::base::id::{LocalId, ScopeId, TokenId};
 use crate::engine::event::Event;
-use crate::engine::instance::{Compensable, ScopeKind, Trigger};
+use crate::engine::instance::{Compensable, Instance, ScopeKind, Trigger};
 use crate::engine::step::Step;
 use std::collections::BTreeMap;
 
@@ -19,9 +19,13 @@ impl Step<'_> {
         owner: Option<TokenId>,
         parent: Option<ScopeId>,
     ) {
-        let scope = self.touch(id);
+        self.touch(id);
+        let Instance { scopes, places, .. } = &mut *self.instance;
+        let scope = scopes.get_mut(&id).expect("just touched");
+        places.closed(scope);
         (scope.kind, scope.owner) = (kind, owner);
         scope.parent = parent.or(scope.parent);
+        places.opened(scope);
         let parent = scope.parent;
         self.events.push(Event::ScopeChanged { scope: id, kind, owner, parent });
     }

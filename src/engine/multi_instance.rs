@@ -146,7 +146,7 @@ pub(super) fn inner_done(step: &mut Step, inner: ScopeId) {
     let total = counted(step, body, "nrOfInstances");
     let completed = counted(step, body, "nrOfCompletedInstances") + 1;
     step.set_variable(body, "nrOfCompletedInstances", completed.into());
-    let active = inner_scopes(step, body).len().saturating_sub(1);
+    let active = step.instance.places.inner_count(body).saturating_sub(1);
     step.set_variable(body, "nrOfActiveInstances", active.into());
     collect(step, body, inner, looping);
     let ready = completion_holds(step, at, inner, looping);
@@ -254,7 +254,7 @@ pub(super) fn recheck(step: &mut Step, at: At, body: ScopeId) {
             done(step, at, body);
         }
         Ok(false) if completed >= counted(step, body, "nrOfInstances") => done(step, at, body),
-        Ok(false) if looping.sequential && inner_scopes(step, body).is_empty() => {
+        Ok(false) if looping.sequential && step.instance.places.inner_count(body) == 0 => {
             step.set_variable(body, "nrOfActiveInstances", 1.into());
             let item = step.look_up(body, ITEMS).and_then(|(_, items)| items.value.get(completed).cloned());
             start_inner(step, at, body, completed, item);
@@ -272,7 +272,7 @@ fn done(step: &mut Step, at: At, body: ScopeId) {
 }
 
 fn cancel_inner(step: &mut Step, body: ScopeId) {
-    let terminated = inner_scopes(step, body).len();
+    let terminated = step.instance.places.inner_count(body);
     step.set_variable(body, "nrOfTerminatedInstances", terminated.into());
     step.set_variable(body, "nrOfActiveInstances", 0.into());
     for inner in inner_scopes(step, body) {
@@ -286,12 +286,7 @@ fn cancel_inner(step: &mut Step, body: ScopeId) {
 }
 
 pub(super) fn inner_scopes(step: &Step, body: ScopeId) -> Vec<ScopeId> {
-    step.instance
-        .scopes
-        .values()
-        .filter(|scope| scope.parent == Some(body) && scope.kind == ScopeKind::Inner)
-        .map(|s| s.id)
-        .collect()
+    step.instance.places.inner(body).collect()
 }
 
 fn counted(step: &Step, body: ScopeId, name: &str) -> usize {

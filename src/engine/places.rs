@@ -4,7 +4,7 @@
 
 use crate::base::id::{LocalId, ScopeId, TokenId};
 use crate::engine::definition::{FlowIx, NodeIx, Process};
-use crate::engine::instance::{Scope, Token, Wait};
+use crate::engine::instance::{Scope, ScopeKind, Token, Wait};
 use petgraph::graph::{EdgeIndex, NodeIndex};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +17,8 @@ pub(in crate::engine) struct Places {
     waiting: Standing,
     /// All other tokens; kept only where a join asks what can still arrive.
     moving: Standing,
+    /// The instances of each multi-instance body.
+    inner: BTreeMap<ScopeId, BTreeSet<ScopeId>>,
     /// Where a join found last what it waits for: looked at first.
     hints: BTreeMap<ScopeId, BTreeMap<NodeIx, usize>>,
     /// Every join knows that it waits: only where something has changed it is asked again.
@@ -29,6 +31,7 @@ impl Places {
     pub(in crate::engine) fn of(scopes: &BTreeMap<ScopeId, Scope>, process: &Process) -> Self {
         let mut places = Self::default();
         for scope in scopes.values() {
+            places.opened(scope);
             places.armed.extend(scope.subscriptions.keys().map(|armed| (*armed, scope.id)));
             for (id, token) in &scope.tokens {
                 places.placed(process, scope.id, *id, token);
@@ -63,8 +66,31 @@ impl Places {
         self.moving.remove(&place);
     }
 
-    pub(in crate::engine) fn closed(&mut self, scope: ScopeId) {
-        self.hints.remove(&scope);
+    pub(in crate::engine) fn opened(&mut self, scope: &Scope) {
+        if let (ScopeKind::Inner, Some(body)) = (scope.kind, scope.parent) {
+            self.inner.entry(body).or_default().insert(scope.id);
+        }
+    }
+
+    /// Closed, or no longer an instance of a body.
+    pub(in crate::engine) fn closed(&mut self, scope: &Scope) {
+        self.hints.remove(&scope.id);
+        let Some(body) = scope.parent else { return };
+        if let Some(inner) = self.inner.get_mut(&body) {
+            inner.remove(&scope.id);
+            if inner.is_empty() {
+                self.inner.remove(&body);
+            }
+        }
+    }
+
+    /// How many instances of a body there are.
+    pub(in crate::engine) fn inner_count(&self, body: ScopeId) -> usize {
+        self.inner.get(&body).map_or(0, BTreeSet::len)
+    }
+
+    pub(in crate::engine) fn inner(&self, body: ScopeId) -> impl Iterator<Item = ScopeId> {
+        self.inner.get(&body).into_iter().flatten().copied()
     }
 
     /// Tokens that wait at a node, by the flows that they came by, oldest first.
@@ -110,7 +136,7 @@ impl Places {
     pub(in crate::engine) fn are_true(&self, scopes: &BTreeMap<ScopeId, Scope>, process: &Process) -> bool {
         let anew = Self::of(scopes, process);
         (&anew.tokens, &anew.armed) == (&self.tokens, &self.armed)
-            && (&anew.waiting, &anew.moving) == (&self.waiting, &self.moving)
+            && (&anew.waiting, &anew.moving, &anew.inner) == (&self.waiting, &self.moving, &self.inner)
     }
 }
 

@@ -172,6 +172,7 @@ impl Step<'_> {
             subscriptions: BTreeMap::new(),
             compensables: BTreeMap::new(),
         };
+        self.instance.places.opened(&scope);
         self.instance.scopes.insert(id, scope);
         self.instance.dirty.insert(id);
         let at = at.map(|node| self.element_id(node));
@@ -216,7 +217,7 @@ impl Step<'_> {
             let Some(closed) = self.instance.scopes.remove(&id) else { continue };
             debug_assert!(closed.tokens.is_empty() && closed.subscriptions.is_empty(), "a closed scope holds nothing");
             self.instance.dirty.remove(&id);
-            self.instance.places.closed(id);
+            self.instance.places.closed(&closed);
             self.instance.closed.insert(id);
             self.events.push(Event::ScopeClosed { scope: id });
         }

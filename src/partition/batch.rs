@@ -288,9 +288,8 @@ impl<'p> Batch<'p> {
         self.commands += 1;
         if resident.changed_by.replace(self.item).is_none() {
             self.touched.push(id);
-            self.bytes += resident.bytes();
         }
-        self.bytes += weight(&outcome.events);
+        self.bytes += resident.weigh() + weight(&outcome.events);
         if resident.past.is_empty() {
             resident.past = outcome.past;
         } else {

@@ -20,8 +20,11 @@ pub(super) struct Resident {
     pub(super) common: Option<Arc<Common>>,
     /// The stored index rows by scope; a scope is in it as soon as it is stored.
     pub(super) index: BTreeMap<ScopeId, Index>,
-    /// Bytes of each stored document.
-    pub(super) sizes: BTreeMap<ScopeId, usize>,
+    /// Bytes of each stored document, and of all.
+    sizes: BTreeMap<ScopeId, usize>,
+    bytes: usize,
+    /// Bytes of the documents that have changed, as far as the batch at hand has counted them, and how many they were.
+    weighed: (usize, usize),
     /// Open incidents among the stored rows.
     pub(super) incidents: i64,
     /// History rows of the batch at hand.
@@ -70,6 +73,8 @@ impl Resident {
             common: None,
             index: BTreeMap::new(),
             sizes: BTreeMap::new(),
+            bytes: 0,
+            weighed: (0, 0),
             incidents: 0,
             past: Past::new(),
             changed_by: None,
@@ -89,11 +94,35 @@ impl Resident {
         let incidents = index.values().flat_map(BTreeMap::keys).filter(is_incident).count();
         let incidents = i64::try_from(incidents).expect("fewer incidents than tokens");
         let common = Some(Arc::new(index::common(&instance)));
-        Ok(Self { common, index, sizes, incidents, ..Self::new(instance) })
+        let bytes = sizes.values().sum();
+        Ok(Self { common, index, sizes, bytes, incidents, ..Self::new(instance) })
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.sizes.values().sum()
+        self.bytes
+    }
+
+    /// A document is stored with so many bytes; 0: it is no more.
+    pub(super) fn resize(&mut self, scope: ScopeId, bytes: usize) {
+        let before = if bytes > 0 { self.sizes.insert(scope, bytes) } else { self.sizes.remove(&scope) };
+        self.bytes = (self.bytes + bytes).saturating_sub(before.unwrap_or(0));
+    }
+
+    /// What the batch has to write more of since it was last asked: by the size that changed documents had before.
+    pub(super) fn weigh(&mut self) -> usize {
+        let dirty = &self.instance.dirty;
+        if dirty.len() == self.weighed.1 {
+            return 0;
+        }
+        let bytes: usize = dirty.iter().filter_map(|scope| self.sizes.get(scope)).sum();
+        let more = bytes.saturating_sub(self.weighed.0);
+        self.weighed = (bytes, dirty.len());
+        more
+    }
+
+    /// Its documents are in the transaction.
+    pub(super) fn weighed(&mut self) {
+        self.weighed = (0, 0);
     }
 }
 

@@ -19,7 +19,7 @@ impl Batch<'_> {
     pub(super) fn effect(&mut self, id: InstanceId, effect: Effect) {
         match effect {
             Effect::JobOpened { token, topic } => {
-                if let Some(grant) = self.p.dispatch.take(&topic) {
+                if let Some(grant) = self.slot_for(&topic) {
                     self.grants.push(grant.clone());
                     self.follow.push_back(FollowUp::Lease { instance: id, token, grant });
                 }
@@ -107,6 +107,11 @@ impl Batch<'_> {
         let until = self.now.plus_ms(grant.lease_ms);
         let command = Command::LeaseJob { token, holder: grant.holder.clone(), until };
         let leased = self.execute(instance, command, None)?;
+        if let Ok(Answer { lease_no: Some(lease_no), .. }) = leased
+            && self.done_inline(instance, token, lease_no, &grant)?
+        {
+            return Ok(());
+        }
         let view = self.p.cache.get(instance).and_then(|resident| job_view(&resident.instance, token));
         match (leased, view) {
             (Ok(Answer { lease_no: Some(lease_no), .. }), Some(view)) => {
@@ -114,13 +119,16 @@ impl Batch<'_> {
                 let (kind, view) = (view.kind, Box::new(view));
                 self.notices.push(Notice::Run { instance, token, lease_no, holder, kind, topic, view });
             }
-            (Ok(_) | Err(_), _) => {
-                if let Some(taken) = self.grants.iter().position(|taken| *taken == grant) {
-                    self.grants.swap_remove(taken);
-                }
-                self.p.dispatch.give_back(&grant);
-            }
+            (Ok(_) | Err(_), _) => self.not_granted(&grant),
         }
         Ok(())
+    }
+
+    /// The slot is free again.
+    pub(super) fn not_granted(&mut self, grant: &Grant) {
+        if let Some(taken) = self.grants.iter().position(|taken| taken == grant) {
+            self.grants.swap_remove(taken);
+        }
+        self.p.dispatch.give_back(grant);
     }
 }

@@ -8,6 +8,7 @@ use super::cache::Cache;
 use super::catalog::Catalog;
 use super::dispatch::Dispatch;
 use super::inbox::Inbox;
+use super::inline::Inlines;
 use super::keys::Keys;
 use super::letter::{self, Letter, LetterId};
 use super::parcel::{Parcel, ParcelId};
@@ -21,6 +22,7 @@ use crate::base::planted;
 use crate::base::time::Timestamp;
 use crate::engine::command::{Answer, Rejection};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub struct Partition {
@@ -34,6 +36,7 @@ pub struct Partition {
     pub(super) schedule: Schedule,
     pub(super) dispatch: Dispatch,
     pub(super) keys: Keys,
+    pub(super) inline: Arc<Inlines>,
     pub(super) queue: VecDeque<Item>,
     /// Due work that met a defect or a limit: handled once, then dropped.
     pub(super) spoilt: BTreeMap<Due, Refusal>,
@@ -148,6 +151,7 @@ impl Partition {
             inbox: Inbox::default(),
             alone: 0,
             partitions: 1,
+            inline: Arc::default(),
             in_flight: None,
             batches: 0,
             out: VecDeque::new(),

@@ -4,7 +4,7 @@
 //! after `Committed`; memory is a cache that any failure drops. The tokio driver and the simulator interpret the same
 //! words. Reading order: the words (this file), `machine` (what each input does), `plan` (what the next batch is), `batch`
 //! (commands to changes), `effect` and `due` (what follows of itself), `write` (changes to rows), `cache`, `schedule`,
-//! `dispatch` (offers meet jobs), `letter`, `inbox` and `parcel` (between partitions), `script_job`, `keys` and `report` (repeats), `catalog`, `bundle`, `deploy` and `decisions`, [`memory`] (a database of maps).
+//! `dispatch` (offers meet jobs), `inline` (work inside the step), `letter`, `inbox` and `parcel` (between partitions), `script_job`, `keys` and `report` (repeats), `catalog`, `bundle`, `deploy` and `decisions`, [`memory`] (a database of maps).
 
 mod batch;
 mod bundle;
@@ -16,6 +16,7 @@ mod dispatch;
 mod due;
 mod effect;
 mod inbox;
+mod inline;
 mod keys;
 mod letter;
 mod machine;
@@ -35,6 +36,7 @@ pub use bundle::{Bundle, Files, Findings, Read};
 pub use catalog::{compiled, deployed};
 pub use decisions::DecisionFile;
 pub use inbox::INBOX_READ_MAX;
+pub use inline::{Done, Inline, Inlines};
 pub use letter::{Letter, LetterId, Target};
 pub use machine::Partition;
 pub use parcel::{Asked, Parcel, ParcelId};

@@ -12,6 +12,7 @@ use crate::engine::instance::InstanceState;
 use crate::engine::job::Claim;
 use crate::engine::testing::draw;
 
+mod inline;
 mod letters;
 mod parcels;
 mod refused;

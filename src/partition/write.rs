@@ -41,7 +41,7 @@ pub(super) fn instance(
         if ended { resident.index.keys().copied().collect() } else { closed.into_iter().collect() };
     for scope in gone {
         if let Some(old) = resident.index.remove(&scope) {
-            resident.sizes.remove(&scope);
+            resident.resize(scope, 0);
             resident.incidents -= rows.drop_scope(scope, &before, old);
         }
     }
@@ -57,7 +57,7 @@ pub(super) fn instance(
             if text.len() > SCOPE_BYTES_MAX {
                 return Err(Refusal::TooLarge { what: "the data of one scope", limit: SCOPE_BYTES_MAX });
             }
-            resident.sizes.insert(scope, text.len());
+            resident.resize(scope, text.len());
             let new = index::index(&resident.instance, scope);
             let old = resident.index.remove(&scope).unwrap_or_default();
             resident.incidents += rows.diff(&before, &common, &old, &new, all_anew);
@@ -72,6 +72,7 @@ pub(super) fn instance(
             return Err(Refusal::TooLarge { what: "the data of one instance", limit: INSTANCE_BYTES_MAX });
         }
     }
+    resident.weighed();
     let past = std::mem::take(&mut resident.past);
     rows.tx.past.extend(past.into_iter().map(|(key, row)| PastWrite { common: Arc::clone(&common), key, row }));
     rows.tx.instances.push(InstanceRow {

@@ -7,7 +7,9 @@ use crate::base::id::PartitionId;
 use crate::base::limits::{BATCH_COMMANDS_MAX, PARTITION_LEASE_MS};
 use crate::base::time::Timestamp;
 use crate::engine::command::Rejection;
-use crate::partition::{CommitError, Input, Notice, Offer, Output, Partition, Reply, Request, RequestId, Work};
+use crate::partition::{
+    CommitError, Inlines, Input, Notice, Offer, Output, Partition, Reply, Request, RequestId, Work,
+};
 use crate::runtime::clock::{Clock, Guard};
 use crate::runtime::metrics::Metrics;
 use crate::store::Store;
@@ -103,9 +105,10 @@ impl Driver {
         inbox: mpsc::Receiver<Message>,
         outlet: Outlet,
         tenure: Arc<Tenure>,
+        inline: Arc<Inlines>,
     ) -> Self {
         Self {
-            partition: Partition::new(partition),
+            partition: Partition::with_inline(partition, inline),
             store,
             clock,
             inbox,
@@ -227,7 +230,8 @@ impl Driver {
             Output::Commit(transaction) => {
                 let batch = transaction.fence.batch;
                 let begun = Instant::now();
-                let stored = self.store.commit(&transaction).await;
+                let transaction = Arc::new(transaction);
+                let stored = self.store.commit(Arc::clone(&transaction)).await;
                 self.metrics.committed(&transaction, begun.elapsed(), stored.is_ok());
                 let input = match stored {
                     Ok(()) => {

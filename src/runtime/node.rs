@@ -10,8 +10,8 @@ use crate::engine::document;
 use crate::engine::instance::Instance;
 use crate::engine::job::Claim;
 use crate::handlers::Registry;
-use crate::partition::Notice;
 use crate::partition::view::job_view;
+use crate::partition::{Inlines, Notice};
 use crate::runtime::clock::{Clock, Guard};
 use crate::runtime::cluster::{Cluster, Told};
 use crate::runtime::decide::Known;
@@ -42,6 +42,7 @@ pub(super) struct Inner {
     pub(super) store: Store,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) executor: Arc<Executor>,
+    pub(super) inline: Arc<Inlines>,
     pub(super) waiters: Waiters,
     pub(super) metrics: Metrics,
     events: broadcast::Sender<Notice>,
@@ -85,6 +86,7 @@ impl Node {
         let Config { store, clock, registry, name, installation } = config;
         let partitions = store.divide().await?;
         let holder = format!("{HOLDER}{name}");
+        let inline = Arc::new(registry.inline());
         let executor = Executor::new(registry, installation, holder, Arc::clone(&clock));
         let (events, _) = broadcast::channel(EVENTS_MAX);
         let node = Self(Arc::new(Inner {
@@ -92,6 +94,7 @@ impl Node {
             store,
             clock,
             executor: Arc::new(executor),
+            inline,
             waiters: Waiters::default(),
             metrics: Metrics::default(),
             events,

@@ -83,8 +83,15 @@ impl Node {
         let (queue, inbox) = mpsc::channel(QUEUE_COMMANDS_MAX);
         let outlet = self.clone();
         let outlet = Box::new(move |notice, guard| outlet.hear(notice, guard));
-        let mut driver =
-            Driver::new(partition, self.store().clone(), self.clock().clone(), inbox, outlet, Arc::clone(&tenure));
+        let mut driver = Driver::new(
+            partition,
+            self.store().clone(),
+            self.clock().clone(),
+            inbox,
+            outlet,
+            Arc::clone(&tenure),
+            Arc::clone(&self.0.inline),
+        );
         driver.metrics = self.0.metrics.clone();
         let node = self.clone();
         let task = tokio::spawn(async move {

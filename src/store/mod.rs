@@ -187,7 +187,7 @@ impl Store {
             },
             Output::Commit(transaction) => {
                 let batch = transaction.fence.batch;
-                match self.commit(transaction).await {
+                match self.commit(Arc::new(transaction.clone())).await {
                     Ok(()) => Input::Committed { batch },
                     Err(error) => Input::CommitFailed { batch, error },
                 }
@@ -198,7 +198,7 @@ impl Store {
     }
 
     /// Writes wholly or not at all, and knows which: an unclear commit is looked into before this returns.
-    pub async fn commit(&self, transaction: &Transaction) -> Result<(), CommitError> {
+    pub async fn commit(&self, transaction: Arc<Transaction>) -> Result<(), CommitError> {
         on!(self, database => database.commit(transaction).await)
     }
 

@@ -23,8 +23,8 @@ pub(super) const BEGIN: &str = "BEGIN";
 /// Holds the fence row until the commit, so that a new owner waits for the old one's last word.
 pub(super) const FOR_UPDATE: &str = " FOR UPDATE";
 pub(super) const MARKS: Marks = Marks::Arrays;
-/// Partitions commit side by side.
-pub(super) const ONE_WRITER: bool = false;
+/// While one waits for the disk another fills the next commit. More of them make smaller commits.
+pub(super) const WRITERS: usize = 2;
 /// How a transaction that only reads begins.
 pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// Whether the table of steps is there.

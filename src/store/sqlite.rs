@@ -25,7 +25,7 @@ pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(super) const FOR_UPDATE: &str = "";
 pub(super) const MARKS: Marks = Marks::Plain;
 /// Only one transaction writes at a time.
-pub(super) const ONE_WRITER: bool = true;
+pub(super) const WRITERS: usize = 1;
 /// How a transaction that only reads begins; the log keeps what it sees.
 pub(super) const SNAPSHOT: &str = "BEGIN";
 /// Whether the table of steps is there.

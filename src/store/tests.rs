@@ -117,7 +117,7 @@ async fn what_is_committed_is_read_back_by_the_next_owner() {
     let key = CommandKey { tenant: String::new(), route: "start".into(), key: "k".into() };
     let mut tx = batch(1, 0, 3);
     tx.answers.push(AnswerRow { key: key.clone(), digest: "d".into(), answer: "{}".into(), at: Timestamp(5) });
-    assert_eq!(store.commit(&tx).await, Ok(()));
+    assert_eq!(store.commit(Arc::new(tx.clone())).await, Ok(()));
     store.close().await;
 
     let file = format!("sqlite:{}", folder.path().join("test.db").display());
@@ -138,9 +138,9 @@ async fn an_owner_that_lost_the_partition_writes_nothing() {
     first.open_partition(PartitionId(0), "one", Timestamp(0)).await.expect("taken");
     let second = store(&folder).await;
     second.open_partition(PartitionId(0), "two", Timestamp(0)).await.expect("taken");
-    assert_eq!(first.commit(&batch(1, 0, 1)).await, Err(CommitError::Fenced));
-    assert_eq!(second.commit(&batch(2, 0, 1)).await, Ok(()));
-    assert_eq!(second.commit(&batch(1, 1, 1)).await, Err(CommitError::Fenced), "an epoch of the past");
+    assert_eq!(first.commit(Arc::new(batch(1, 0, 1))).await, Err(CommitError::Fenced));
+    assert_eq!(second.commit(Arc::new(batch(2, 0, 1))).await, Ok(()));
+    assert_eq!(second.commit(Arc::new(batch(1, 1, 1))).await, Err(CommitError::Fenced), "an epoch of the past");
 }
 
 #[tokio::test]
@@ -148,11 +148,11 @@ async fn a_position_is_written_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(&folder).await;
     store.open_partition(PartitionId(0), "one", Timestamp(0)).await.expect("taken");
-    assert_eq!(store.commit(&batch(1, 0, 2)).await, Ok(()));
-    assert_eq!(store.commit(&batch(1, 1, 2)).await, Err(CommitError::Fenced), "position 2 is there");
+    assert_eq!(store.commit(Arc::new(batch(1, 0, 2))).await, Ok(()));
+    assert_eq!(store.commit(Arc::new(batch(1, 1, 2))).await, Err(CommitError::Fenced), "position 2 is there");
     let found = store.instances(&[InstanceId(3)]).await.expect("read");
     assert!(found.is_empty(), "nothing of the failed batch is stored");
-    assert_eq!(store.commit(&batch(1, 2, 2)).await, Ok(()), "and work goes on");
+    assert_eq!(store.commit(Arc::new(batch(1, 2, 2))).await, Ok(()), "and work goes on");
 }
 
 #[tokio::test]
@@ -164,7 +164,7 @@ async fn a_batch_costs_few_statements() {
     for instances in [1, 5, 70, 200, 256] {
         let tx = batch(1, position, instances);
         position = tx.fence.position;
-        assert_eq!(store.commit(&tx).await, Ok(()));
+        assert_eq!(store.commit(Arc::new(tx.clone())).await, Ok(()));
         for (table, statements) in store.counted().await {
             let rows = if table.ends_with("variable") { 3 * instances } else { instances };
             let most = rows as usize / 256 + 2;
@@ -190,7 +190,7 @@ async fn a_full_disk_never_leaves_half_a_batch() {
         let pages = database.on_writer("PRAGMA page_count").await;
         database.on_writer_with(format!("PRAGMA max_page_count = {}", pages + extra % 20)).await;
         let before = store.dump().await.expect("is read");
-        match store.commit(&tx).await {
+        match store.commit(Arc::new(tx.clone())).await {
             Ok(()) => position = tx.fence.position,
             Err(error) => {
                 assert_eq!(error, CommitError::Failed);
@@ -201,7 +201,7 @@ async fn a_full_disk_never_leaves_half_a_batch() {
     }
     assert!((10..50).contains(&failed), "the limit was met {failed} times");
     database.on_writer_with("PRAGMA max_page_count = 1000000".to_owned()).await;
-    assert_eq!(store.commit(&batch(1, position, 4)).await, Ok(()), "with room again work goes on");
+    assert_eq!(store.commit(Arc::new(batch(1, position, 4))).await, Ok(()), "with room again work goes on");
 }
 
 /// Every text is the name of its column, every number one of its own: a value that lands in another column is seen.
@@ -311,7 +311,7 @@ async fn each_column_holds_what_its_name_says() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(&folder).await;
     store.open_partition(PartitionId(0), "one", Timestamp(0)).await.expect("taken");
-    assert_eq!(store.commit(&labelled()).await, Ok(()));
+    assert_eq!(store.commit(Arc::new(labelled())).await, Ok(()));
     let dump = store.dump().await.expect("is read");
     let common = "root=2 definition=3 process=\"process\" tenant=\"tenant\"";
     assert_eq!(

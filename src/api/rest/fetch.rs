@@ -79,13 +79,19 @@ pub(super) async fn fetch_and_lock(call: Call, Json(body): Json<Object>) -> Answ
     let fetch = Fetch::read(body)?;
     let deadline = fetch.wait.map(|wait| Instant::now() + wait);
     let crowd = Crowd::enter(&call);
+    let names: Vec<String> = fetch.topics.iter().map(|topic| topic.name.clone()).collect();
+    // Parked before the look, so that what opens between them is not missed.
+    let node = call.state.node().clone();
+    let waiting = node.waiters().park(&names);
     loop {
-        let names: Vec<String> = fetch.topics.iter().map(|topic| topic.name.clone()).collect();
-        // Parked before the look, so that what opens between them is not missed.
-        let node = call.state.node().clone();
-        let waiting = node.waiters().park(&names);
+        let look = waiting.look();
         if let Some(answer) = fetch.lease(&call).await? {
             return Ok(answer);
+        }
+        if fetch.takes_any() && call.caller.access.tenants.is_none() {
+            waiting.found_nothing(look);
+        } else {
+            waiting.hand_on(look);
         }
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())).unwrap_or_default();
         if left.is_zero() || node.is_closing() {
@@ -159,6 +165,11 @@ impl Fetch {
             other => return Err(crate::api::params::wrong("topics", &other.to_string())),
         };
         Ok(Self { worker, max: max.min(TASKS_MAX), order, wait, topics: last_of_each(topics) })
+    }
+
+    /// It passes over no job of its topics.
+    fn takes_any(&self) -> bool {
+        self.max > 0 && self.topics.iter().all(|topic| topic.conditions.is_empty())
     }
 
     /// Leases what there is; `None`: nothing.

@@ -1,19 +1,39 @@
-//! Interprets a transaction: the fence first, then each table in a few statements, then one commit.
+//! Interprets transactions: the fences first, then each table in a few statements, then one commit.
+//!
+//! What several partitions have ready at the same time is written together: statements cost more than rows, and a commit
+//! costs more than both. Nobody waits for company: whoever finds a writer at rest takes along what waits by then.
+//! If they fail together, each is tried alone.
 //!
 //! A commit that reports an error may have committed. Then a fresh connection raises the epoch, which waits for the old
 //! transaction's lock, and looks for the batch's own history row.
 
-use super::super::{FOR_UPDATE, Options};
 use super::bind::{self, Binder};
 use super::plan::Plan;
 use super::tx::Tx;
-use super::{Bind, Database, Writer, arguments};
+use super::writers::Lent;
+use super::{Bind, Database, arguments, locked};
 use crate::base::id::{InstanceId, PartitionId};
 use crate::partition::CommitError;
 use crate::partition::transaction::{Fence, IndexKey, IndexRow, IndexWrite, PastRow, PastWrite, Record, Transaction};
 use crate::store::error::StoreError;
 use crate::store::table::{self, Mode, Table};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// A transaction that waits for a writer.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    transaction: Arc<Transaction>,
+    answer: oneshot::Sender<Result<(), CommitError>>,
+}
+
+/// A transaction at work: under the epoch that is in force for its partition.
+struct Mine {
+    transaction: Arc<Transaction>,
+    epoch: i64,
+    answer: oneshot::Sender<Result<(), CommitError>>,
+}
 
 /// How far a commit came when it failed.
 enum Reached {
@@ -24,94 +44,153 @@ enum Reached {
 }
 
 impl Database {
-    pub(in crate::store) async fn commit(&self, transaction: &Transaction) -> Result<(), CommitError> {
-        let fence = &transaction.fence;
-        let writer = self.writer(fence.partition);
-        let mut writer = writer.lock().await;
-        let before = fence.position - i64::try_from(transaction.records.len()).expect("a batch is bounded");
-        let epoch = match writer.owned.get(&fence.partition.0) {
-            Some(owned) if owned.told == fence.epoch && owned.position == before => owned.now,
-            Some(_) | None => return Err(CommitError::Fenced),
-        };
-        let written = writer.write(&self.options, transaction, epoch).await;
-        let result = match written {
-            Ok(()) => Ok(()),
-            Err(reached) => writer.recover(&self.options, fence, epoch, reached).await,
-        };
-        if let (Ok(()), Some(owned)) = (&result, writer.owned.get_mut(&fence.partition.0)) {
-            owned.position = fence.position;
+    pub(in crate::store) async fn commit(&self, transaction: Arc<Transaction>) -> Result<(), CommitError> {
+        let (answer, mut answered) = oneshot::channel();
+        locked(&self.waiting).push(Waiting { transaction: Arc::clone(&transaction), answer });
+        tokio::select! { biased;
+            answer = &mut answered => if let Ok(answer) = answer {
+                return answer;
+            },
+            mut writer = self.lend() => {
+                let waiting = std::mem::take(&mut *locked(&self.waiting));
+                self.write_all(&mut writer, waiting).await;
+            }
         }
-        result
+        match answered.await {
+            Ok(answer) => answer,
+            // Whoever wrote it along was cancelled.
+            Err(_) => match self.epoch_of(&transaction.fence) {
+                Some(epoch) => self.settle(&mut self.lend().await, &transaction.fence, epoch).await,
+                None => Err(CommitError::Fenced),
+            },
+        }
     }
-}
 
-impl Database {
     /// Whether nobody has taken the partition since it was opened here.
     pub(in crate::store) async fn owns(&self, partition: PartitionId) -> Result<bool, StoreError> {
-        let writer = self.writer(partition);
-        let Some(epoch) = writer.lock().await.owned.get(&partition.0).map(|owned| owned.now) else {
+        let Some(epoch) = locked(&self.owned).get(&partition.0).map(|owned| owned.now) else {
             return Ok(false);
         };
         let rows: Vec<(i64,)> =
             self.fetch("SELECT epoch FROM partition WHERE id = $1".into(), vec![Bind::Int(partition.0)]).await?;
         Ok(rows == [(epoch,)])
     }
-}
 
-impl Writer {
-    async fn recover(
-        &mut self,
-        options: &Options,
-        fence: &Fence,
-        epoch: i64,
-        reached: Reached,
-    ) -> Result<(), CommitError> {
-        match reached {
-            Reached::Before(StoreError::Fenced) => Err(CommitError::Fenced),
-            Reached::Before(StoreError::Refused(why)) => Err(CommitError::Refused(why)),
-            Reached::Before(error) => {
-                tracing::warn!(%error, "a batch was not written");
-                Err(CommitError::Failed)
+    /// The epoch under which this may be written; none where the partition is no longer of the one who was told it.
+    fn epoch_of(&self, fence: &Fence) -> Option<i64> {
+        locked(&self.owned).get(&fence.partition.0).filter(|owned| owned.told == fence.epoch).map(|owned| owned.now)
+    }
+
+    /// The same, where this batch is the next.
+    fn next_epoch_of(&self, transaction: &Transaction) -> Option<i64> {
+        let fence = &transaction.fence;
+        let before = fence.position - i64::try_from(transaction.records.len()).expect("a batch is bounded");
+        let is_next = locked(&self.owned).get(&fence.partition.0).is_some_and(|owned| owned.position == before);
+        self.epoch_of(fence).filter(|_| is_next)
+    }
+
+    async fn write_all(&self, writer: &mut Lent<'_>, waiting: Vec<Waiting>) {
+        let mut mine = Vec::with_capacity(waiting.len());
+        for Waiting { transaction, answer } in waiting.into_iter().filter(|waiting| !waiting.answer.is_closed()) {
+            match self.next_epoch_of(&transaction) {
+                Some(epoch) => mine.push(Mine { transaction, epoch, answer }),
+                None => tell(answer, Err(CommitError::Fenced)),
             }
-            Reached::Commit(error) => {
-                tracing::warn!(%error, "a commit was not confirmed; looking whether it is there");
-                self.settle(options, fence, epoch).await
+        }
+        // In one order, so that two writers never wait for each other.
+        mine.sort_by_key(|one| one.transaction.fence.partition);
+        match self.write_together(writer, &mine).await {
+            Ok(()) => mine.into_iter().for_each(|one| self.written(one)),
+            Err(Reached::Before(error)) if mine.len() > 1 => {
+                tracing::debug!(%error, "what was written together is written one by one");
+                for one in mine {
+                    self.write_alone(writer, one).await;
+                }
+            }
+            Err(reached) => {
+                for one in mine {
+                    self.recover(writer, one, &reached).await;
+                }
             }
         }
     }
 
-    async fn write(&mut self, options: &Options, transaction: &Transaction, epoch: i64) -> Result<(), Reached> {
-        let mut connection = self.borrow(options).await.map_err(Reached::Before)?;
-        self.counted.clear();
+    async fn write_alone(&self, writer: &mut Lent<'_>, mut one: Mine) {
+        // A look at an earlier one may have raised it.
+        match self.epoch_of(&one.transaction.fence) {
+            Some(epoch) => one.epoch = epoch,
+            None => return tell(one.answer, Err(CommitError::Fenced)),
+        }
+        match self.write_together(writer, std::slice::from_ref(&one)).await {
+            Ok(()) => self.written(one),
+            Err(reached) => self.recover(writer, one, &reached).await,
+        }
+    }
+
+    fn written(&self, one: Mine) {
+        let fence = &one.transaction.fence;
+        if let Some(owned) = locked(&self.owned).get_mut(&fence.partition.0)
+            && owned.told == fence.epoch
+        {
+            owned.position = fence.position;
+        }
+        tell(one.answer, Ok(()));
+    }
+
+    async fn recover(&self, writer: &mut Lent<'_>, one: Mine, reached: &Reached) {
+        let failure = match reached {
+            Reached::Before(StoreError::Fenced) => CommitError::Fenced,
+            Reached::Before(StoreError::Refused(why)) => CommitError::Refused(why.clone()),
+            Reached::Before(error) => {
+                tracing::warn!(%error, "a batch was not written");
+                CommitError::Failed
+            }
+            Reached::Commit(error) => {
+                tracing::warn!(%error, "a commit was not confirmed; looking whether it is there");
+                match self.settle(writer, &one.transaction.fence, one.epoch).await {
+                    Ok(()) => return self.written(one),
+                    Err(failure) => failure,
+                }
+            }
+        };
+        tell(one.answer, Err(failure));
+    }
+
+    async fn write_together(&self, writer: &mut Lent<'_>, all: &[Mine]) -> Result<(), Reached> {
+        if all.is_empty() {
+            return Ok(());
+        }
+        let mut connection = writer.borrow(&self.options).await.map_err(Reached::Before)?;
+        writer.counted.clear();
         let mut tx = Tx::begin(&mut connection).await.map_err(Reached::Before)?;
-        let fence = format!("SELECT id FROM partition WHERE id = $1 AND epoch = $2{FOR_UPDATE}");
-        let keys = vec![Bind::Int(transaction.fence.partition.0), Bind::Int(epoch)];
-        if !tx.found(fence.into(), arguments(keys)).await.map_err(Reached::Before)? {
+        if !are_ours(&mut tx, all).await.map_err(Reached::Before)? {
             return Err(Reached::Before(StoreError::Fenced));
         }
-        let mut statements = plan(transaction).statements(&mut self.texts);
+        let transactions: Vec<&Transaction> = all.iter().map(|one| &*one.transaction).collect();
+        let writer = &mut **writer;
+        let mut statements = plan(&transactions).statements(&mut writer.texts);
         let mut next = statements.next();
         while let Some(statement) = next {
-            *self.counted.entry(statement.table).or_default() += 1;
+            *writer.counted.entry(statement.table).or_default() += 1;
             // the database's thread works on this one while the next is made here
             let (done, following) = tokio::join!(biased; tx.run(statement), async { statements.next() });
             done.map_err(Reached::Before)?;
             next = following;
         }
         drop(statements);
-        for deployment in &transaction.deployments_gone {
+        for deployment in transactions.iter().flat_map(|transaction| &transaction.deployments_gone) {
             forget(&mut tx, deployment.0).await.map_err(Reached::Before)?;
         }
         tx.commit().await.map_err(Reached::Commit)?;
-        self.connection = Some(connection);
+        writer.connection = Some(connection);
         Ok(())
     }
 
     /// Waits for the database as long as it takes: without its answer neither yes nor no would be true.
-    async fn settle(&mut self, options: &Options, fence: &Fence, epoch: i64) -> Result<(), CommitError> {
+    async fn settle(&self, writer: &mut Lent<'_>, fence: &Fence, epoch: i64) -> Result<(), CommitError> {
         let mut pause = Duration::from_millis(50);
         loop {
-            match self.look(options, fence, epoch).await {
+            match self.look(writer, fence, epoch).await {
                 Ok(Some(true)) => return Ok(()),
                 Ok(Some(false)) => return Err(CommitError::Failed),
                 Ok(None) => return Err(CommitError::Fenced),
@@ -125,11 +204,12 @@ impl Writer {
     }
 
     /// Whether the batch is stored; `None`: the partition is no longer ours.
-    async fn look(&mut self, options: &Options, fence: &Fence, epoch: i64) -> Result<Option<bool>, StoreError> {
+    async fn look(&self, writer: &mut Lent<'_>, fence: &Fence, epoch: i64) -> Result<Option<bool>, StoreError> {
         let partition = fence.partition.0;
-        let owned = self.owned.get(&partition).ok_or(StoreError::Fenced)?;
-        let owner = owned.owner.clone();
-        let mut connection = self.borrow(options).await?;
+        let Some(owner) = locked(&self.owned).get(&partition).map(|owned| owned.owner.clone()) else {
+            return Ok(None);
+        };
+        let mut connection = writer.borrow(&self.options).await?;
         let mut tx = Tx::begin(&mut connection).await?;
         // Ours under its last name, or under this batch's: an earlier look may have raised it without our hearing of it. The
         // batch is in no other life's name, so that a life of the same name is never taken for this one.
@@ -147,8 +227,10 @@ impl Writer {
             .number("SELECT epoch FROM partition WHERE id = $1".into(), arguments(vec![Bind::Int(partition)]))
             .await?;
         tx.commit().await?;
-        self.connection = Some(connection);
-        if let Some(owned) = self.owned.get_mut(&partition) {
+        writer.connection = Some(connection);
+        if let Some(owned) = locked(&self.owned).get_mut(&partition)
+            && owned.told == fence.epoch
+        {
             owned.now = now;
             owned.owner = tag;
         }
@@ -156,51 +238,83 @@ impl Writer {
     }
 }
 
-fn plan(transaction: &Transaction) -> Plan<'_> {
+/// Holds the fence rows until the commit, if they are all under these epochs.
+async fn are_ours(tx: &mut Tx<'_>, all: &[Mine]) -> Result<bool, StoreError> {
+    let marks: Vec<String> = (0..all.len()).map(|ix| format!("(${}, ${})", 2 * ix + 1, 2 * ix + 2)).collect();
+    let text = format!(
+        "SELECT id FROM partition WHERE (id, epoch) IN (VALUES {}) ORDER BY id{}",
+        marks.join(", "),
+        super::super::FOR_UPDATE
+    );
+    let keys = all.iter().flat_map(|one| [Bind::Int(one.transaction.fence.partition.0), Bind::Int(one.epoch)]);
+    Ok(tx.rows(text.into(), arguments(keys.collect())).await? == all.len())
+}
+
+fn tell(answer: oneshot::Sender<Result<(), CommitError>>, result: Result<(), CommitError>) {
+    // Whoever asked may have gone.
+    let _gone = answer.send(result);
+}
+
+type All<'a> = [&'a Transaction];
+
+/// The rows of one kind, of all of them.
+fn of<'a, R>(all: &All<'a>, rows: impl Fn(&'a Transaction) -> &'a [R]) -> Vec<&'a R> {
+    all.iter().flat_map(|transaction| rows(transaction)).collect()
+}
+
+/// The same, each with the fence of its transaction.
+fn fenced<'a, R>(all: &All<'a>, rows: impl Fn(&'a Transaction) -> &'a [R]) -> Vec<(&'a Fence, &'a R)> {
+    let rows = &rows;
+    all.iter().flat_map(|transaction| rows(transaction).iter().map(|row| (&transaction.fence, row))).collect()
+}
+
+fn plan<'a>(all: &All<'a>) -> Plan<'a> {
     let mut plan = Plan::default();
-    plan.add(Mode::Upsert, &table::DEPLOYMENT, &transaction.deployments, bind::deployment);
-    plan.add(Mode::Upsert, &table::RESOURCE, &transaction.resources, bind::resource);
-    plan.add(Mode::Upsert, &table::DEFINITION, &transaction.definitions, bind::definition);
-    plan.add(Mode::Delete, &table::START_EVENT, &transaction.starts_gone, bind::start_key);
-    plan.add(Mode::Upsert, &table::START_EVENT, &transaction.starts, bind::start);
-    plan.add(Mode::Delete, &table::LETTER, &transaction.letters_gone, |b, id| {
-        bind::letter_key(b, &transaction.fence, *id);
+    plan.add(Mode::Upsert, &table::DEPLOYMENT, of(all, |t| &t.deployments), bind::deployment);
+    plan.add(Mode::Upsert, &table::RESOURCE, of(all, |t| &t.resources), bind::resource);
+    plan.add(Mode::Upsert, &table::DEFINITION, of(all, |t| &t.definitions), bind::definition);
+    plan.add(Mode::Delete, &table::START_EVENT, of(all, |t| &t.starts_gone), bind::start_key);
+    plan.add(Mode::Upsert, &table::START_EVENT, of(all, |t| &t.starts), bind::start);
+    plan.add(Mode::Delete, &table::LETTER, fenced(all, |t| &t.letters_gone), |b, (fence, id)| {
+        bind::letter_key(b, fence, *id);
     });
-    plan.add(Mode::Insert, &table::LETTER, &transaction.letters, |b, row| bind::letter(b, &transaction.fence, row));
-    plan.add(Mode::Delete, &table::INBOX, &transaction.parcels_gone, |b, id| {
-        bind::parcel_key(b, transaction.fence.partition, *id);
+    plan.add(Mode::Insert, &table::LETTER, fenced(all, |t| &t.letters), |b, (fence, row)| {
+        bind::letter(b, fence, row);
     });
-    plan.add(Mode::Insert, &table::INBOX, &transaction.parcels, bind::parcel);
-    plan.add(Mode::Insert, &table::OUTCOME, &transaction.outcomes, bind::outcome);
-    plan.add(Mode::Upsert, &table::INSTANCE, &transaction.instances, bind::instance);
-    plan.add(Mode::Delete, &table::SCOPE, &transaction.scopes_gone, |b, key| bind::scope_key(b, *key));
-    plan.add(Mode::Upsert, &table::SCOPE, &transaction.scopes, bind::scope);
-    index_gone(&mut plan, &transaction.index_gone);
-    index(&mut plan, &transaction.index);
-    past(&mut plan, &transaction.past);
-    plan.add(Mode::Upsert, &table::COMMAND_KEY, &transaction.answers, bind::answer);
-    plan.add(Mode::Insert, &table::HISTORY, &transaction.records, |b, row| record(b, &transaction.fence, row));
+    plan.add(Mode::Delete, &table::INBOX, fenced(all, |t| &t.parcels_gone), |b, (fence, id)| {
+        bind::parcel_key(b, fence.partition, *id);
+    });
+    plan.add(Mode::Insert, &table::INBOX, of(all, |t| &t.parcels), bind::parcel);
+    plan.add(Mode::Insert, &table::OUTCOME, of(all, |t| &t.outcomes), bind::outcome);
+    plan.add(Mode::Upsert, &table::INSTANCE, of(all, |t| &t.instances), bind::instance);
+    plan.add(Mode::Delete, &table::SCOPE, of(all, |t| &t.scopes_gone), |b, key| bind::scope_key(b, *key));
+    plan.add(Mode::Upsert, &table::SCOPE, of(all, |t| &t.scopes), bind::scope);
+    index_gone(&mut plan, all);
+    index(&mut plan, all);
+    past(&mut plan, all);
+    plan.add(Mode::Upsert, &table::COMMAND_KEY, of(all, |t| &t.answers), bind::answer);
+    plan.add(Mode::Insert, &table::HISTORY, fenced(all, |t| &t.records), |b, (fence, row)| record(b, fence, row));
     plan
 }
 
 /// Rows that go, table by table. They go before new ones come: a key may come again.
-fn index_gone<'a>(plan: &mut Plan<'a>, gone: &'a [(InstanceId, IndexKey)]) {
+fn index_gone<'a>(plan: &mut Plan<'a>, all: &All<'a>) {
     let mut tables: [Vec<&'a (InstanceId, IndexKey)>; 7] = Default::default();
-    for key in gone {
+    for key in all.iter().flat_map(|transaction| &transaction.index_gone) {
         tables[place(&key.1)].push(key);
     }
     for (rows, table) in tables.into_iter().zip(INDEX_TABLES) {
-        plan.pick(Mode::Delete, table, rows, |b, (instance, key)| bind::index_key(b, *instance, key));
+        plan.add(Mode::Delete, table, rows, |b, (instance, key)| bind::index_key(b, *instance, key));
     }
 }
 
-fn index<'a>(plan: &mut Plan<'a>, writes: &'a [IndexWrite]) {
+fn index<'a>(plan: &mut Plan<'a>, all: &All<'a>) {
     let mut tables: [Vec<&'a IndexWrite>; 7] = Default::default();
-    for write in writes {
+    for write in all.iter().flat_map(|transaction| &transaction.index) {
         tables[place(&write.key)].push(write);
     }
     for (rows, table) in tables.into_iter().zip(INDEX_TABLES) {
-        plan.pick(Mode::Upsert, table, rows, |b, write| {
+        plan.add(Mode::Upsert, table, rows, |b, write| {
             bind::index_key(b, write.common.instance, &write.key);
             match &write.row {
                 IndexRow::Job(row) => bind::job(b, &write.common, row),
@@ -237,9 +351,9 @@ fn place(key: &IndexKey) -> usize {
     }
 }
 
-fn past<'a>(plan: &mut Plan<'a>, writes: &'a [PastWrite]) {
+fn past<'a>(plan: &mut Plan<'a>, all: &All<'a>) {
     let mut tables: [Vec<&'a PastWrite>; 5] = Default::default();
-    for write in writes {
+    for write in all.iter().flat_map(|transaction| &transaction.past) {
         let place = match &write.row {
             PastRow::Activity(_) => 0,
             PastRow::Task(_) => 1,
@@ -252,7 +366,7 @@ fn past<'a>(plan: &mut Plan<'a>, writes: &'a [PastWrite]) {
     let all =
         [&table::PAST_ACTIVITY, &table::PAST_TASK, &table::PAST_VARIABLE, &table::PAST_INCIDENT, &table::PAST_DECISION];
     for (rows, table) in tables.into_iter().zip(all) {
-        plan.pick(Mode::Upsert, table, rows, |b, write| {
+        plan.add(Mode::Upsert, table, rows, |b, write| {
             bind::past_key(b, write.common.instance, &write.key);
             match &write.row {
                 PastRow::Activity(row) => bind::past_activity(b, &write.common, row),

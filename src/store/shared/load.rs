@@ -2,7 +2,7 @@
 
 use super::super::FOR_UPDATE;
 use super::tx::Tx;
-use super::{Bind, Database, Owned, arguments};
+use super::{Bind, Database, Owned, arguments, locked};
 use crate::base::id::{DefinitionId, DeploymentId, ElementId, InstanceId, PartitionId, ScopeId};
 use crate::base::time::Timestamp;
 use crate::partition::INBOX_READ_MAX;
@@ -32,8 +32,7 @@ impl Database {
         owner: &str,
         until: Timestamp,
     ) -> Result<Begin, StoreError> {
-        let writer = self.writer(partition);
-        let mut writer = writer.lock().await;
+        let mut writer = self.lend().await;
         let mut connection = writer.borrow(&self.options).await?;
         let mut tx = Tx::begin(&mut connection).await?;
         let take = "INSERT INTO partition (id, owner, epoch, lease_until) VALUES ($1, $2, 1, $3) ON CONFLICT (id) \
@@ -45,13 +44,14 @@ impl Database {
         let epoch = tx.number(epoch.into(), arguments(vec![Bind::Int(partition.0)])).await?;
         tx.commit().await?;
         writer.connection = Some(connection);
+        drop(writer);
         let last = "SELECT position, next_id, clock FROM history WHERE partition = $1 ORDER BY position DESC LIMIT 1";
         let last: Rows<(i64, Option<i64>, Option<i64>)> = self.fetch(last.into(), vec![Bind::Int(partition.0)]).await;
         let (position, next_id, clock) = last?.first().copied().unwrap_or((0, Some(1), Some(0)));
         let (Some(next_id), Some(clock)) = (next_id, clock) else {
             return Err(StoreError::Unreadable(format!("history row {position} ends no batch")));
         };
-        writer.owned.insert(partition.0, Owned { owner: owner.to_owned(), told: epoch, now: epoch, position });
+        locked(&self.owned).insert(partition.0, Owned { owner: owner.to_owned(), told: epoch, now: epoch, position });
         Ok(Begin { epoch, position, next_id, clock: Timestamp(clock) })
     }
 

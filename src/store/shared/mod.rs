@@ -1,4 +1,4 @@
-//! A database: one connection that writes, a pool that reads. These files are compiled once for each database.
+//! A database: a few connections that write, a pool that reads. These files are compiled once for each database.
 
 mod bind;
 mod commit;
@@ -11,20 +11,20 @@ pub(in crate::store) mod snapshot;
 mod steps;
 mod tx;
 mod write;
+mod writers;
 
 use super::{Arguments, Conn, Db, Options, Pool};
-use crate::base::id::PartitionId;
-use crate::partition::first_partition;
 use crate::store::Bind;
 use crate::store::error::StoreError;
 use crate::store::table::Table;
-use plan::Texts;
-use sqlx::{ConnectOptions, FromRow, Row};
+use commit::Waiting;
+use sqlx::{FromRow, Row};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
+use writers::Writer;
 
 /// A read that takes longer is an attack or a missing index.
 const READ_DEADLINE_MS: u64 = 5_000;
@@ -37,21 +37,14 @@ type DbRow = <Db as sqlx::Database>::Row;
 pub struct Database {
     options: Options,
     pub(in crate::store) readers: Pool,
-    /// One for each partition that is open here, where the database takes several at a time.
-    writers: std::sync::Mutex<BTreeMap<PartitionId, Arc<Mutex<Writer>>>>,
-}
-
-/// Stands for what is written beside all partitions.
-const BESIDE: PartitionId = PartitionId(-1);
-
-/// The connection that writes, and what goes along with it. It is made anew after every failure.
-#[derive(Debug, Default)]
-struct Writer {
-    connection: Option<Conn>,
-    texts: Texts,
-    owned: BTreeMap<i64, Owned>,
-    /// Statements of the last commit, by table.
-    counted: BTreeMap<&'static str, usize>,
+    /// Those that rest, the one that worked last on top: what it has prepared is warm.
+    writers: std::sync::Mutex<Vec<Writer>>,
+    permits: Semaphore,
+    /// What is to be written by whoever gets the next writer.
+    waiting: std::sync::Mutex<Vec<Waiting>>,
+    owned: std::sync::Mutex<BTreeMap<i64, Owned>>,
+    /// For what is written beside the partitions' commits, which it need not wait for.
+    beside: Option<Mutex<Writer>>,
 }
 
 /// A partition that was opened here.
@@ -84,27 +77,28 @@ impl Database {
     async fn with(options: Options, connection: Conn) -> Self {
         let readers = super::readers(&options);
         let options = super::for_writing(&options);
-        let database = Self { options, readers, writers: std::sync::Mutex::default() };
-        if super::ONE_WRITER {
-            database.writer(BESIDE).lock().await.connection = Some(connection);
+        Self {
+            options,
+            readers,
+            writers: std::sync::Mutex::new(vec![Writer { connection: Some(connection), ..Writer::default() }]),
+            permits: Semaphore::new(super::WRITERS),
+            waiting: std::sync::Mutex::default(),
+            owned: std::sync::Mutex::default(),
+            beside: (super::WRITERS > 1).then(Mutex::default),
         }
-        database
-    }
-
-    fn writer(&self, partition: PartitionId) -> Arc<Mutex<Writer>> {
-        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = if super::ONE_WRITER { BESIDE } else { partition };
-        Arc::clone(writers.entry(own).or_default())
     }
 
     /// Ends all connections, so that SQLite folds its log into the file.
     pub(in crate::store) async fn close(&self) {
         self.readers.close().await;
-        let writers = std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
-        for writer in writers.into_values() {
-            if let Some(connection) = writer.lock().await.connection.take() {
-                let _ = sqlx::Connection::close(connection).await;
-            }
+        let _all = self.permits.acquire_many(super::WRITERS as u32).await;
+        let mut connections: Vec<Conn> =
+            locked(&self.writers).drain(..).filter_map(|writer| writer.connection).collect();
+        if let Some(beside) = &self.beside {
+            connections.extend(beside.lock().await.connection.take());
+        }
+        for connection in connections {
+            let _ = sqlx::Connection::close(connection).await;
         }
     }
 
@@ -147,7 +141,7 @@ impl Database {
 
     /// Statements of the last commit, by table.
     pub(in crate::store) async fn counted(&self) -> BTreeMap<&'static str, usize> {
-        self.writer(first_partition()).lock().await.counted.clone()
+        self.lend().await.counted.clone()
     }
 }
 
@@ -156,8 +150,7 @@ impl Database {
 impl Database {
     /// A statement on the writer's own connection, such as a limit of it.
     pub(in crate::store) async fn on_writer(&self, text: &'static str) -> i64 {
-        let writer = self.writer(first_partition());
-        let mut writer = writer.lock().await;
+        let mut writer = self.lend().await;
         let mut connection = writer.borrow(&self.options).await.expect("connects");
         let row = sqlx::query_scalar::<Db, i64>(text).fetch_one(&mut connection).await.expect("is answered");
         writer.connection = Some(connection);
@@ -165,23 +158,16 @@ impl Database {
     }
 
     pub(in crate::store) async fn on_writer_with(&self, text: String) {
-        let writer = self.writer(first_partition());
-        let mut writer = writer.lock().await;
+        let mut writer = self.lend().await;
         let mut connection = writer.borrow(&self.options).await.expect("connects");
         sqlx::query::<Db>(sqlx::AssertSqlSafe(text)).execute(&mut connection).await.expect("is done");
         writer.connection = Some(connection);
     }
 }
 
-impl Writer {
-    /// The connection, out of its place while it works: who fails or is cancelled midway does not put it back, so that no
-    /// half of a transaction is left in it.
-    async fn borrow(&mut self, options: &Options) -> Result<Conn, StoreError> {
-        match self.connection.take() {
-            Some(connection) => Ok(connection),
-            None => within(WRITE_DEADLINE_MS, options.connect()).await,
-        }
-    }
+/// What a panic left is whole: nothing panics while it holds one of these.
+fn locked<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The connection is no more, and another one may be had.

@@ -35,33 +35,18 @@ pub(super) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn add<R: Sync>(
+    /// Nothing where there are no rows.
+    pub(super) fn add<R: Copy + Send + Sync + 'a>(
         &mut self,
         mode: Mode,
         table: &'static Table,
-        rows: &'a [R],
-        bind: impl Fn(&mut Binder, &'a R) + Send + Sync + 'a,
+        rows: Vec<R>,
+        bind: impl Fn(&mut Binder, R) + Send + Sync + 'a,
     ) {
-        let bind = Box::new(move |binder: &mut Binder, row: usize| bind(binder, &rows[row]));
-        self.push(mode, table, rows.len(), bind);
-    }
-
-    /// For rows that are picked out of a longer list.
-    pub(super) fn pick<R: Sync>(
-        &mut self,
-        mode: Mode,
-        table: &'static Table,
-        rows: Vec<&'a R>,
-        bind: impl Fn(&mut Binder, &'a R) + Send + Sync + 'a,
-    ) {
-        let count = rows.len();
-        let bind = Box::new(move |binder: &mut Binder, row: usize| bind(binder, rows[row]));
-        self.push(mode, table, count, bind);
-    }
-
-    fn push(&mut self, mode: Mode, table: &'static Table, rows: usize, bind: BindRow<'a>) {
-        if rows > 0 {
-            self.parts.push(Part { table, mode, rows, bind });
+        if !rows.is_empty() {
+            let count = rows.len();
+            let bind = Box::new(move |binder: &mut Binder, row: usize| bind(binder, rows[row]));
+            self.parts.push(Part { table, mode, rows: count, bind });
         }
     }
 

@@ -50,6 +50,16 @@ impl<'c> Tx<'c> {
         }
     }
 
+    /// How many rows it finds.
+    pub(super) async fn rows(&mut self, text: Arc<str>, arguments: Arguments) -> Result<usize, StoreError> {
+        self.sound()?;
+        let query = sqlx::query_with::<Db, Arguments>(sqlx::AssertSqlSafe(text), arguments);
+        match within(WRITE_DEADLINE_MS, query.fetch_all(&mut *self.inner)).await {
+            Ok(rows) => Ok(rows.len()),
+            Err(error) => self.poison(error),
+        }
+    }
+
     pub(super) async fn number(&mut self, text: Arc<str>, arguments: Arguments) -> Result<i64, StoreError> {
         self.sound()?;
         let query = sqlx::query_scalar_with::<Db, i64, Arguments>(sqlx::AssertSqlSafe(text), arguments);

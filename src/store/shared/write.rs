@@ -1,15 +1,21 @@
 //! Small transactions beside the partitions' commits, such as a new session.
 
 use super::tx::Tx;
-use super::{BESIDE, Database, arguments};
+use super::writers::Writer;
+use super::{Database, arguments};
 use crate::store::Bind;
 use crate::store::error::StoreError;
 
 impl Database {
     /// One transaction; gives the rows that its last statement touched.
     pub(in crate::store) async fn write(&self, statements: Vec<(String, Vec<Bind>)>) -> Result<u64, StoreError> {
-        let writer = self.writer(BESIDE);
-        let mut writer = writer.lock().await;
+        match &self.beside {
+            Some(beside) => self.write_by(&mut *beside.lock().await, statements).await,
+            None => self.write_by(&mut *self.lend().await, statements).await,
+        }
+    }
+
+    async fn write_by(&self, writer: &mut Writer, statements: Vec<(String, Vec<Bind>)>) -> Result<u64, StoreError> {
         let mut connection = writer.borrow(&self.options).await?;
         let mut tx = Tx::begin(&mut connection).await?;
         let mut rows = 0;

@@ -4,6 +4,7 @@
 //! written at once: what came by many upserts and deletes must be what comes by one insert.
 
 use std::env;
+use std::sync::Arc;
 
 use transhume::base::id::{DeploymentId, TokenId};
 use transhume::base::time::Timestamp;
@@ -56,7 +57,7 @@ async fn play(seed: u64, folder: &tempfile::TempDir, stores: &[(&str, Store)]) {
     for number in 0..TRANSACTIONS {
         let tx = random.transaction(memory.fence());
         for (name, store) in stores {
-            let done = store.commit(&tx).await;
+            let done = store.commit(Arc::new(tx.clone())).await;
             assert_eq!(done, Ok(()), "seed {seed}, {name}, transaction {number}");
         }
         memory.commit(tx).expect("memory takes it");
@@ -106,7 +107,7 @@ fn wanted(memory: &Memory, question: &Output, answer: Input) -> Input {
 async fn compare(seed: u64, folder: &tempfile::TempDir, stores: &[(&str, Store)], memory: &Memory) {
     let whole = sqlite(folder, "whole.db").await;
     open(&whole).await;
-    assert_eq!(whole.commit(&everything(memory)).await, Ok(()), "seed {seed}: all at once");
+    assert_eq!(whole.commit(Arc::new(everything(memory))).await, Ok(()), "seed {seed}: all at once");
     let expected = whole.dump().await.expect("is read");
     for (name, store) in stores {
         let dump = store.dump().await.expect("is read");
@@ -208,7 +209,7 @@ async fn files_are_kept_byte_for_byte() {
     let mut fence = Fence { epoch: 1, next_id: 1, ..Fence::default() };
     for _ in 0..TRANSACTIONS {
         let tx = Transaction { deployments_gone: vec![], ..random.transaction(&fence) };
-        assert_eq!(store.commit(&tx).await, Ok(()));
+        assert_eq!(store.commit(Arc::new(tx.clone())).await, Ok(()));
         fence = tx.fence.clone();
         for row in &tx.resources {
             let files = store.files(row.deployment).await.expect("is read");

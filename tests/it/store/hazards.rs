@@ -2,6 +2,7 @@
 //! H11 two writers; with RUN_SLOW_TESTS also H2, a network that swallows packets. H3, the full disk, is tested inside the
 //! store.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ async fn two_writers_wait_for_each_other() {
     let mut random = Random::new(5);
     for _ in 0..100 {
         let tx = random.transaction(&fence);
-        assert_eq!(first.commit(&tx).await, Ok(()));
+        assert_eq!(first.commit(Arc::new(tx.clone())).await, Ok(()));
         fence = tx.fence;
     }
     marks.await.expect("ends");
@@ -57,7 +58,7 @@ async fn a_cancelled_write_leaves_no_transaction_open() {
     let mut cancelled = 0;
     for round in 0..60_u64 {
         let tx = random.transaction(&fence);
-        match tokio::time::timeout(Duration::from_micros(round * 90), store.commit(&tx)).await {
+        match tokio::time::timeout(Duration::from_micros(round * 90), store.commit(Arc::new(tx.clone()))).await {
             Ok(done) => {
                 assert_eq!(done, Ok(()));
                 fence = tx.fence;
@@ -98,7 +99,7 @@ async fn a_commit_whose_answer_is_lost_is_found() {
     for _ in 0..20 {
         let tx = random.transaction(&fence);
         proxy.lose.store(true, Ordering::SeqCst);
-        assert_eq!(store.commit(&tx).await, Ok(()), "it had committed");
+        assert_eq!(store.commit(Arc::new(tx.clone())).await, Ok(()), "it had committed");
         assert!(!proxy.lose.load(Ordering::SeqCst), "the answer was lost");
         fence = tx.fence;
     }
@@ -106,7 +107,7 @@ async fn a_commit_whose_answer_is_lost_is_found() {
     assert_eq!(open(&direct, "two").await.position, fence.position, "each batch once");
     let late = random.transaction(&fence);
     assert_eq!(
-        store.commit(&late).await,
+        store.commit(Arc::new(late.clone())).await,
         Err(CommitError::Fenced),
         "the old owner has heard of nothing, and is refused"
     );
@@ -128,12 +129,15 @@ async fn a_silent_network_does_not_hold_a_commit_for_ever() {
         let tx = random.transaction(&fence);
         proxy.cut.fetch_add(1, Ordering::SeqCst);
         // Hours pass before a silent connection ends by itself.
-        match tokio::time::timeout(Duration::from_secs(60), store.commit(&tx)).await.expect("it gives up") {
+        match tokio::time::timeout(Duration::from_secs(60), store.commit(Arc::new(tx.clone())))
+            .await
+            .expect("it gives up")
+        {
             Ok(()) => fence = tx.fence,
             Err(error) => assert_eq!(error, CommitError::Failed),
         }
         let tx = random.transaction(&fence);
-        assert_eq!(store.commit(&tx).await, Ok(()), "the next one goes through");
+        assert_eq!(store.commit(Arc::new(tx.clone())).await, Ok(()), "the next one goes through");
         fence = tx.fence;
     }
 }
