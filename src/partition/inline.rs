@@ -84,6 +84,7 @@ impl Batch<'_> {
             return Ok(false);
         }
         self.not_granted(grant);
+        let leased = self.tx.records.len();
         let Some(inline) = self.p.inline.get(&grant.topic).cloned() else { return Ok(false) };
         let view = self.p.cache.get(instance).and_then(|resident| job_view(&resident.instance, token));
         if let Some(view) = view {
@@ -94,8 +95,22 @@ impl Batch<'_> {
                 let failed = failed(format!("what came of it cannot be kept: {rejection}"));
                 let _ = self.execute(instance, Command::FailJob { token, claim, failure: failed }, None)?;
             }
+            if self.tx.records.len() > leased {
+                self.join_records();
+            }
         }
         Ok(true)
+    }
+}
+
+impl Batch<'_> {
+    /// The lease and what came of it are one step: one record tells of both.
+    fn join_records(&mut self) {
+        let done = self.tx.records.pop().expect("just recorded");
+        let lease = self.tx.records.last_mut().expect("recorded before");
+        lease.cause = done.cause;
+        lease.events.extend(done.events);
+        self.tx.fence.position -= 1;
     }
 }
 

@@ -70,7 +70,13 @@ pub(super) fn existing(options: Options) -> Options {
 /// Transactions touch rows by their keys. A plan that was made while a table was small reads all of it, and is kept when the table
 /// has grown.
 pub(super) fn for_writing(options: &Options) -> Options {
-    options.clone().options([("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")])
+    options.clone().options([
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        // Whatever the arrays hold, the plan is the same: it is made once.
+        ("plan_cache_mode", "force_generic_plan"),
+    ])
 }
 
 /// For single statements, so that nothing is left behind. Whether a connection still lives shows when it is used: a question
