@@ -5,6 +5,8 @@
 pub enum StoreError {
     #[error("{0:?} is no database address: use sqlite:FILE or postgres://USER@HOST/NAME")]
     Address(String),
+    #[error("the hosts in the database's address: {0}")]
+    Hosts(String),
     #[error("the database does not answer: {0}")]
     Away(String),
     #[error("the database did not answer within {0} ms")]
@@ -51,8 +53,10 @@ impl From<sqlx::Error> for StoreError {
                     code if code.parse::<i32>().is_ok_and(|code| code & 0xff == 19) && code.len() < 5 => {
                         Self::Refused(inside.message().to_owned())
                     }
-                    // PostgreSQL: connection exception, shutting down
-                    code if code.len() == 5 && (code.starts_with("08") || code.starts_with("57P")) => {
+                    // PostgreSQL: connection exception, shutting down, a standby
+                    code if code.len() == 5
+                        && (code.starts_with("08") || code.starts_with("57P") || code == "25006") =>
+                    {
                         Self::Away(inside.message().to_owned())
                     }
                     _ => Self::Failed(error.to_string()),

@@ -3,7 +3,7 @@
 //! A commit that reports an error may have committed. Then a fresh connection raises the epoch, which waits for the old
 //! transaction's lock, and looks for the batch's own history row.
 
-use super::super::{FOR_UPDATE, Options};
+use super::super::{self as database, FOR_UPDATE, Options};
 use super::bind::{self, Binder};
 use super::plan::Plan;
 use super::tx::Tx;
@@ -66,6 +66,9 @@ impl Writer {
         epoch: i64,
         reached: Reached,
     ) -> Result<(), CommitError> {
+        if let Reached::Before(StoreError::Deadline(_)) | Reached::Commit(StoreError::Deadline(_)) = &reached {
+            database::doubt(options, self.turn);
+        }
         match reached {
             Reached::Before(StoreError::Fenced) => Err(CommitError::Fenced),
             Reached::Before(StoreError::Refused(why)) => Err(CommitError::Refused(why)),
@@ -116,6 +119,9 @@ impl Writer {
                 Ok(Some(false)) => return Err(CommitError::Failed),
                 Ok(None) => return Err(CommitError::Fenced),
                 Err(error) => {
+                    if matches!(error, StoreError::Deadline(_)) {
+                        database::doubt(options, self.turn);
+                    }
                     tracing::warn!(%error, "the database does not say whether the last batch is stored");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(2));

@@ -19,7 +19,7 @@ use crate::store::Bind;
 use crate::store::error::StoreError;
 use crate::store::table::Table;
 use plan::Texts;
-use sqlx::{ConnectOptions, FromRow, Row};
+use sqlx::{FromRow, Row};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, PoisonError};
@@ -48,6 +48,8 @@ const BESIDE: PartitionId = PartitionId(-1);
 #[derive(Debug, Default)]
 struct Writer {
     connection: Option<Conn>,
+    /// In which turn of the database's hosts it was made.
+    turn: u64,
     texts: Texts,
     owned: BTreeMap<i64, Owned>,
     /// Statements of the last commit, by table.
@@ -115,7 +117,12 @@ impl Database {
         let ask = async || {
             let query =
                 sqlx::query_as_with::<Db, T, Arguments>(sqlx::AssertSqlSafe(sql.clone()), arguments(binds.clone()));
-            query.fetch_all(&self.readers).await
+            let mut session = super::lend(&self.readers).await?;
+            let read = query.fetch_all(&mut *session).await;
+            if read.is_ok() {
+                super::rest(session);
+            }
+            read
         };
         let read = async {
             // A server that was away has ended every connection that rests here: each is found out by its first use.
@@ -135,7 +142,9 @@ impl Database {
         let columns = [table.key, table.rest].concat();
         let text = format!("SELECT {} FROM {}", columns.join(", "), table.name);
         let query = sqlx::query_with::<Db, Arguments>(sqlx::AssertSqlSafe(text), Arguments::default());
-        let rows = within(READ_DEADLINE_MS, query.fetch_all(&self.readers)).await?;
+        let mut session = within(READ_DEADLINE_MS, super::lend(&self.readers)).await?;
+        let rows = within(READ_DEADLINE_MS, query.fetch_all(&mut *session)).await?;
+        super::rest(session);
         let line = |row: &DbRow| {
             let cells = columns.iter().enumerate().map(|(place, name)| format!("{name}={}", cell(row, place)));
             cells.collect::<Vec<_>>().join(" ")
@@ -178,8 +187,12 @@ impl Writer {
     /// half of a transaction is left in it.
     async fn borrow(&mut self, options: &Options) -> Result<Conn, StoreError> {
         match self.connection.take() {
-            Some(connection) => Ok(connection),
-            None => within(WRITE_DEADLINE_MS, options.connect()).await,
+            Some(connection) if self.turn == super::turn(options) => Ok(connection),
+            _ => {
+                let connection = within(WRITE_DEADLINE_MS, super::connect(options)).await?;
+                self.turn = super::turn(options);
+                Ok(connection)
+            }
         }
     }
 }
@@ -188,8 +201,8 @@ impl Writer {
 fn was_ended(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
-        // PostgreSQL: admin_shutdown, crash_shutdown
-        sqlx::Error::Database(inside) => matches!(inside.code().as_deref(), Some("57P01" | "57P02")),
+        // PostgreSQL: admin_shutdown, crash_shutdown; read_only_sql_transaction: it is with a standby
+        sqlx::Error::Database(inside) => matches!(inside.code().as_deref(), Some("57P01" | "57P02" | "25006")),
         _ => false,
     }
 }
