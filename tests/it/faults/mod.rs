@@ -5,6 +5,7 @@ mod fleet;
 mod history;
 mod kill;
 mod nodes;
+mod patroni;
 mod server;
 
 /// A number of the environment, such as `KILL_ROUNDS`.

@@ -2,6 +2,7 @@
 
 pub(crate) mod binary;
 pub(crate) mod need;
+pub(crate) mod patroni;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod say;

@@ -187,7 +187,7 @@ fn start_with(settings: &[&str], port: u16) -> Result<(Server, BufReader<ChildSt
 }
 
 /// Debian keeps each version's programs in a folder of its own; the newest first.
-fn installed() -> Vec<PathBuf> {
+pub(super) fn installed() -> Vec<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
     found.sort();
@@ -195,7 +195,7 @@ fn installed() -> Vec<PathBuf> {
     found
 }
 
-fn is_root() -> bool {
+pub(super) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 
