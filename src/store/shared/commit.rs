@@ -34,6 +34,10 @@ impl Database {
             Some(_) | None => return Err(CommitError::Fenced),
         };
         let written = writer.write(&self.options, transaction, epoch).await;
+        self.noticed(match &written {
+            Ok(()) => None,
+            Err(Reached::Before(error) | Reached::Commit(error)) => Some(error),
+        });
         let result = match written {
             Ok(()) => Ok(()),
             Err(reached) => writer.recover(&self.options, fence, epoch, reached).await,

@@ -23,13 +23,17 @@ use sqlx::{FromRow, Row};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// A read that takes longer is an attack or a missing index.
 const READ_DEADLINE_MS: u64 = 5_000;
 /// After it the connection is closed: its transaction ends at the server, which knows the same limit.
 const WRITE_DEADLINE_MS: u64 = 10_000;
+
+/// A batch that met a full disk is tried again several times a second: as long as one waits, this is renewed. When none does, the
+/// next write tries whether there is room.
+const FULL_FOR: Duration = Duration::from_secs(2);
 
 type DbRow = <Db as sqlx::Database>::Row;
 
@@ -39,6 +43,8 @@ pub struct Database {
     pub(in crate::store) readers: Pool,
     /// One for each partition that is open here, where the database takes several at a time.
     writers: std::sync::Mutex<BTreeMap<PartitionId, Arc<Mutex<Writer>>>>,
+    /// When a write last met a full disk, and none has gone through since.
+    full: std::sync::Mutex<Option<Instant>>,
 }
 
 /// Stands for what is written beside all partitions.
@@ -86,11 +92,27 @@ impl Database {
     async fn with(options: Options, connection: Conn) -> Self {
         let readers = super::readers(&options);
         let options = super::for_writing(&options);
-        let database = Self { options, readers, writers: std::sync::Mutex::default() };
+        let database =
+            Self { options, readers, writers: std::sync::Mutex::default(), full: std::sync::Mutex::default() };
         if super::ONE_WRITER {
             database.writer(BESIDE).lock().await.connection = Some(connection);
         }
         database
+    }
+
+    /// What a write has met: a full disk, or room.
+    fn noticed(&self, error: Option<&StoreError>) {
+        let full = match error {
+            None => None,
+            Some(StoreError::Full { .. }) => Some(Instant::now()),
+            Some(_) => return,
+        };
+        *self.full.lock().unwrap_or_else(PoisonError::into_inner) = full;
+    }
+
+    pub(in crate::store) fn is_full(&self) -> bool {
+        let full = *self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        full.is_some_and(|since| since.elapsed() < FULL_FOR)
     }
 
     fn writer(&self, partition: PartitionId) -> Arc<Mutex<Writer>> {

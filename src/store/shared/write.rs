@@ -12,6 +12,7 @@ impl Database {
         let writer = self.writer(BESIDE);
         let mut writer = writer.lock().await;
         let written = writer.write_beside(&self.options, statements).await;
+        self.noticed(written.as_ref().err());
         if let Err(StoreError::Deadline(_)) = &written {
             database::doubt(&self.options, writer.turn);
         }

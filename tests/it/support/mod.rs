@@ -7,3 +7,4 @@ pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod say;
 pub(crate) mod serve;
+pub(crate) mod small_disk;

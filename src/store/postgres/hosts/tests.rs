@@ -1,3 +1,5 @@
+//! Lists of hosts as people write them, and what each of them says.
+
 use super::*;
 
 fn hosts(address: &str) -> Vec<(String, String)> {
