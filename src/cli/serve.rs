@@ -106,6 +106,7 @@ async fn serve(arguments: Serve) -> anyhow::Result<()> {
         StoreError::Away(_) => anyhow::anyhow!("{error}; start it, or name another one with --database"),
         other => other.into(),
     })?;
+    store.keep_reserve();
     // Nodes that share a database agree on its time.
     let clock: Arc<dyn Clock> =
         if store.is_shared() { Arc::new(clock::DatabaseClock::default()) } else { clock::system() };

@@ -23,6 +23,7 @@ pub mod inspection;
 mod postgres;
 pub mod queries;
 pub mod raw;
+mod reserve;
 pub mod restore;
 mod schema;
 pub mod scratch;
@@ -202,7 +203,12 @@ impl Store {
         on!(self, database => database.commit(transaction).await)
     }
 
-    /// Whether writes meet a full disk at this time.
+    /// Keeps room on SQLite's disk, for what must be stored when it is full: `FILE-reserve`, 4 MiB.
+    pub fn keep_reserve(&self) {
+        on!(self, database => database.keep_reserve());
+    }
+
+    /// Whether writes meet a full disk at this time, or live on what was kept for it.
     pub fn is_full(&self) -> bool {
         on!(self, database => database.is_full())
     }

@@ -95,6 +95,11 @@ pub(super) fn rest(session: readers::Lent<'_>) {
     session.rest();
 }
 
+/// The disk is the server's.
+pub(super) fn beside(_: &Options) -> Option<std::path::PathBuf> {
+    None
+}
+
 /// A session of an earlier turn is with a former host.
 pub(super) fn turn(options: &Options) -> u64 {
     options.turn()

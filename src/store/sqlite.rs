@@ -100,6 +100,13 @@ pub(super) async fn lend(readers: &Pool) -> Result<sqlx::pool::PoolConnection<Db
 /// Dropped, it goes back by itself.
 pub(super) fn rest(_: sqlx::pool::PoolConnection<Db>) {}
 
+/// A file of ours on the same disk.
+pub(super) fn beside(options: &Options) -> Option<std::path::PathBuf> {
+    let file = options.get_filename();
+    let name = format!("{}-reserve", file.file_name()?.to_str()?);
+    file.is_file().then(|| file.with_file_name(name))
+}
+
 /// A file stays where it is.
 pub(super) fn turn(_: &Options) -> u64 {
     0

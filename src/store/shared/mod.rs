@@ -17,6 +17,7 @@ use crate::base::id::PartitionId;
 use crate::partition::first_partition;
 use crate::store::Bind;
 use crate::store::error::StoreError;
+use crate::store::reserve::Reserve;
 use crate::store::table::Table;
 use plan::Texts;
 use sqlx::{FromRow, Row};
@@ -45,6 +46,7 @@ pub struct Database {
     writers: std::sync::Mutex<BTreeMap<PartitionId, Arc<Mutex<Writer>>>>,
     /// When a write last met a full disk, and none has gone through since.
     full: std::sync::Mutex<Option<Instant>>,
+    reserve: Reserve,
 }
 
 /// Stands for what is written beside all partitions.
@@ -92,8 +94,8 @@ impl Database {
     async fn with(options: Options, connection: Conn) -> Self {
         let readers = super::readers(&options);
         let options = super::for_writing(&options);
-        let database =
-            Self { options, readers, writers: std::sync::Mutex::default(), full: std::sync::Mutex::default() };
+        let (writers, full, reserve) = Default::default();
+        let database = Self { options, readers, writers, full, reserve };
         if super::ONE_WRITER {
             database.writer(BESIDE).lock().await.connection = Some(connection);
         }
@@ -104,7 +106,10 @@ impl Database {
     fn noticed(&self, error: Option<&StoreError>) {
         let full = match error {
             None => None,
-            Some(StoreError::Full { .. }) => Some(Instant::now()),
+            Some(StoreError::Full { .. }) => {
+                self.reserve.spend();
+                Some(Instant::now())
+            }
             Some(_) => return,
         };
         *self.full.lock().unwrap_or_else(PoisonError::into_inner) = full;
@@ -112,7 +117,14 @@ impl Database {
 
     pub(in crate::store) fn is_full(&self) -> bool {
         let full = *self.full.lock().unwrap_or_else(PoisonError::into_inner);
-        full.is_some_and(|since| since.elapsed() < FULL_FOR)
+        full.is_some_and(|since| since.elapsed() < FULL_FOR) || self.reserve.is_spent()
+    }
+
+    /// Keeps room on the disk for when it is full, where the disk is this program's own.
+    pub(in crate::store) fn keep_reserve(&self) {
+        if let Some(file) = super::beside(&self.options) {
+            self.reserve.keep(file);
+        }
     }
 
     fn writer(&self, partition: PartitionId) -> Arc<Mutex<Writer>> {
