@@ -124,6 +124,7 @@ pub(crate) fn submit_error(error: SubmitError, words: Words<'_>) -> ApiError {
             "No answer came in time: the database, or the node that owns this, is away. Whether it was done is not known: \
              repeat it under the same Idempotency-Key.",
         ),
+        SubmitError::Full { shared } => ApiError::full(shared),
         SubmitError::Away => ApiError::away("The engine stops, or its database was taken over: ask again."),
     }
 }

@@ -80,6 +80,14 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "ProcessEngineException", message).engine().because("away")
     }
 
+    /// No write goes through: 507 (RFC 4918, 11.5) where the disk is this server's own.
+    pub(crate) fn full(shared: bool) -> Self {
+        let status = if shared { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INSUFFICIENT_STORAGE };
+        let words = "The disk of the database is full, and this is not stored yet. Free space: the server then goes on by itself. \
+                     Repeat it under the same Idempotency-Key.";
+        Self::new(status, "ProcessEngineException", words).engine().because("full")
+    }
+
     /// Ours.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "ProcessEngineException", message).engine().because("failed")
@@ -133,7 +141,7 @@ impl IntoResponse for ApiError {
                 let scheme = HeaderValue::from_static("Basic realm=\"default\"");
                 headers.insert(header::WWW_AUTHENTICATE, scheme);
             }
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS | StatusCode::INSUFFICIENT_STORAGE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
             }
             _ => {}
@@ -147,11 +155,13 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::warn!(%error, "a read failed");
         match error {
-            StoreError::Away(_) | StoreError::Deadline(_) | StoreError::Fenced | StoreError::Full => {
+            StoreError::Away(_) | StoreError::Deadline(_) | StoreError::Fenced => {
                 Self::away("The database does not answer at the moment: ask again.")
             }
+            StoreError::Full { shared } => Self::full(shared),
             StoreError::Refused(words) => Self::invalid(words),
             StoreError::Address(_)
+            | StoreError::Hosts(_)
             | StoreError::Unreadable(_)
             | StoreError::Migration(_)
             | StoreError::Older { .. }

@@ -38,7 +38,7 @@ Exit status: 0 restored, 1 not restored.";
 #[derive(Debug, Args)]
 #[command(after_help = BACKUP)]
 pub(crate) struct Backup {
-    /// sqlite:FILE, or postgres://USER@HOST/NAME
+    /// sqlite:FILE, or postgres://USER@HOST[,HOST…]/NAME
     #[arg(long, default_value = "sqlite:transhume.db", env = "TRANSHUME_DATABASE")]
     database: String,
     /// The new file; one that is there is not overwritten
@@ -53,7 +53,7 @@ pub(crate) struct Restore {
     /// A file that `transhume backup` wrote
     #[arg(long, value_name = "FILE")]
     from: PathBuf,
-    /// sqlite:FILE, or postgres://USER@HOST/NAME; must be empty
+    /// sqlite:FILE, or postgres://USER@HOST[,HOST…]/NAME; must be empty
     #[arg(long, required_unless_present = "check", env = "TRANSHUME_DATABASE")]
     database: Option<String>,
     /// Only look whether the file is whole

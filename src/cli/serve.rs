@@ -24,7 +24,7 @@ const NODE_NAME_MAX: usize = 63;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Serve {
-    /// Where everything is stored: sqlite:FILE, or postgres://USER@HOST/NAME
+    /// Where everything is stored: sqlite:FILE, or postgres://USER@HOST[,HOST…]/NAME
     #[arg(long, default_value = "sqlite:transhume.db", env = "TRANSHUME_DATABASE")]
     database: String,
     /// Address to listen on; port 0 takes a free one
@@ -106,6 +106,7 @@ async fn serve(arguments: Serve) -> anyhow::Result<()> {
         StoreError::Away(_) => anyhow::anyhow!("{error}; start it, or name another one with --database"),
         other => other.into(),
     })?;
+    store.keep_reserve();
     // Nodes that share a database agree on its time.
     let clock: Arc<dyn Clock> =
         if store.is_shared() { Arc::new(clock::DatabaseClock::default()) } else { clock::system() };

@@ -23,7 +23,7 @@ Exit status: 0 up to date (with --check: nothing to do), 1 failed (with --check:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Upgrade {
-    /// sqlite:FILE, or postgres://USER@HOST/NAME
+    /// sqlite:FILE, or postgres://USER@HOST[,HOST…]/NAME
     #[arg(long, default_value = "sqlite:transhume.db", env = "TRANSHUME_DATABASE")]
     database: String,
     /// Say what would be done, and do nothing

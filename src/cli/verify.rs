@@ -30,7 +30,7 @@ Exit status: 0 all holds, 1 something does not, 2 the database cannot be read.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Verify {
-    /// sqlite:FILE, or postgres://USER@HOST/NAME
+    /// sqlite:FILE, or postgres://USER@HOST[,HOST…]/NAME
     #[arg(long, default_value = "sqlite:transhume.db", env = "TRANSHUME_DATABASE")]
     database: String,
     /// Print one JSON object: instances, cleaned, rules, violations

@@ -233,10 +233,8 @@ impl Executor {
                         None => return,
                     }
                 }
-                Err(SubmitError::Busy | SubmitError::Away | SubmitError::Unanswered) if !node.is_stopped() => {
-                    tokio::time::sleep(AGAIN).await;
-                }
-                Err(SubmitError::Busy | SubmitError::Away | SubmitError::Unanswered) => return,
+                Err(_) if !node.is_stopped() => tokio::time::sleep(AGAIN).await,
+                Err(_) => return,
             }
         }
     }

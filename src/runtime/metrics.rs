@@ -146,6 +146,7 @@ impl Metrics {
             Err(SubmitError::Busy) => "busy",
             Err(SubmitError::Away) => "away",
             Err(SubmitError::Unanswered) => "unanswered",
+            Err(SubmitError::Full { .. }) => "full",
         };
         self.commands.get_or_create(&[("kind", kind.to_owned()), ("result", result.to_owned())]).inc();
     }

@@ -75,6 +75,9 @@ pub enum SubmitError {
     Away,
     #[error("no answer came in time: whether it was done is not known")]
     Unanswered,
+    /// `shared`: the disk of a database server, and not this machine's own.
+    #[error("the disk of the database is full")]
+    Full { shared: bool },
 }
 
 impl Node {

@@ -19,6 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 /// A deployment is answered when every partition knows of it, or after this time.
 const KNOWN_DEADLINE: Duration = Duration::from_secs(5);
+/// How often who waits looks whether the disk is full.
+const FULL_PAUSE: Duration = Duration::from_millis(250);
 const KNOWN_PAUSE: Duration = Duration::from_millis(2);
 /// Between a key and the partition to which a part of its request went.
 const PART: char = '\u{1f}';
@@ -63,6 +65,7 @@ impl Node {
         user: Option<String>,
         offer: Option<Offer>,
     ) -> Result<Reply, SubmitError> {
+        self.has_room()?;
         if let Work::Lease { candidates, holder, until, max } = work {
             let wanted = Wanted { holder, until, user };
             return self.lease(candidates, wanted, max, key).await;
@@ -90,8 +93,8 @@ impl Node {
         let refused = match self.0.partitions.queue(to) {
             Some(queue) => match queue.try_send(Message::Submit(submission)) {
                 Ok(()) => {
-                    return match tokio::time::timeout(ANSWER_DEADLINE, answer).await {
-                        Ok(answer) => answer.map_err(|_| SubmitError::Away)?.map_err(SubmitError::from),
+                    return match tokio::time::timeout(ANSWER_DEADLINE, self.heard(answer)).await {
+                        Ok(answer) => answer,
                         Err(_) => Err(SubmitError::Unanswered),
                     };
                 }
@@ -103,6 +106,24 @@ impl Node {
         let Message::Submit(submission) = refused else { return Err(SubmitError::Away) };
         let Submission { work, key, user, .. } = *submission;
         self.ask(to, work, key, user).await
+    }
+
+    /// A full disk is told to those who wait: what they asked for stands, and is done when there is room.
+    async fn heard(&self, mut answer: oneshot::Receiver<driver::Answer>) -> Result<Reply, SubmitError> {
+        loop {
+            tokio::select! {
+                answer = &mut answer => return answer.map_err(|_| SubmitError::Away)?.map_err(SubmitError::from),
+                () = tokio::time::sleep(FULL_PAUSE) => self.has_room()?,
+            }
+        }
+    }
+
+    /// Nothing new is taken, and no job leased, before a write goes through again.
+    fn has_room(&self) -> Result<(), SubmitError> {
+        match self.store().is_full() {
+            true => Err(SubmitError::Full { shared: self.store().is_shared() }),
+            false => Ok(()),
+        }
     }
 
     /// Tells a partition how many jobs of a topic this process takes now.
@@ -131,7 +152,9 @@ impl Node {
             let answer: driver::Answer = match answer {
                 Ok(answer) => Ok(answer),
                 Err(SubmitError::Rejected(rejection)) => Err(rejection),
-                Err(SubmitError::Busy | SubmitError::Away | SubmitError::Unanswered) => return,
+                Err(SubmitError::Busy | SubmitError::Away | SubmitError::Unanswered | SubmitError::Full { .. }) => {
+                    return;
+                }
             };
             // Whoever asked may have gone; the command stands all the same.
             let _gone = reply.send(answer);

@@ -3,16 +3,21 @@
 //! Leases run by the database's clock: they say when a partition may be taken. Whether its former owner still writes, its
 //! epoch decides. A partition's `owner` is the node's name, with the batch of an unclear commit behind it.
 
+use super::postgres::shared::Database;
 use super::{Bind, Store, StoreError};
 use crate::base::id::PartitionId;
 use crate::base::limits::{PARTITION_LEASE_MS, PARTITIONS};
 use crate::base::time::Timestamp;
 use crate::partition::ParcelId;
 use crate::partition::transaction::ParcelRow;
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// The channel on which nodes tell each other.
 const CHANNEL: &str = "transhume";
+/// As long as a read waits.
+const LISTEN_DEADLINE: Duration = Duration::from_secs(5);
 /// The database's clock, in milliseconds.
 const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 /// Whether `$1` owns the partition.
@@ -40,7 +45,11 @@ pub struct Beat {
 
 /// Hears what other nodes tell.
 #[derive(Debug)]
-pub struct Listener(PgListener);
+pub struct Listener {
+    database: Arc<Database>,
+    /// With the turn of the hosts in which it began.
+    ear: Option<(PgListener, u64)>,
+}
 
 impl Store {
     /// Whether several nodes may share it.
@@ -177,15 +186,41 @@ impl Store {
     /// Hears what other nodes tell; none where there are no others.
     pub async fn listen(&self) -> Result<Option<Listener>, StoreError> {
         let Self::Postgres(database) = self else { return Ok(None) };
-        let mut listener = PgListener::connect_with(&database.readers).await?;
-        listener.listen(CHANNEL).await?;
-        Ok(Some(Listener(listener)))
+        let mut listener = Listener { database: Arc::clone(database), ear: None };
+        listener.listen().await?;
+        Ok(Some(listener))
     }
 }
 
 impl Listener {
     /// The next word; none after the connection was lost and made again: something may have been missed.
     pub async fn next(&mut self) -> Result<Option<String>, StoreError> {
-        Ok(self.0.try_recv().await?.map(|told| told.payload().to_owned()))
+        if let Some((ear, turn)) = &mut self.ear {
+            let hosts = &self.database.readers.hosts;
+            let heard = tokio::select! {
+                heard = ear.try_recv() => heard,
+                () = hosts.moved(*turn) => Ok(None),
+            };
+            match heard {
+                Ok(Some(told)) => return Ok(Some(told.payload().to_owned())),
+                Ok(None) => self.ear = None,
+                Err(error) => {
+                    self.ear = None;
+                    return Err(error.into());
+                }
+            }
+        }
+        self.listen().await.map(|()| None)
+    }
+
+    async fn listen(&mut self) -> Result<(), StoreError> {
+        let hosts = &self.database.readers.hosts;
+        let turn = hosts.turn();
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(LISTEN_DEADLINE);
+        let mut ear = PgListener::connect_with(&pool.connect_lazy_with(hosts.options().await?)).await?;
+        ear.eager_reconnect(false);
+        ear.listen(CHANNEL).await?;
+        self.ear = Some((ear, turn));
+        Ok(())
     }
 }

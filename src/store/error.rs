@@ -3,14 +3,17 @@
 /// The store could not do it. Nothing was changed, unless the words say otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("{0:?} is no database address: use sqlite:FILE or postgres://USER@HOST/NAME")]
+    #[error("{0:?} is no database address: use sqlite:FILE or postgres://USER@HOST[,HOST…]/NAME")]
     Address(String),
+    #[error("the hosts in the database's address: {0}")]
+    Hosts(String),
     #[error("the database does not answer: {0}")]
     Away(String),
     #[error("the database did not answer within {0} ms")]
     Deadline(u64),
+    /// `shared`: the disk of a server that others use too, and not this one's own.
     #[error("the disk of the database is full: free space, then work goes on by itself")]
-    Full,
+    Full { shared: bool },
     #[error("the partition has another owner now")]
     Fenced,
     #[error("the database refused the data: {0}")]
@@ -42,8 +45,9 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(inside) => {
                 let code = inside.code().unwrap_or_default();
                 match code.as_ref() {
-                    // SQLite: SQLITE_FULL; PostgreSQL: disk_full
-                    "13" | "53100" => Self::Full,
+                    // SQLite: SQLITE_FULL, SQLITE_IOERR_SHMSIZE; PostgreSQL: disk_full
+                    "13" | "4874" => Self::Full { shared: false },
+                    "53100" => Self::Full { shared: true },
                     // PostgreSQL: data exception, integrity violation; SQLite: SQLITE_CONSTRAINT and its kinds
                     code if code.len() == 5 && (code.starts_with("22") || code.starts_with("23")) => {
                         Self::Refused(inside.message().to_owned())
@@ -51,8 +55,10 @@ impl From<sqlx::Error> for StoreError {
                     code if code.parse::<i32>().is_ok_and(|code| code & 0xff == 19) && code.len() < 5 => {
                         Self::Refused(inside.message().to_owned())
                     }
-                    // PostgreSQL: connection exception, shutting down
-                    code if code.len() == 5 && (code.starts_with("08") || code.starts_with("57P")) => {
+                    // PostgreSQL: connection exception, shutting down, a standby
+                    code if code.len() == 5
+                        && (code.starts_with("08") || code.starts_with("57P") || code == "25006") =>
+                    {
                         Self::Away(inside.message().to_owned())
                     }
                     _ => Self::Failed(error.to_string()),

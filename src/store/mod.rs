@@ -23,6 +23,7 @@ pub mod inspection;
 mod postgres;
 pub mod queries;
 pub mod raw;
+mod reserve;
 pub mod restore;
 mod schema;
 pub mod scratch;
@@ -101,8 +102,8 @@ pub struct MessageWaiter {
 }
 
 impl Store {
-    /// `sqlite:FILE` or `postgres://USER@HOST/NAME`. Makes the tables of an empty database, and brings a file's up to date;
-    /// on PostgreSQL, where other nodes may run, older tables are an error that names `transhume upgrade`.
+    /// `sqlite:FILE`, or `postgres://USER@HOST/NAME`, also with several hosts. Makes the tables of an empty database, and brings a
+    /// file's up to date; on PostgreSQL, where other nodes may run, older tables are an error that names `transhume upgrade`.
     pub async fn open(address: &str) -> Result<Self, StoreError> {
         Ok(match Self::is_sqlite(address)? {
             true => Self::Sqlite(Arc::new(sqlite::shared::Database::open(address).await?)),
@@ -200,6 +201,16 @@ impl Store {
     /// Writes wholly or not at all, and knows which: an unclear commit is looked into before this returns.
     pub async fn commit(&self, transaction: Arc<Transaction>) -> Result<(), CommitError> {
         on!(self, database => database.commit(transaction).await)
+    }
+
+    /// Keeps room on SQLite's disk, for what must be stored when it is full: `FILE-reserve`, 4 MiB.
+    pub fn keep_reserve(&self) {
+        on!(self, database => database.keep_reserve());
+    }
+
+    /// Whether writes meet a full disk at this time, or live on what was kept for it.
+    pub fn is_full(&self) -> bool {
+        on!(self, database => database.is_full())
     }
 
     /// Whether nobody has taken the partition since it was opened here.

@@ -7,15 +7,12 @@ use super::error::StoreError;
 use super::table::Marks;
 use rows::Rows;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgConnection, PgPool, Postgres};
-use std::str::FromStr;
-use std::time::Duration;
+use sqlx::{ConnectOptions, PgConnection, Postgres};
 
 pub(super) type Db = Postgres;
 pub(super) type Conn = PgConnection;
-pub(super) type Pool = PgPool;
-pub(super) type Options = PgConnectOptions;
+pub(super) type Pool = readers::Readers;
+pub(super) type Options = hosts::Hosts;
 pub(super) type Arguments = sqlx::postgres::PgArguments;
 
 /// How a transaction that writes begins.
@@ -41,7 +38,9 @@ pub(super) const PRIMARY_KEY: &str = "SELECT a.attname::text FROM pg_index i JOI
 pub(super) const UPGRADES_BY_ITSELF: bool = false;
 
 const READERS_MAX: u32 = 16;
-const SESSION: [(&str, &str); 7] = [
+const SESSION: [(&str, &str); 8] = [
+    // what is answered outlives the server, and its leader where a standby is named
+    ("synchronous_commit", "on"),
     ("statement_timeout", "10s"),
     ("lock_timeout", "10s"),
     ("idle_in_transaction_session_timeout", "10s"),
@@ -51,15 +50,24 @@ const SESSION: [(&str, &str); 7] = [
     ("tcp_keepalives_count", "3"),
 ];
 
+pub(super) mod hosts;
+mod readers;
 mod rows;
 #[allow(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "shared/mod.rs"]
 pub(super) mod shared;
+mod warned;
 
-/// `postgres://…`
+/// `postgres://…`, also with several hosts.
 pub(super) fn options(address: &str) -> Result<Options, StoreError> {
-    let options = PgConnectOptions::from_str(address).map_err(|_| StoreError::Address(address.to_owned()))?;
-    Ok(options.application_name("transhume").options(SESSION).statement_cache_capacity(500).disable_statement_logging())
+    let prepare = |options: sqlx::postgres::PgConnectOptions| {
+        options.application_name("transhume").options(SESSION).statement_cache_capacity(500).disable_statement_logging()
+    };
+    Ok(Options::read(address)?.with(prepare))
+}
+
+pub(super) async fn connect(options: &Options) -> Result<Conn, sqlx::Error> {
+    options.connect().await
 }
 
 /// A server does not make databases.
@@ -70,24 +78,45 @@ pub(super) fn existing(options: Options) -> Options {
 /// Transactions touch rows by their keys. A plan that was made while a table was small reads all of it, and is kept when the table
 /// has grown.
 pub(super) fn for_writing(options: &Options) -> Options {
-    options.clone().options([
+    let by_keys = [
         ("enable_seqscan", "off"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
         // Whatever the arrays hold, the plan is the same: it is made once.
         ("plan_cache_mode", "force_generic_plan"),
-    ])
+    ];
+    options.clone().with(|options| options.options(by_keys))
 }
 
-/// For single statements, so that nothing is left behind. Whether a connection still lives shows when it is used: a question
-/// before each read would double its time.
 pub(super) fn readers(options: &Options) -> Pool {
-    PgPoolOptions::new()
-        .max_connections(READERS_MAX)
-        .acquire_timeout(Duration::from_secs(5))
-        .test_before_acquire(false)
-        .connect_lazy_with(options.clone())
+    Pool::new(options.clone(), READERS_MAX)
 }
+
+pub(super) async fn lend(readers: &Pool) -> Result<readers::Lent<'_>, sqlx::Error> {
+    readers.lend().await
+}
+
+/// The session is sound: the next one has it.
+pub(super) fn rest(session: readers::Lent<'_>) {
+    session.rest();
+}
+
+/// The disk is the server's.
+pub(super) fn beside(_: &Options) -> Option<std::path::PathBuf> {
+    None
+}
+
+/// A session of an earlier turn is with a former host.
+pub(super) fn turn(options: &Options) -> u64 {
+    options.turn()
+}
+
+/// A session of this turn did not answer in time.
+pub(super) fn doubt(options: &Options, turn: u64) {
+    options.doubt(turn);
+}
+
+pub(super) use warned::commit;
 
 pub(super) fn migrator() -> Migrator {
     super::schema::migrator("postgres", |text| text)

@@ -89,6 +89,35 @@ pub(super) fn readers(options: &Options) -> Pool {
         .connect_lazy_with(options)
 }
 
+pub(super) async fn connect(options: &Options) -> Result<Conn, sqlx::Error> {
+    options.connect().await
+}
+
+pub(super) async fn lend(readers: &Pool) -> Result<sqlx::pool::PoolConnection<Db>, sqlx::Error> {
+    readers.acquire().await
+}
+
+/// Dropped, it goes back by itself.
+pub(super) fn rest(_: sqlx::pool::PoolConnection<Db>) {}
+
+/// A file of ours on the same disk.
+pub(super) fn beside(options: &Options) -> Option<std::path::PathBuf> {
+    let file = options.get_filename();
+    let name = format!("{}-reserve", file.file_name()?.to_str()?);
+    file.is_file().then(|| file.with_file_name(name))
+}
+
+/// A file stays where it is.
+pub(super) fn turn(_: &Options) -> u64 {
+    0
+}
+
+pub(super) fn doubt(_: &Options, _: u64) {}
+
+pub(super) async fn commit(transaction: sqlx::Transaction<'_, Db>) -> Result<(), sqlx::Error> {
+    transaction.commit().await
+}
+
 pub(super) fn migrator() -> Migrator {
     // The row id itself is the key: one tree instead of two.
     super::schema::migrator("sqlite", |text| text.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY"))

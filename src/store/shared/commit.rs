@@ -7,6 +7,7 @@
 //! A commit that reports an error may have committed. Then a fresh connection raises the epoch, which waits for the old
 //! transaction's lock, and looks for the batch's own history row.
 
+use super::super as database;
 use super::bind::{self, Binder};
 use super::plan::Plan;
 use super::tx::Tx;
@@ -99,7 +100,9 @@ impl Database {
         }
         // In one order, so that two writers never wait for each other.
         mine.sort_by_key(|one| one.transaction.fence.partition);
-        match self.write_together(writer, &mine).await {
+        let written = self.write_together(writer, &mine).await;
+        self.heard(writer, &written);
+        match written {
             Ok(()) => mine.into_iter().for_each(|one| self.written(one)),
             Err(Reached::Before(error)) if mine.len() > 1 => {
                 tracing::debug!(%error, "what was written together is written one by one");
@@ -115,13 +118,27 @@ impl Database {
         }
     }
 
+    /// A full disk, or a session that does not answer, is not only this batch's matter.
+    fn heard(&self, writer: &Lent<'_>, written: &Result<(), Reached>) {
+        let error = match written {
+            Ok(()) => None,
+            Err(Reached::Before(error) | Reached::Commit(error)) => Some(error),
+        };
+        self.noticed(error);
+        if let Some(StoreError::Deadline(_)) = error {
+            database::doubt(&self.options, writer.turn);
+        }
+    }
+
     async fn write_alone(&self, writer: &mut Lent<'_>, mut one: Mine) {
         // A look at an earlier one may have raised it.
         match self.epoch_of(&one.transaction.fence) {
             Some(epoch) => one.epoch = epoch,
             None => return tell(one.answer, Err(CommitError::Fenced)),
         }
-        match self.write_together(writer, std::slice::from_ref(&one)).await {
+        let written = self.write_together(writer, std::slice::from_ref(&one)).await;
+        self.heard(writer, &written);
+        match written {
             Ok(()) => self.written(one),
             Err(reached) => self.recover(writer, one, &reached).await,
         }
@@ -195,6 +212,9 @@ impl Database {
                 Ok(Some(false)) => return Err(CommitError::Failed),
                 Ok(None) => return Err(CommitError::Fenced),
                 Err(error) => {
+                    if matches!(error, StoreError::Deadline(_)) {
+                        database::doubt(&self.options, writer.turn);
+                    }
                     tracing::warn!(%error, "the database does not say whether the last batch is stored");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(2));

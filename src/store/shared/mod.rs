@@ -16,13 +16,14 @@ mod writers;
 use super::{Arguments, Conn, Db, Options, Pool};
 use crate::store::Bind;
 use crate::store::error::StoreError;
+use crate::store::reserve::Reserve;
 use crate::store::table::Table;
 use commit::Waiting;
 use sqlx::{FromRow, Row};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, Semaphore};
 use writers::Writer;
 
@@ -30,6 +31,10 @@ use writers::Writer;
 const READ_DEADLINE_MS: u64 = 5_000;
 /// After it the connection is closed: its transaction ends at the server, which knows the same limit.
 const WRITE_DEADLINE_MS: u64 = 10_000;
+
+/// A batch that met a full disk is tried again several times a second: as long as one waits, this is renewed. When none does, the
+/// next write tries whether there is room.
+const FULL_FOR: Duration = Duration::from_secs(2);
 
 type DbRow = <Db as sqlx::Database>::Row;
 
@@ -45,6 +50,9 @@ pub struct Database {
     owned: std::sync::Mutex<BTreeMap<i64, Owned>>,
     /// For what is written beside the partitions' commits, which it need not wait for.
     beside: Option<Mutex<Writer>>,
+    /// When a write last met a full disk, and none has gone through since.
+    full: std::sync::Mutex<Option<Instant>>,
+    reserve: Reserve,
 }
 
 /// A partition that was opened here.
@@ -77,14 +85,45 @@ impl Database {
     async fn with(options: Options, connection: Conn) -> Self {
         let readers = super::readers(&options);
         let options = super::for_writing(&options);
+        let turn = super::turn(&options);
+        // One that made the tables ready knows nothing of how writers plan, where that is another way.
+        let first = (super::WRITERS == 1).then(|| Writer { connection: Some(connection), turn, ..Writer::default() });
+        let (waiting, owned, full, reserve) = Default::default();
         Self {
             options,
             readers,
-            writers: std::sync::Mutex::new(vec![Writer { connection: Some(connection), ..Writer::default() }]),
+            writers: std::sync::Mutex::new(first.into_iter().collect()),
             permits: Semaphore::new(super::WRITERS),
-            waiting: std::sync::Mutex::default(),
-            owned: std::sync::Mutex::default(),
+            waiting,
+            owned,
             beside: (super::WRITERS > 1).then(Mutex::default),
+            full,
+            reserve,
+        }
+    }
+
+    /// What a write has met: a full disk, or room.
+    fn noticed(&self, error: Option<&StoreError>) {
+        let full = match error {
+            None => None,
+            Some(StoreError::Full { .. }) => {
+                self.reserve.spend();
+                Some(Instant::now())
+            }
+            Some(_) => return,
+        };
+        *locked(&self.full) = full;
+    }
+
+    pub(in crate::store) fn is_full(&self) -> bool {
+        let full = *locked(&self.full);
+        full.is_some_and(|since| since.elapsed() < FULL_FOR) || self.reserve.is_spent()
+    }
+
+    /// Keeps room on the disk for when it is full, where the disk is this program's own.
+    pub(in crate::store) fn keep_reserve(&self) {
+        if let Some(file) = super::beside(&self.options) {
+            self.reserve.keep(file);
         }
     }
 
@@ -109,7 +148,12 @@ impl Database {
         let ask = async || {
             let query =
                 sqlx::query_as_with::<Db, T, Arguments>(sqlx::AssertSqlSafe(sql.clone()), arguments(binds.clone()));
-            query.fetch_all(&self.readers).await
+            let mut session = super::lend(&self.readers).await?;
+            let read = query.fetch_all(&mut *session).await;
+            if read.is_ok() {
+                super::rest(session);
+            }
+            read
         };
         let read = async {
             // A server that was away has ended every connection that rests here: each is found out by its first use.
@@ -129,7 +173,9 @@ impl Database {
         let columns = [table.key, table.rest].concat();
         let text = format!("SELECT {} FROM {}", columns.join(", "), table.name);
         let query = sqlx::query_with::<Db, Arguments>(sqlx::AssertSqlSafe(text), Arguments::default());
-        let rows = within(READ_DEADLINE_MS, query.fetch_all(&self.readers)).await?;
+        let mut session = within(READ_DEADLINE_MS, super::lend(&self.readers)).await?;
+        let rows = within(READ_DEADLINE_MS, query.fetch_all(&mut *session)).await?;
+        super::rest(session);
         let line = |row: &DbRow| {
             let cells = columns.iter().enumerate().map(|(place, name)| format!("{name}={}", cell(row, place)));
             cells.collect::<Vec<_>>().join(" ")
@@ -174,8 +220,8 @@ fn locked<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 fn was_ended(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
-        // PostgreSQL: admin_shutdown, crash_shutdown
-        sqlx::Error::Database(inside) => matches!(inside.code().as_deref(), Some("57P01" | "57P02")),
+        // PostgreSQL: admin_shutdown, crash_shutdown; read_only_sql_transaction: it is with a standby
+        sqlx::Error::Database(inside) => matches!(inside.code().as_deref(), Some("57P01" | "57P02" | "25006")),
         _ => false,
     }
 }

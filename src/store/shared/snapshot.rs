@@ -5,7 +5,7 @@ use super::{Database, DbRow, READ_DEADLINE_MS, WRITE_DEADLINE_MS, arguments, wit
 use crate::store::Bind;
 use crate::store::error::StoreError;
 use crate::store::raw::Cell;
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::{Connection, Row};
 
 /// Holds a connection of its own, inside a transaction that only reads.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(in crate::store) struct Snapshot {
 
 impl Database {
     pub(in crate::store) async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let mut connection = within(WRITE_DEADLINE_MS, self.options.clone().connect()).await?;
+        let mut connection = within(WRITE_DEADLINE_MS, super::super::connect(&self.options)).await?;
         begin(&mut connection).await?;
         Ok(Snapshot { connection })
     }

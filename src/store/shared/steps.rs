@@ -1,10 +1,10 @@
 //! The steps that the tables were made by: which a database stands at, and how it comes to the last one.
 
-use super::super::{Conn, Db, HAS_STEPS, Options, UPGRADES_BY_ITSELF, existing, migrator, options};
+use super::super::{self as database, Conn, Db, HAS_STEPS, Options, UPGRADES_BY_ITSELF, existing, migrator, options};
 use super::{Database, READ_DEADLINE_MS, WRITE_DEADLINE_MS, within};
 use crate::store::error::StoreError;
 use crate::store::schema::LAST;
-use sqlx::{ConnectOptions, Connection};
+use sqlx::Connection;
 
 /// For a server: an empty database is made ready; an older one too where one process has it for itself.
 pub(super) async fn make_ready(connection: &mut Conn) -> Result<(), StoreError> {
@@ -42,7 +42,7 @@ impl Database {
 }
 
 pub(super) async fn connect(options: &Options) -> Result<Conn, StoreError> {
-    options.connect().await.map_err(|error| StoreError::Away(error.to_string()))
+    database::connect(options).await.map_err(|error| StoreError::Away(error.to_string()))
 }
 
 /// A step of ours, or none; a newer program's is refused.

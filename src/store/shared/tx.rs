@@ -71,7 +71,7 @@ impl<'c> Tx<'c> {
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         self.sound()?;
-        within(WRITE_DEADLINE_MS, self.inner.commit()).await
+        within(WRITE_DEADLINE_MS, super::super::commit(self.inner)).await
     }
 
     fn sound(&self) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 //! Small transactions beside the partitions' commits, such as a new session.
 
+use super::super::{self as database, Options};
 use super::tx::Tx;
 use super::writers::Writer;
 use super::{Database, arguments};
@@ -16,14 +17,29 @@ impl Database {
     }
 
     async fn write_by(&self, writer: &mut Writer, statements: Vec<(String, Vec<Bind>)>) -> Result<u64, StoreError> {
-        let mut connection = writer.borrow(&self.options).await?;
+        let written = writer.write_beside(&self.options, statements).await;
+        self.noticed(written.as_ref().err());
+        if let Err(StoreError::Deadline(_)) = &written {
+            database::doubt(&self.options, writer.turn);
+        }
+        written
+    }
+}
+
+impl Writer {
+    async fn write_beside(
+        &mut self,
+        options: &Options,
+        statements: Vec<(String, Vec<Bind>)>,
+    ) -> Result<u64, StoreError> {
+        let mut connection = self.borrow(options).await?;
         let mut tx = Tx::begin(&mut connection).await?;
         let mut rows = 0;
         for (text, binds) in statements {
             rows = tx.execute(text.into(), arguments(binds)).await?;
         }
         tx.commit().await?;
-        writer.connection = Some(connection);
+        self.connection = Some(connection);
         Ok(rows)
     }
 }

@@ -1,9 +1,9 @@
 //! The connections that write. Each is lent to one task at a time, and comes back however that ends.
 
+use super::super as database;
 use super::plan::Texts;
 use super::{Conn, Database, Options, WRITE_DEADLINE_MS, locked, within};
 use crate::store::error::StoreError;
-use sqlx::ConnectOptions;
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use tokio::sync::SemaphorePermit;
@@ -12,6 +12,8 @@ use tokio::sync::SemaphorePermit;
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     pub(super) connection: Option<Conn>,
+    /// In which turn of the database's hosts it was made.
+    pub(super) turn: u64,
     pub(super) texts: Texts,
     /// Statements of the last commit, by table.
     pub(super) counted: BTreeMap<&'static str, usize>,
@@ -38,8 +40,12 @@ impl Writer {
     /// half of a transaction is left in it.
     pub(super) async fn borrow(&mut self, options: &Options) -> Result<Conn, StoreError> {
         match self.connection.take() {
-            Some(connection) => Ok(connection),
-            None => within(WRITE_DEADLINE_MS, options.connect()).await,
+            Some(connection) if self.turn == database::turn(options) => Ok(connection),
+            _ => {
+                let connection = within(WRITE_DEADLINE_MS, database::connect(options)).await?;
+                self.turn = database::turn(options);
+                Ok(connection)
+            }
         }
     }
 }

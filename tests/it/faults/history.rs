@@ -44,6 +44,8 @@ pub(super) struct History {
     entries: Mutex<BTreeMap<String, Known>>,
     /// How long each command took from its first try to its answer.
     times: Mutex<Vec<Duration>>,
+    /// Of commands: when the try began that was answered, and when its answer came.
+    answered: Mutex<Vec<(Instant, Instant)>>,
     names: AtomicUsize,
     pub(super) repeats: AtomicUsize,
 }
@@ -88,6 +90,12 @@ impl History {
             times.get((last as f64 * share) as usize).map_or(0, Duration::as_millis)
         };
         [at(0.5), at(0.99), at(1.0)]
+    }
+
+    /// The first answer to a command that was asked after this moment.
+    pub(super) fn success_after(&self, moment: Instant) -> Option<Instant> {
+        let answered = self.answered.lock().expect("no client panicked");
+        answered.iter().filter(|(asked, _)| *asked > moment).map(|(_, done)| *done).min()
     }
 
     fn entry(&self, key: &str) -> Known {
@@ -172,9 +180,13 @@ impl Client {
             if self.stop.load(Ordering::SeqCst) {
                 return None;
             }
+            let asked = Instant::now();
             if let Some(server) = self.fleet.server(turn).await
                 && let Some(answer) = ask.once(&server).await
             {
+                if let Ask::Command { .. } = ask {
+                    self.history.answered.lock().expect("ours").push((asked, Instant::now()));
+                }
                 return Some(answer);
             }
             self.history.repeats.fetch_add(1, Ordering::SeqCst);

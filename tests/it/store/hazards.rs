@@ -114,6 +114,60 @@ async fn a_commit_whose_answer_is_lost_is_found() {
     assert!(direct.instances(&[InstanceId(1)]).await.is_ok());
 }
 
+/// The server says yes to a commit whose wait for its standby was cancelled; that yes is not believed, nor the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_no_standby_has_is_not_believed() {
+    let Some(server) = postgres::Own::start("a_commit_that_no_standby_has_is_not_believed") else { return };
+    let store = Store::open(&server.address()).await.expect("opens");
+    let mut fence = open(&store, "one").await;
+    let mut admin = sqlx::PgConnection::connect(&server.address()).await.expect("connects");
+    set_standby(&mut admin, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
+    let mut random = Random::new(41);
+    let mut waiting = None;
+    // The setting is heard of a little later.
+    for _ in 0..200 {
+        let (own, tx) = (store.clone(), random.transaction(&fence));
+        let commit = tokio::spawn(async move { (own.commit(&tx).await, tx.fence) });
+        while !commit.is_finished() && waiting_sessions(&mut admin).await.is_empty() {}
+        if !commit.is_finished() {
+            waiting = Some(commit);
+            break;
+        }
+        fence = commit.await.expect("ends").1;
+    }
+    let commit = waiting.expect("a commit waits for the standby");
+    for _ in 0..2 {
+        let before = waiting_sessions(&mut admin).await;
+        let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        sqlx::query(cancel).fetch_all(&mut admin).await.expect("is cancelled");
+        let mut asks_again = false;
+        for _ in 0..400 {
+            let now = waiting_sessions(&mut admin).await;
+            asks_again = now.iter().any(|pid| !before.contains(pid));
+            if asks_again {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        assert!(asks_again && !commit.is_finished(), "it is looked into by a transaction that waits as well");
+    }
+    set_standby(&mut admin, "ALTER SYSTEM RESET synchronous_standby_names").await;
+    let (done, fence) = commit.await.expect("ends");
+    assert_eq!(done, Ok(()), "now it is safe");
+    let next = random.transaction(&fence);
+    assert_eq!(store.commit(&next).await, Ok(()));
+}
+
+async fn set_standby(admin: &mut sqlx::PgConnection, text: &'static str) {
+    sqlx::query(text).execute(&mut *admin).await.expect("is set");
+    sqlx::query("SELECT pg_reload_conf()").execute(admin).await.expect("is read");
+}
+
+async fn waiting_sessions(admin: &mut sqlx::PgConnection) -> Vec<i32> {
+    let text = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    sqlx::query_scalar(text).fetch_all(admin).await.expect("is read")
+}
+
 /// H2: a cut that nobody is told of. The call has a deadline of its own, which closes the connection; then it goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_network_does_not_hold_a_commit_for_ever() {

@@ -2,7 +2,9 @@
 
 pub(crate) mod binary;
 pub(crate) mod need;
+pub(crate) mod patroni;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod say;
 pub(crate) mod serve;
+pub(crate) mod small_disk;

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -19,9 +19,9 @@ const SCRIPT: &str = r#"
 set -eu
 bin=$1
 shift
-home=$(mktemp -d /tmp/transhume-pg.XXXXXX)
+home=$(mktemp -d "$PGPARENT/transhume-pg.XXXXXX")
 trap 'rm -rf "$home"' EXIT
-"$bin/initdb" -D "$home/data" -A trust -U postgres -E UTF8 --locale=C --no-sync >"$home/log" 2>&1 || { cat "$home/log"; exit 1; }
+"$bin/initdb" -D "$home/data" -A trust -U postgres -E UTF8 --locale=C --no-sync $PGMORE >"$home/log" 2>&1 || { cat "$home/log"; exit 1; }
 launch() {
   "$bin/postgres" -D "$home/data" -k "$home" -c listen_addresses= -c max_connections=200 "$@" >>"$home/log" 2>&1 &
   server=$!
@@ -117,7 +117,18 @@ pub(crate) struct Own {
 #[allow(dead_code, reason = "benchmarks do not kill it")]
 impl Own {
     pub(crate) fn start(test: &str) -> Option<Self> {
-        match start_with(&["-c", "shared_buffers=64MB"], PORT) {
+        Self::begun(test, start_with(&["-c", "shared_buffers=64MB"], PORT))
+    }
+
+    /// On a small disk: its log takes little of it.
+    pub(crate) fn start_small(test: &str, disk: &Path) -> Option<Self> {
+        let settings = ["shared_buffers=16MB", "min_wal_size=32MB", "max_wal_size=32MB"];
+        let settings = settings.map(|setting| ["-c", setting]).concat();
+        Self::begun(test, start_in(disk, "--wal-segsize=1", &settings, PORT))
+    }
+
+    fn begun(test: &str, begun: Result<(Server, BufReader<ChildStdout>), String>) -> Option<Self> {
+        match begun {
             Ok((server, words)) => Some(Self { server, words: Mutex::new(words) }),
             Err(reason) => {
                 skip(test, &reason);
@@ -157,6 +168,16 @@ fn start(settings: &[&str], port: u16) -> Result<Server, String> {
 }
 
 fn start_with(settings: &[&str], port: u16) -> Result<(Server, BufReader<ChildStdout>), String> {
+    start_in(Path::new("/tmp"), "", settings, port)
+}
+
+/// `more`: an option of `initdb`.
+fn start_in(
+    parent: &Path,
+    more: &str,
+    settings: &[&str],
+    port: u16,
+) -> Result<(Server, BufReader<ChildStdout>), String> {
     let folders = installed();
     let absent = "PostgreSQL is not installed (Debian: apt-get install postgresql)";
     let initdb = program("initdb", &folders).filter(|file| file.with_file_name("postgres").is_file()).ok_or(absent)?;
@@ -169,7 +190,7 @@ fn start_with(settings: &[&str], port: u16) -> Result<(Server, BufReader<ChildSt
         Command::new("sh")
     };
     command.args(["-c", SCRIPT, "sh"]).arg(bin).args(settings).current_dir("/tmp");
-    command.env("PGPORT", port.to_string());
+    command.env("PGPORT", port.to_string()).env("PGPARENT", parent).env("PGMORE", more);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut watch = command.spawn().map_err(|error| format!("PostgreSQL cannot be started: {error}"))?;
     let mut told = String::new();
@@ -187,7 +208,7 @@ fn start_with(settings: &[&str], port: u16) -> Result<(Server, BufReader<ChildSt
 }
 
 /// Debian keeps each version's programs in a folder of its own; the newest first.
-fn installed() -> Vec<PathBuf> {
+pub(super) fn installed() -> Vec<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
     found.sort();
@@ -195,7 +216,7 @@ fn installed() -> Vec<PathBuf> {
     found
 }
 
-fn is_root() -> bool {
+pub(super) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 
