@@ -127,7 +127,7 @@ async fn a_commit_that_no_standby_has_is_not_believed() {
     // The setting is heard of a little later.
     for _ in 0..200 {
         let (own, tx) = (store.clone(), random.transaction(&fence));
-        let commit = tokio::spawn(async move { (own.commit(&tx).await, tx.fence) });
+        let commit = tokio::spawn(async move { (own.commit(Arc::new(tx.clone())).await, tx.fence) });
         while !commit.is_finished() && waiting_sessions(&mut admin).await.is_empty() {}
         if !commit.is_finished() {
             waiting = Some(commit);
@@ -155,7 +155,7 @@ async fn a_commit_that_no_standby_has_is_not_believed() {
     let (done, fence) = commit.await.expect("ends");
     assert_eq!(done, Ok(()), "now it is safe");
     let next = random.transaction(&fence);
-    assert_eq!(store.commit(&next).await, Ok(()));
+    assert_eq!(store.commit(Arc::new(next)).await, Ok(()));
 }
 
 async fn set_standby(admin: &mut sqlx::PgConnection, text: &'static str) {
