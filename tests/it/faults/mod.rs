@@ -1,10 +1,13 @@
 //! The fault programme (`tests/faults`): real processes on real databases, killed, paused and cut off under load, and judged by what
 //! their clients know. Here a little of each; the programme runs them at length.
 
+mod desk;
 mod fleet;
 mod history;
 mod kill;
 mod nodes;
+mod pairs;
+mod planted;
 mod server;
 
 /// A number of the environment, such as `KILL_ROUNDS`.
