@@ -3,6 +3,7 @@
 
 mod desk;
 mod fleet;
+mod fuzz;
 mod history;
 mod kill;
 mod nodes;
