@@ -25,7 +25,7 @@ use transhume::runtime::node::{Config, Node, SubmitError};
 use transhume::store::Store;
 
 use super::number;
-use super::pairs::{flows, model};
+use super::pairs::model;
 use crate::support::say::say;
 
 /// Clients at a time: what waits together shares a commit.
@@ -77,13 +77,11 @@ fn files() -> Vec<(String, Arc<Vec<u8>>)> {
 </task><endEvent id="e1"/>"#
         .to_owned();
     let through = r#"<startEvent id="s"/><exclusiveGateway id="x"/><endEvent id="e1"/>"#.to_owned();
-    let all = [
-        ("waits", waits + &*flows(&[("s", "told"), ("told", "e1")])),
-        ("timer", timer + &*flows(&[("s", "hour"), ("hour", "e1")])),
-        ("many", many + &*flows(&[("s", "each"), ("each", "e1")])),
-        ("through", through + &*flows(&[("s", "x"), ("x", "e1")])),
-    ];
-    all.into_iter().map(|(key, body)| (format!("{key}.bpmn"), Arc::new(model(key, &body).into_bytes()))).collect()
+    let all = [("waits", waits, "told"), ("timer", timer, "hour"), ("many", many, "each"), ("through", through, "x")];
+    let file = |(key, body, element): (&str, String, &str)| {
+        (format!("{key}.bpmn"), Arc::new(model(key, &body, &[("s", element), (element, "e1")]).into_bytes()))
+    };
+    all.into_iter().map(file).collect()
 }
 
 /// A node on a file, and what it took.

@@ -58,14 +58,15 @@ enum How {
 const HOWS: [How; 5] =
     [How::OneBatch, How::TwoBatches, How::Stopped(Point::Read), How::Stopped(Point::Write), How::Stopped(Point::Reply)];
 
-pub(super) fn model(key: &str, body: &str) -> String {
+pub(super) fn model(key: &str, body: &str, pairs: &[(&str, &str)]) -> String {
+    let flows = flows(pairs);
     format!(
         r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace="t">
-<message id="m" name="go"/><error id="e" errorCode="E"/><process id="{key}" isExecutable="true">{body}</process></definitions>"#
+<message id="m" name="go"/><error id="e" errorCode="E"/><process id="{key}" isExecutable="true">{body}{flows}</process></definitions>"#
     )
 }
 
-pub(super) fn flows(pairs: &[(&str, &str)]) -> String {
+fn flows(pairs: &[(&str, &str)]) -> String {
     let flow =
         |(from, to): &(&str, &str)| format!(r#"<sequenceFlow id="{from}-{to}" sourceRef="{from}" targetRef="{to}"/>"#);
     pairs.iter().map(flow).collect()
@@ -80,7 +81,7 @@ fn work(key: &str) -> String {
 <boundaryEvent id="wrong" attachedToRef="work"><errorEventDefinition errorRef="e"/></boundaryEvent><userTask id="failed"/><endEvent id="e3"/>"#
     );
     let all = [("s", "work"), ("work", "done"), ("done", "e1"), ("hour", "late"), ("late", "e2")];
-    model(key, &(body + &*flows(&all) + &*flows(&[("wrong", "failed"), ("failed", "e3")])))
+    model(key, &body, &[&all[..], &[("wrong", "failed"), ("failed", "e3")]].concat())
 }
 
 fn choice(key: &str) -> String {
@@ -91,21 +92,21 @@ fn choice(key: &str) -> String {
     );
     let all =
         [("s", "choice"), ("choice", "told"), ("choice", "hour"), ("told", "got"), ("hour", "late"), ("got", "e1")];
-    model(key, &(body + &*flows(&all) + &*flows(&[("late", "e2")])))
+    model(key, &body, &[&all[..], &[("late", "e2")]].concat())
 }
 
 fn join(key: &str) -> String {
     let body = r#"<startEvent id="s"/><parallelGateway id="fork"/><userTask id="one"/><userTask id="two"/><parallelGateway id="join"/>
 <userTask id="done"/><endEvent id="e1"/>"#;
     let all = [("s", "fork"), ("fork", "one"), ("fork", "two"), ("one", "join"), ("two", "join"), ("join", "done")];
-    model(key, &(body.to_owned() + &*flows(&all) + &*flows(&[("done", "e1")])))
+    model(key, body, &[&all[..], &[("done", "e1")]].concat())
 }
 
 fn fork(key: &str) -> String {
     let body = r#"<startEvent id="s"/><userTask id="before"/><parallelGateway id="fork"/><userTask id="one"/><userTask id="two"/>
 <endEvent id="e1"/><endEvent id="e2"/>"#;
     let all = [("s", "before"), ("before", "fork"), ("fork", "one"), ("fork", "two"), ("one", "e1"), ("two", "e2")];
-    model(key, &(body.to_owned() + &*flows(&all)))
+    model(key, body, &all)
 }
 
 fn at(place: &Place, command: Command) -> Work {
@@ -431,7 +432,7 @@ async fn clean_beside(base: &Base, number: usize, point: Option<Point>) {
     let Base::Stores(stores) = base else { panic!("databases are cleaned") };
     let name = format!("c{number}");
     let body = r#"<startEvent id="s"/><userTask id="work"/><endEvent id="e1"/>"#.to_owned();
-    let xml = model(&name, &(body + &*flows(&[("s", "work"), ("work", "e1")])));
+    let xml = model(&name, &body, &[("s", "work"), ("work", "e1")]);
     let mut owner = Owner::open(base, 0, BEGIN).await;
     owner.ask(base, bundle("first.bpmn", &xml), None).await.expect("it is deployed");
     let definition =

@@ -7,7 +7,7 @@ use transhume::engine::job::{Binding, Claim};
 use transhume::partition::{Input, Offer, Which, Work};
 
 use super::desk::{BEGIN, Base, Owner, bundle};
-use super::pairs::{flows, model};
+use super::pairs::model;
 use crate::support::say::say;
 
 type Found = Result<(), String>;
@@ -34,7 +34,7 @@ async fn start(base: &Base, owner: &mut Owner) -> transhume::base::id::InstanceI
 async fn back_off() -> Found {
     let body =
         r#"<startEvent id="s"/><serviceTask id="work" camunda:type="external" camunda:topic="t"/><endEvent id="e1"/>"#;
-    let (base, mut owner) = begin(&model("p", &(body.to_owned() + &*flows(&[("s", "work"), ("work", "e1")])))).await;
+    let (base, mut owner) = begin(&model("p", body, &[("s", "work"), ("work", "e1")])).await;
     let offer = |slots| Input::Offer(Offer { holder: "w".into(), topic: "t".into(), slots, lease_ms: 600_000 });
     owner.hear(offer(1));
     let instance = start(&base, &mut owner).await;
@@ -63,7 +63,7 @@ async fn message() -> Found {
     let body = r#"<startEvent id="s"/><userTask id="work"/><endEvent id="e1"/><userTask id="noted"/><endEvent id="e2"/>
 <boundaryEvent id="told" attachedToRef="work" cancelActivity="false"><messageEventDefinition messageRef="m"/></boundaryEvent>"#;
     let all = [("s", "work"), ("work", "e1"), ("told", "noted"), ("noted", "e2")];
-    let (base, mut owner) = begin(&model("p", &(body.to_owned() + &*flows(&all)))).await;
+    let (base, mut owner) = begin(&model("p", body, &all)).await;
     let instance = start(&base, &mut owner).await;
     let subscription = base.instance(instance).await.armed("told");
     for _ in 0..2 {
@@ -80,7 +80,7 @@ async fn deployment() -> Found {
     let body = format!(r#"<startEvent id="s">{timer}</startEvent><userTask id="work"/><endEvent id="e1"/>"#);
     let base = Base::memory();
     let mut owner = Owner::open(&base, 0, BEGIN).await;
-    let xml = model("p", &(body + &*flows(&[("s", "work"), ("work", "e1")])));
+    let xml = model("p", &body, &[("s", "work"), ("work", "e1")]);
     let refused = owner.ask(&base, bundle("p.bpmn", &xml), None).await;
     assert!(refused.is_err(), "its start timer says nothing");
     wanted("I12, rows of a deployment that was refused", &base.deployments().await, &0)

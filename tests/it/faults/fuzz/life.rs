@@ -30,7 +30,6 @@ const EVENTS_MAX: usize = 10_000;
 /// A larger state makes no new ones, only slow ones.
 const ROWS_MAX: usize = 300;
 
-#[derive(Default)]
 pub(super) struct Models;
 
 impl Target for Models {

@@ -218,7 +218,7 @@ macro_rules! targets {
 
 targets! {
     xml = targets::Xml,
-    models = life::Models::default(),
+    models = life::Models,
     expressions = targets::Expressions,
     feel = targets::FeelTexts,
     decisions = targets::Decisions,

@@ -272,8 +272,10 @@ impl Target for Requests {
         };
         let field = "--edge\r\nContent-Disposition: form-data; name=\"enable-duplicate-filtering\"\r\n\r\ntrue\r\n";
         let models = seeds::models().into_iter().take(6).filter_map(|bytes| String::from_utf8(bytes).ok());
-        let mut all: Vec<String> = models.map(|model| part("a.bpmn", &model) + field + "--edge--\r\n").collect();
-        all.push(part("a.form", "{\"id\":\"f\",\"components\":[]}") + &*part("b.rhai", "let a = 1;") + "--edge--\r\n");
+        let mut all: Vec<String> =
+            models.map(|model| format!("{}{field}--edge--\r\n", part("a.bpmn", &model))).collect();
+        let form = part("a.form", "{\"id\":\"f\",\"components\":[]}");
+        all.push(format!("{form}{}--edge--\r\n", part("b.rhai", "let a = 1;")));
         all.into_iter().map(String::into_bytes).collect()
     }
 
