@@ -5,7 +5,9 @@ use super::error::ApiError;
 use super::idempotency::{self, Key};
 use super::params::Page;
 use super::state::ApiState;
+use crate::base::access::Access;
 use crate::base::id::{DefinitionId, InstanceId, TokenId};
+use crate::base::planted;
 use crate::base::time::Timestamp;
 use crate::engine::command::{Answer, Command, Rejection};
 use crate::engine::definition::ProcessDefinition;
@@ -61,7 +63,11 @@ impl Call {
         page: Page,
     ) -> Result<Vec<R>, ApiError> {
         let select = Select { conditions, order, first: page.first, limit: Some(page.limit()) };
-        let rows = self.state.store().list(&self.caller.access, &select).await?;
+        let access = match planted::is("query-without-tenant-filter") {
+            false => &self.caller.access,
+            true => &Access::system(),
+        };
+        let rows = self.state.store().list(access, &select).await?;
         page.check(rows)
     }
 

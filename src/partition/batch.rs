@@ -204,6 +204,7 @@ impl<'p> Batch<'p> {
     fn reply(&mut self, request: &Request, result: Result<Reply, Rejection>) {
         if let (Some((key, digest)), Ok(reply)) = (&request.key, &result)
             && !matches!(reply, Reply::Repeated(_))
+            && !(planted::is("message-without-unique-key") && is_message(&request.work))
         {
             let row = AnswerRow { key: key.clone(), digest: digest.clone(), answer: reply.to_json(), at: self.now };
             self.p.keys.answered(&row);
@@ -451,6 +452,10 @@ impl Batch<'_> {
         self.tx.starts.retain(|row| row.key != key);
         self.tx.starts_gone.push(key);
     }
+}
+
+fn is_message(work: &Work) -> bool {
+    matches!(work, Work::Instance { command: Command::DeliverMessage { .. }, .. })
 }
 
 /// Runs a part of the batch; a panic in it is a defect of ours at that item, and the batch runs again without it.

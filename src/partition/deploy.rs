@@ -4,6 +4,7 @@ use super::batch::{Abandon, Batch};
 use super::transaction::{DefinitionKind, DefinitionRow, DeploymentRow, ResourceRow, StartKey, StartRow};
 use super::{Bundle, Notice, Reply};
 use crate::base::id::{DefinitionId, DeploymentId, ElementId};
+use crate::base::planted;
 use crate::base::time::{Cycle, Timestamp, first_due, next_due};
 use crate::base::variable::Variables;
 use crate::engine::command::Rejection;
@@ -14,14 +15,18 @@ use std::sync::Arc;
 impl Batch<'_> {
     /// Duplicates are the caller's to find: what comes here becomes a deployment.
     pub(super) fn deploy(&mut self, bundle: &Bundle) -> Result<Reply, Rejection> {
-        let starts = evaluate_starts(bundle, self.now)?;
-        let deployment = DeploymentRow {
-            id: DeploymentId(self.new_id().0),
-            tenant: bundle.tenant.clone(),
-            name: bundle.name.clone(),
-            source: bundle.source.clone(),
-            at: self.now,
+        let starts = match evaluate_starts(bundle, self.now) {
+            Ok(starts) => starts,
+            Err(why) => {
+                if planted::is("rejected-deployment-writes") {
+                    let row = self.deployment_row(bundle);
+                    self.tx.deployments.push(row);
+                    self.record_plain("deploy");
+                }
+                return Err(why);
+            }
         };
+        let deployment = self.deployment_row(bundle);
         for (name, bytes) in &bundle.files {
             let id = self.new_id().0;
             let row = ResourceRow { deployment: deployment.id, id, name: name.clone(), bytes: Arc::clone(bytes) };
@@ -49,6 +54,16 @@ impl Batch<'_> {
         self.record_plain("deploy");
         self.notices.push(Notice::Deployed { deployment: deployment.id });
         Ok(Reply::Deployed { deployment, definitions })
+    }
+
+    fn deployment_row(&mut self, bundle: &Bundle) -> DeploymentRow {
+        DeploymentRow {
+            id: DeploymentId(self.new_id().0),
+            tenant: bundle.tenant.clone(),
+            name: bundle.name.clone(),
+            source: bundle.source.clone(),
+            at: self.now,
+        }
     }
 
     fn deploy_process(

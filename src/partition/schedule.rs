@@ -104,6 +104,9 @@ impl Schedule {
             }
             return;
         }
+        if planted::is("back-off-never-re-armed") && due.wanted_topic().is_some() {
+            return;
+        }
         let reach = self.horizon.max(self.asked.as_ref().map(|asked| asked.until));
         if reach.is_none_or(|reach| due.at >= reach) {
             return;
@@ -155,6 +158,8 @@ impl Schedule {
                     ready.add((due.at, *instance, *token, *kind));
                 }
                 (DueWhat::Start(..), _) => {} // the catalog has them
+                (DueWhat::LeaseEnd(..), _) if planted::is("in-flight-kept-in-memory") => {}
+                (DueWhat::JobReady(..), _) if planted::is("back-off-never-re-armed") && due.at > now => {}
                 (DueWhat::Timer(..) | DueWhat::LeaseEnd(..) | DueWhat::JobReady(..), _) => {
                     self.window.insert(due);
                 }

@@ -211,6 +211,7 @@ impl Game {
     fn waits(&self, id: TokenId, piece: &Piece) -> bool {
         piece.work != Work::None
             || piece.incident
+            || self.process.node(piece.at).element.waits_to_be_told()
             || (self.gathers(piece.at) && !self.is_inner(piece.scope))
             || self.armed.values().any(|armed| armed.owner == id)
             || self.boards.values().any(|board| board.owner == Some(id) && board.kind != ScopeKind::Activity)

@@ -149,6 +149,11 @@ impl Element {
         if let Self::AdHocSubProcess(sub_process) = self { Some(sub_process) } else { None }
     }
 
+    /// It waits for no message or event, only for somebody who moves it on.
+    pub fn waits_to_be_told(&self) -> bool {
+        matches!(self, Self::ReceiveTask(task) if task.message().is_none())
+    }
+
     /// What an event waits for.
     pub fn trigger(&self) -> Option<&TriggerSource> {
         match self {

@@ -1,9 +1,14 @@
 //! What belongs to another tenant is as if it were not there, whatever is asked of it.
 
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
 use serde_json::{Value, json};
+use transhume::base::planted::plant;
 
 use super::models;
 use super::server::Server;
+use crate::support::say::say;
 
 async fn server() -> Server {
     let server = Server::start().await;
@@ -25,6 +30,21 @@ async fn server() -> Server {
 /// Every list and its first object, as the owner and as somebody else.
 #[tokio::test]
 async fn a_foreign_object_is_absent() {
+    foreign_objects().await;
+}
+
+/// A list that is asked for without the caller's tenants is noticed by the same test.
+#[tokio::test]
+async fn a_planted_query_without_tenant_filter_is_caught() {
+    let bug = "query-without-tenant-filter";
+    plant(Some(bug));
+    let found = AssertUnwindSafe(foreign_objects()).catch_unwind().await;
+    plant(None);
+    assert!(found.is_err(), "planted {bug}: not caught");
+    say(format!("planted {bug}: caught by the lists of two tenants, rule I11"));
+}
+
+async fn foreign_objects() {
     let server = server().await;
     for list in [
         "process-definition",

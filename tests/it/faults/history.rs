@@ -64,10 +64,15 @@ pub(super) async fn deploy(server: &Served) {
 impl History {
     /// So many clients, each with this pause between two instances.
     pub(super) fn load(self: &Arc<Self>, fleet: &Arc<Fleet>, clients: usize, pause: Duration) -> Load {
+        self.load_with(fleet, clients, pause, false)
+    }
+
+    /// The same; `all`: none is left open.
+    pub(super) fn load_with(self: &Arc<Self>, fleet: &Arc<Fleet>, clients: usize, pause: Duration, all: bool) -> Load {
         let stop = Arc::new(AtomicBool::new(false));
         let client = |_| {
             let name = self.names.fetch_add(1, Ordering::SeqCst);
-            let one = Client { history: self.clone(), fleet: fleet.clone(), stop: stop.clone(), name, pause };
+            let one = Client { history: self.clone(), fleet: fleet.clone(), stop: stop.clone(), name, pause, all };
             tokio::spawn(one.work())
         };
         let clients = (0..clients).map(client).collect();
@@ -123,6 +128,7 @@ struct Client {
     stop: Arc<AtomicBool>,
     name: usize,
     pause: Duration,
+    all: bool,
 }
 
 impl Client {
@@ -130,7 +136,7 @@ impl Client {
         for number in 0_usize.. {
             let key = format!("{}-{number}", self.name);
             self.history.keep(&key, &Known::default());
-            if self.go_on(&key, number % 3 != 0, self.name + number).await.is_none() {
+            if self.go_on(&key, self.all || number % 3 != 0, self.name + number).await.is_none() {
                 return;
             }
             tokio::time::sleep(self.pause).await;
@@ -234,7 +240,8 @@ pub(super) async fn compare(fleet: &Arc<Fleet>, history: &Arc<History>, when: &s
     }
     // An answer that was not heard: the same command again.
     let stop = Arc::new(AtomicBool::new(false));
-    let again = Client { history: history.clone(), fleet: fleet.clone(), stop, name: usize::MAX, pause: AGAIN };
+    let again =
+        Client { history: history.clone(), fleet: fleet.clone(), stop, name: usize::MAX, pause: AGAIN, all: false };
     for (key, known) in &entries {
         if known.id.is_none() || (known.task.is_some() && !known.completed) {
             again.go_on(key, known.task.is_some(), 0).await.expect("it is not stopped");

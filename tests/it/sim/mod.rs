@@ -25,7 +25,9 @@ use crate::support::say::say;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, Once, OnceLock};
+use std::sync::{Arc, Mutex, Once, OnceLock};
+use transhume::engine::definition::Process;
+use transhume::partition::memory::Memory;
 use transhume::verify::Violation;
 use world::{Counts, CrashAt};
 
@@ -135,6 +137,11 @@ fn a_crash_at_any_commit_changes_no_path() {
         }
     }
     say(format!("{seeds} simulator seeds with a crash at each commit: {runs} runs, {crashes} crashes"));
+}
+
+/// Whether what is stored follows from what is told, by the rules and by the game of tokens.
+pub(crate) fn judged(memory: &Memory, processes: Vec<Arc<Process>>) -> Result<(), Violation> {
+    judge::Judge::new(processes, None).look(memory).map(|_| ())
 }
 
 fn run(seed: u64) -> Result<Counts, Violation> {

@@ -19,6 +19,7 @@ const BUGS: &[&str] = &[
     "signal-lost",
     "letter-lost",
     "letter-never-ends",
+    "in-flight-kept-in-memory",
 ];
 const SEEDS_MAX: u64 = 400;
 
