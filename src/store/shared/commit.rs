@@ -9,6 +9,7 @@ use super::plan::Plan;
 use super::tx::Tx;
 use super::{Bind, Database, Writer, arguments};
 use crate::base::id::{InstanceId, PartitionId};
+use crate::base::planted;
 use crate::partition::CommitError;
 use crate::partition::transaction::{Fence, IndexKey, IndexRow, IndexWrite, PastRow, PastWrite, Record, Transaction};
 use crate::store::error::StoreError;
@@ -86,7 +87,8 @@ impl Writer {
         let mut tx = Tx::begin(&mut connection).await.map_err(Reached::Before)?;
         let fence = format!("SELECT id FROM partition WHERE id = $1 AND epoch = $2{FOR_UPDATE}");
         let keys = vec![Bind::Int(transaction.fence.partition.0), Bind::Int(epoch)];
-        if !tx.found(fence.into(), arguments(keys)).await.map_err(Reached::Before)? {
+        let owned = tx.found(fence.into(), arguments(keys)).await.map_err(Reached::Before)?;
+        if !owned && !planted::is("row-count-of-the-fence-ignored") {
             return Err(Reached::Before(StoreError::Fenced));
         }
         let mut statements = plan(transaction).statements(&mut self.texts);
@@ -95,7 +97,9 @@ impl Writer {
             *self.counted.entry(statement.table).or_default() += 1;
             // the database's thread works on this one while the next is made here
             let (done, following) = tokio::join!(biased; tx.run(statement), async { statements.next() });
-            done.map_err(Reached::Before)?;
+            if !planted::is("going-on-after-a-failed-statement") {
+                done.map_err(Reached::Before)?;
+            }
             next = following;
         }
         drop(statements);
