@@ -5,6 +5,7 @@
 use super::super::{Arguments, BEGIN, Conn, Db};
 use super::plan::Statement;
 use super::{WRITE_DEADLINE_MS, within};
+use crate::base::planted;
 use crate::store::error::StoreError;
 use sqlx::{Connection, Transaction};
 use std::sync::Arc;
@@ -16,7 +17,8 @@ pub(super) struct Tx<'c> {
 
 impl<'c> Tx<'c> {
     pub(super) async fn begin(connection: &'c mut Conn) -> Result<Self, StoreError> {
-        let inner = within(WRITE_DEADLINE_MS, connection.begin_with(BEGIN)).await?;
+        let begin = if planted::is("begin-deferred") { "BEGIN" } else { BEGIN };
+        let inner = within(WRITE_DEADLINE_MS, connection.begin_with(begin)).await?;
         Ok(Self { inner, poisoned: false })
     }
 
@@ -82,7 +84,7 @@ impl<'c> Tx<'c> {
     }
 
     fn poison<T>(&mut self, error: StoreError) -> Result<T, StoreError> {
-        self.poisoned = true;
+        self.poisoned = !planted::is("going-on-after-a-failed-statement");
         Err(error)
     }
 }

@@ -17,13 +17,13 @@ use super::random::Random;
 use crate::support::postgres;
 use crate::support::proxy::Proxy;
 
-async fn open(store: &Store, owner: &str) -> Fence {
+pub(super) async fn open(store: &Store, owner: &str) -> Fence {
     let opened = store.open_partition(first_partition(), owner, Timestamp(0)).await.expect("taken");
     let Input::Opened { epoch, position, next_id, clock, .. } = opened else { panic!("{opened:?}") };
     Fence { partition: first_partition(), epoch, batch: 0, position, next_id, clock }
 }
 
-fn address(folder: &tempfile::TempDir) -> String {
+pub(super) fn address(folder: &tempfile::TempDir) -> String {
     format!("sqlite:{}", folder.path().join("test.db").display())
 }
 

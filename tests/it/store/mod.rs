@@ -2,4 +2,5 @@
 
 mod differential;
 mod hazards;
+mod planted;
 mod random;
