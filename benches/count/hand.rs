@@ -70,8 +70,13 @@ impl Hand {
         store.divide().await?;
         let opened = store.open_partition(partition, HOLDER, system().now()).await?;
         let (requests, sequence, counts) = (0, 0, Counts::default());
-        let mut hand =
-            Self { partition: Partition::with_inline(partition, in_step()), store, requests, sequence, counts };
+        let mut hand = Self {
+            partition: Partition::with_inline(partition, Arc::new(in_step())),
+            store,
+            requests,
+            sequence,
+            counts,
+        };
         hand.partition.handle(opened, system().now());
         hand.batch(vec![Work::Deploy(Box::new(bundle(model, "")?))]).await?;
         Ok(hand)

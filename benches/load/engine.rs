@@ -66,12 +66,11 @@ impl Engine {
     pub(crate) async fn with_clock(database: &str, models: &[&str], clock: Arc<dyn Clock>) -> Result<Self, Failure> {
         let handled = Arc::new(Semaphore::new(0));
         let mut registry = Registry::new(registry::Config::default());
-        registry.add_inline(NOOP, Arc::new(InStep));
         registry.add(LEASED, Arc::new(Noop(Arc::clone(&handled))));
         let store = Store::open(database).await?;
         let (name, installation) = ("bench".to_owned(), "bench".to_owned());
         let config = Config { store, clock, registry: Arc::new(registry), name, installation };
-        let node = Node::start(config).await?;
+        let node = Node::start_with(config, in_step()).await?;
         let (sequence, picking, picked) = (AtomicU64::new(0), tokio::sync::Mutex::default(), AtomicUsize::new(0));
         let engine = Self { node, handled, sequence, picking, picked };
         for model in models {
@@ -211,9 +210,9 @@ impl Engine {
 }
 
 /// What does no-op tasks inside the step.
-pub(crate) fn in_step() -> Arc<Inlines> {
+pub(crate) fn in_step() -> Inlines {
     let no_op: Arc<dyn Inline> = Arc::new(InStep);
-    Arc::new(Inlines::from([(NOOP.to_owned(), no_op)]))
+    Inlines::from([(NOOP.to_owned(), no_op)])
 }
 
 /// A model of `benches/models` as a deployment; with an `l` at its end that with tasks under a lease.

@@ -15,7 +15,6 @@ use super::context::Outside;
 use super::net::Allow;
 use super::{Answer, Clock, Connections, Cx, Handler, Job, Outcome, Policy, Secrets, Trouble};
 use super::{gateway, http, mail, probe, softlayer, ssh, vcenter, vr};
-use crate::partition::{Inline, Inlines};
 
 /// What the installation gives to its handlers; read once.
 #[derive(Clone, Default)]
@@ -36,14 +35,13 @@ pub fn scripts() -> BTreeMap<String, String> {
 
 pub struct Registry {
     handlers: BTreeMap<String, Arc<dyn Handler>>,
-    inline: Inlines,
     outside: Arc<Outside>,
 }
 
 impl Registry {
     /// No topic yet.
     pub fn new(config: Config) -> Self {
-        Self { handlers: BTreeMap::new(), inline: Inlines::new(), outside: Arc::new(Outside::new(config)) }
+        Self { handlers: BTreeMap::new(), outside: Arc::new(Outside::new(config)) }
     }
 
     pub fn standard(config: Config) -> Self {
@@ -66,15 +64,6 @@ impl Registry {
 
     pub fn add(&mut self, topic: &str, handler: Arc<dyn Handler>) {
         self.handlers.insert(topic.to_owned(), handler);
-    }
-
-    /// For work without any effect outside: it is done in the engine's own step, and stored with it in one commit.
-    pub fn add_inline(&mut self, topic: &str, handler: Arc<dyn Inline>) {
-        self.inline.insert(topic.to_owned(), handler);
-    }
-
-    pub fn inline(&self) -> Inlines {
-        self.inline.clone()
     }
 
     pub fn get(&self, topic: &str) -> Option<Arc<dyn Handler>> {

@@ -131,6 +131,7 @@ impl<'p> Batch<'p> {
                 write::instance(resident, &mut self.tx, &mut written, self.now)
                     .map_err(|why| Abandon::Refuse { item, why })
             })?;
+            resident.weighed();
             let after = resident.bytes();
             self.p.cache.resized(before, after);
         }

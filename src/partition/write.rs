@@ -72,7 +72,6 @@ pub(super) fn instance(
             return Err(Refusal::TooLarge { what: "the data of one instance", limit: INSTANCE_BYTES_MAX });
         }
     }
-    resident.weighed();
     let past = std::mem::take(&mut resident.past);
     rows.tx.past.extend(past.into_iter().map(|(key, row)| PastWrite { common: Arc::clone(&common), key, row }));
     rows.tx.instances.push(InstanceRow {

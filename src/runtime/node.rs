@@ -86,10 +86,18 @@ impl Node {
     /// # Errors
     /// The database does not answer.
     pub async fn start(config: Config) -> Result<Self, StoreError> {
+        Self::start_with(config, Inlines::new()).await
+    }
+
+    /// The same; it does this work inside the engine's own steps, stored with them in one commit. Only for what has no effect
+    /// outside: what has is a handler of the registry.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn start_with(config: Config, inline: Inlines) -> Result<Self, StoreError> {
         let Config { store, clock, registry, name, installation } = config;
         let partitions = store.divide().await?;
         let holder = format!("{HOLDER}{name}");
-        let inline = Arc::new(registry.inline());
         let executor = Executor::new(registry, installation, holder, Arc::clone(&clock));
         let (events, _) = broadcast::channel(EVENTS_MAX);
         let node = Self(Arc::new(Inner {
@@ -97,7 +105,7 @@ impl Node {
             store,
             clock,
             executor: Arc::new(executor),
-            inline,
+            inline: Arc::new(inline),
             waiters: Waiters::default(),
             metrics: Metrics::default(),
             events,

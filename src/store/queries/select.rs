@@ -165,6 +165,12 @@ pub enum Order {
     Of(Relation, Column, Vec<Condition>),
 }
 
+impl Order {
+    fn is_never_null(&self) -> bool {
+        matches!(self, Self::Column(column::PRIORITY | column::CREATED_AT | column::STARTED_AT))
+    }
+}
+
 impl From<Column> for Order {
     fn from(column: Column) -> Self {
         Self::Column(column)
@@ -196,7 +202,9 @@ pub(in crate::store) fn rows(source: &Source, access: &Access, select: &Select) 
     for (order, descending) in &select.order {
         let way = if *descending { "DESC" } else { "ASC" };
         text.order(order);
-        text.push(&format!(" {way} NULLS LAST, "));
+        // Where none can be null an index gives the order; with a word about them PostgreSQL sorts what it has read.
+        let nulls = if order.is_never_null() { "" } else { " NULLS LAST" };
+        text.push(&format!(" {way}{nulls}, "));
     }
     text.push(&source.id.join(", "));
     if let Some(limit) = select.limit {
