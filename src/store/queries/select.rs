@@ -417,6 +417,15 @@ mod tests {
         assert_eq!(text.binds.len(), 8);
     }
 
+    /// The index of open jobs is by priority, instance and token.
+    #[test]
+    fn what_is_never_null_is_ordered_as_its_index_is() {
+        let order = vec![(column::PRIORITY.into(), true)];
+        let select = Select { order, ..Select::default() };
+        let text = rows(&TASKS, &Access::system(), &select);
+        assert!(text.sql.ends_with(" ORDER BY t.priority DESC, t.instance, t.token"), "{}", text.sql);
+    }
+
     #[test]
     fn an_empty_list_of_values_finds_nothing() {
         let text = count(&TASKS, &Access::system(), &[Condition::OneOf(column::NAME, Vec::new())]);
