@@ -39,7 +39,8 @@ pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
 pub const INLINE_RUNS_MAX: usize = 100;
 /// Called processes, returns and leases that one command may set in motion inside its batch.
 pub const FOLLOW_UPS_MAX: usize = 1_000;
-/// Instances kept in memory per partition, beside those of the batch; the rest is loaded when it is needed.
+/// Instances that all partitions of a database may keep in memory together, each its share, beside those of the batch; the rest is
+/// loaded when it is needed.
 pub const RESIDENT_INSTANCES_MAX: usize = 16_384;
 pub const RESIDENT_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Due entries held in memory per partition; the rows are the truth.

@@ -58,6 +58,8 @@ pub(super) struct Cache {
     idle: BTreeMap<u64, InstanceId>,
     stamp: u64,
     bytes: usize,
+    /// Into so many parts the room of a node is divided; 0 is 1.
+    shares: usize,
     gone: BTreeMap<InstanceId, Gone>,
     loading: BTreeSet<InstanceId>,
     /// Loaded, but their definition is not here yet.
@@ -254,15 +256,22 @@ impl Cache {
             resident.stamp = self.stamp;
             self.idle.insert(self.stamp, *id);
         }
-        while self.residents.len() > RESIDENT_INSTANCES_MAX || self.bytes > RESIDENT_BYTES_MAX {
+        let shares = self.shares.max(1);
+        let (most, bytes) = (RESIDENT_INSTANCES_MAX / shares, RESIDENT_BYTES_MAX / shares);
+        while self.residents.len() > most || self.bytes > bytes {
             let Some((_, oldest)) = self.idle.pop_first() else {
                 break;
             };
             self.remove(oldest);
         }
-        if self.gone.len() > RESIDENT_INSTANCES_MAX {
+        if self.gone.len() > most {
             self.gone.clear();
         }
+    }
+
+    /// One of so many partitions, which may all be in one process.
+    pub(super) fn share(&mut self, partitions: i64) {
+        self.shares = usize::try_from(partitions).unwrap_or(1);
     }
 
     /// The size of an instance's documents has changed.

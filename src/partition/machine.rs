@@ -167,6 +167,7 @@ impl Partition {
                 self.fence = Fence { partition, epoch, batch: 0, position, next_id: next_id.max(1), clock };
                 self.catalog = Catalog::new(definitions, starts);
                 self.partitions = partitions;
+                self.cache.share(partitions);
                 self.watch_starts();
                 self.inbox.look();
                 if !planted::is("letter-lost") {

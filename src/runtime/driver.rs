@@ -5,6 +5,7 @@
 
 use crate::base::id::PartitionId;
 use crate::base::limits::{BATCH_COMMANDS_MAX, PARTITION_LEASE_MS};
+use crate::base::planted;
 use crate::base::time::Timestamp;
 use crate::engine::command::Rejection;
 use crate::partition::{
@@ -210,9 +211,23 @@ impl Driver {
     async fn pump(&mut self) {
         self.sure = false;
         while let Some(output) = self.partition.poll() {
+            let is_commit = matches!(output, Output::Commit(_));
             self.interpret(output).await;
+            let goes_on = !self.stepped_down && !self.stopping;
+            if is_commit && goes_on && !planted::is("due-before-commands") {
+                self.take_waiting();
+            }
         }
         self.guards.clear();
+    }
+
+    /// While much is due, one batch follows another: what has come meanwhile is in the next one, not behind the last.
+    fn take_waiting(&mut self) {
+        if let Ok(message) = self.inbox.try_recv() {
+            // What is asked now must be so now, and the database has spoken before.
+            self.sure = false;
+            self.take_all(message);
+        }
     }
 
     async fn interpret(&mut self, output: Output) {

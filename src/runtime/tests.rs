@@ -1,10 +1,11 @@
 //! A node on a real SQLite file: work by handlers, timers by a clock, a restart that finds everything again.
 
+use crate::base::access::Access;
 use crate::base::id::InstanceId;
 use crate::base::planted::plant;
 use crate::base::time::Timestamp;
 use crate::base::variable::{Variables, from_json};
-use crate::engine::command::Create;
+use crate::engine::command::{Command, Create};
 use crate::engine::compile::{compile, no_resources};
 use crate::engine::incident::IncidentKind;
 use crate::engine::instance::{InstanceState, Wait};
@@ -15,6 +16,7 @@ use crate::runtime::clock::{Clock, Guard, system};
 use crate::runtime::correlate::{Payload, Selector};
 use crate::runtime::node::{Config, Node};
 use crate::store::Store;
+use crate::store::queries::record::JobRecord;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -88,6 +90,9 @@ const MODEL: &str = r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524
 <message id="m" name="go"/><signal id="sig" name="told"/>
 <process id="hears" isExecutable="true"><startEvent id="hs"/><sequenceFlow id="hf" sourceRef="hs" targetRef="hc"/>
 <intermediateCatchEvent id="hc"><signalEventDefinition signalRef="sig"/></intermediateCatchEvent><sequenceFlow id="hg" sourceRef="hc" targetRef="he"/><endEvent id="he"/></process>
+<process id="many" isExecutable="true"><startEvent id="ms"/><sequenceFlow id="mf" sourceRef="ms" targetRef="mt"/>
+<userTask id="mt" camunda:asyncBefore="true"><multiInstanceLoopCharacteristics><loopCardinality>240</loopCardinality></multiInstanceLoopCharacteristics></userTask>
+<sequenceFlow id="mg" sourceRef="mt" targetRef="me"/><endEvent id="me"/></process>
 <process id="p" isExecutable="true">
 <startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="add"/>
 <serviceTask id="add" camunda:type="external" camunda:topic="add" camunda:asyncBefore="true"/><sequenceFlow id="f2" sourceRef="add" targetRef="wait"/>
@@ -256,6 +261,26 @@ async fn what_was_said_before_a_kill_is_heard_after_it() {
     next.deliver(said, &signal()).await;
     until(&next, later, |_, state| state == InstanceState::Active).await;
     next.shutdown().await;
+}
+
+/// Each start leaves work for three batches; who asks for something is not behind all of it.
+#[tokio::test]
+async fn a_command_does_not_wait_for_all_that_is_due() {
+    for (bug, all_before_it) in [(Some("due-before-commands"), true), (None, false)] {
+        plant(bug);
+        let folder = tempfile::tempdir().expect("a folder");
+        let node = node(folder.path()).await;
+        deploy(&node).await;
+        let other = start_of(&node, "hears", None).await;
+        for _ in 0..12 {
+            start_of(&node, "many", None).await;
+        }
+        let command = Command::SetVariables { scope: None, set: from_json(json!({"y": 1})), remove: Vec::new() };
+        node.command(other, command).await.expect("it is done");
+        let open = node.store().count::<JobRecord>(&Access::system(), &[]).await.expect("it reads");
+        assert_eq!(open == 0, all_before_it, "{bug:?}: {open} are left");
+        node.shutdown().await;
+    }
 }
 
 /// One that the engine fails on does not keep a signal from the others.
