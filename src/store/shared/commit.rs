@@ -49,16 +49,19 @@ impl Database {
     pub(in crate::store) async fn commit(&self, transaction: Arc<Transaction>) -> Result<(), CommitError> {
         let (answer, mut answered) = oneshot::channel();
         locked(&self.waiting).push(Waiting { transaction: Arc::clone(&transaction), answer });
-        tokio::select! { biased;
-            answer = &mut answered => if let Ok(answer) = answer {
-                return answer;
-            },
+        let answer = tokio::select! { biased;
+            answer = &mut answered => Some(answer),
             mut writer = self.lend() => {
                 let waiting = std::mem::take(&mut *locked(&self.waiting));
                 self.write_all(&mut writer, waiting).await;
+                None
             }
-        }
-        match answered.await {
+        };
+        let answer = match answer {
+            Some(answer) => answer,
+            None => answered.await,
+        };
+        match answer {
             Ok(answer) => answer,
             // Whoever wrote it along was cancelled.
             Err(_) => match self.epoch_of(&transaction.fence) {
@@ -99,13 +102,16 @@ impl Database {
                 None => tell(answer, Err(CommitError::Fenced)),
             }
         }
+        if mine.is_empty() {
+            return;
+        }
         // In one order, so that two writers never wait for each other.
         mine.sort_by_key(|one| one.transaction.fence.partition);
         let written = self.write_together(writer, &mine).await;
         self.heard(writer, &written);
         match written {
             Ok(()) => mine.into_iter().for_each(|one| self.written(one)),
-            Err(Reached::Before(error)) if mine.len() > 1 => {
+            Err(Reached::Before(error)) if mine.len() > 1 && is_of_one(&error) => {
                 tracing::debug!(%error, "what was written together is written one by one");
                 for one in mine {
                     self.write_alone(writer, one).await;
@@ -175,9 +181,6 @@ impl Database {
     }
 
     async fn write_together(&self, writer: &mut Lent<'_>, all: &[Mine]) -> Result<(), Reached> {
-        if all.is_empty() {
-            return Ok(());
-        }
         let mut connection = writer.borrow(&self.options).await.map_err(Reached::Before)?;
         writer.counted.clear();
         let mut tx = Tx::begin(&mut connection).await.map_err(Reached::Before)?;
@@ -272,6 +275,11 @@ async fn are_ours(tx: &mut Tx<'_>, all: &[Mine]) -> Result<bool, StoreError> {
     );
     let keys = all.iter().flat_map(|one| [Bind::Int(one.transaction.fence.partition.0), Bind::Int(one.epoch)]);
     Ok(tx.rows(text.into(), arguments(keys.collect())).await? == all.len())
+}
+
+/// The fault of one of those that were written together, not of the database.
+fn is_of_one(error: &StoreError) -> bool {
+    !matches!(error, StoreError::Away(_) | StoreError::Deadline(_) | StoreError::Full { .. })
 }
 
 fn tell(answer: oneshot::Sender<Result<(), CommitError>>, result: Result<(), CommitError>) {

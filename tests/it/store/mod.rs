@@ -4,3 +4,4 @@ mod differential;
 mod hazards;
 mod planted;
 mod random;
+mod together;
