@@ -1,6 +1,6 @@
 //! Three nodes on one PostgreSQL under load: one after the other is killed, paused or cut off from the database, and comes back.
 //!
-//! `NODES_SECONDS` says how long; each fault lasts half of its turn.
+//! `NODES_SECONDS` says how long, `NODES_CLIENTS` how many send commands; each fault lasts half of its turn.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::support::postgres;
 use crate::support::proxy::Proxy;
 use crate::support::say::say;
 
-const CLIENTS: usize = 10;
-/// With [`CLIENTS`] about 200 commands a second.
+/// With [`PAUSE`] about 60 commands a second of a debug build through all faults; 40 are about 200.
+const CLIENTS: u64 = 10;
 const PAUSE: Duration = Duration::from_millis(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -29,7 +29,8 @@ async fn three_nodes_survive_kills_pauses_and_cuts() {
     let fleet = Fleet::of(&addresses).await;
     let history = Arc::new(History::default());
     history::deploy(&fleet.server(0).await.expect("it has started")).await;
-    let load = history.load(&fleet, CLIENTS, PAUSE);
+    let clients = usize::try_from(number("NODES_CLIENTS").unwrap_or(CLIENTS)).expect("a small number");
+    let load = history.load(&fleet, clients, PAUSE);
     let (started, mut faults) = (Instant::now(), BTreeMap::<&str, u32>::new());
     for round in 0.. {
         if started.elapsed() >= span {
@@ -52,8 +53,8 @@ async fn three_nodes_survive_kills_pauses_and_cuts() {
     let ((starts, completed), [median, late, last]) = (history.acknowledged(), history.times());
     let repeats = history.repeats.load(Ordering::SeqCst);
     say(format!(
-        "three nodes, seed {seed}: {faults:?} in {:.0} s: {starts} starts and {completed} completions acknowledged, {repeats} asked \
-         again, 0 lost, 0 doubled; a command took {median} ms, 99 of 100 at most {late} ms, the longest {last} ms",
+        "three nodes, seed {seed}, {clients} clients: {faults:?} in {:.0} s: {starts} starts and {completed} completions acknowledged, \
+         {repeats} asked again, 0 lost, 0 doubled; a command took {median} ms, 99 of 100 at most {late} ms, the longest {last} ms",
         begun.elapsed().as_secs_f64()
     ));
 }
