@@ -42,19 +42,32 @@ impl Key {
 pub(crate) async fn layer(State(state): State<ApiState>, request: Request, next: Next) -> Response {
     match keyed(&state, request).await {
         Ok(Found::Repeat(answer)) => answer,
-        Ok(Found::First(request)) => next.run(request).await,
+        Ok(Found::Unkeyed(request)) => next.run(request).await,
+        Ok(Found::First(request, key)) => {
+            let caller = request.extensions().get::<Caller>().cloned();
+            let answer = next.run(request).await;
+            if !answer.status().is_client_error() {
+                return answer;
+            }
+            // The first call may have come through since its answer was looked for, and what this one is about is used up.
+            match answered(&state, &key).await {
+                Ok(Some(first)) => again(&state, &caller, &first).await.unwrap_or_else(IntoResponse::into_response),
+                Ok(None) | Err(_) => answer,
+            }
+        }
         Err(error) => error.into_response(),
     }
 }
 
 enum Found {
     Repeat(Response),
-    First(Request),
+    Unkeyed(Request),
+    First(Request, Key),
 }
 
 async fn keyed(state: &ApiState, request: Request) -> Result<Found, ApiError> {
     let Some(word) = request.headers().get(HEADER).filter(|_| !request.method().is_safe()) else {
-        return Ok(Found::First(request));
+        return Ok(Found::Unkeyed(request));
     };
     let word = word.to_str().ok().filter(|word| !word.is_empty() && word.len() <= KEY_BYTES_MAX);
     let word = word.ok_or_else(|| ApiError::invalid("An Idempotency-Key has 1 to 255 plain characters."))?.to_owned();
@@ -74,8 +87,8 @@ async fn keyed(state: &ApiState, request: Request) -> Result<Found, ApiError> {
     if let Some(first) = answered(state, &key).await? {
         return again(state, &parts.extensions.get::<Caller>().cloned(), &first).await.map(Found::Repeat);
     }
-    parts.extensions.insert(key);
-    Ok(Found::First(Request::from_parts(parts, Body::from(bytes))))
+    parts.extensions.insert(key.clone());
+    Ok(Found::First(Request::from_parts(parts, Body::from(bytes)), key))
 }
 
 async fn answered(state: &ApiState, key: &Key) -> Result<Option<AnswerRow>, ApiError> {

@@ -43,6 +43,22 @@ async fn a_completion_under_one_key_is_answered_again() {
     }
 }
 
+/// One may look for the task just after another has completed it.
+#[tokio::test(flavor = "multi_thread")]
+async fn completions_at_the_same_time_under_one_key_are_all_answered() {
+    let server = Server::start().await;
+    server.deploy("a.bpmn", &models::user("a")).await;
+    for round in 0..20 {
+        server.call("POST", "/engine-rest/process-definition/key/a/start", Some(json!({}))).await;
+        let task = server.get("/engine-rest/task").await.json()[0]["id"].as_str().expect("an id").to_owned();
+        let (path, key) = (format!("/engine-rest/task/{task}/complete"), format!("k{round}"));
+        let all = (0..24).map(|_| server.call_with_key(&key, &path, json!({})));
+        for answer in futures_util::future::join_all(all).await {
+            assert_eq!(answer.status, 204, "round {round}: {}", String::from_utf8_lossy(&answer.bytes));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_fetch_under_one_key_gives_the_same_leases() {
     let server = Server::start().await;
