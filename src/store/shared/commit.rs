@@ -65,7 +65,11 @@ impl Database {
             Ok(answer) => answer,
             // Whoever wrote it along was cancelled.
             Err(_) => match self.epoch_of(&transaction.fence) {
-                Some(epoch) => self.settle(&mut self.lend().await, &transaction.fence, epoch).await,
+                Some(epoch) => {
+                    self.settle(&mut self.lend().await, &transaction.fence, epoch).await?;
+                    self.stored(&transaction.fence);
+                    Ok(())
+                }
                 None => Err(CommitError::Fenced),
             },
         }
@@ -152,13 +156,17 @@ impl Database {
     }
 
     fn written(&self, one: Mine) {
-        let fence = &one.transaction.fence;
+        self.stored(&one.transaction.fence);
+        tell(one.answer, Ok(()));
+    }
+
+    /// The next batch begins behind this one.
+    fn stored(&self, fence: &Fence) {
         if let Some(owned) = locked(&self.owned).get_mut(&fence.partition.0)
             && owned.told == fence.epoch
         {
             owned.position = fence.position;
         }
-        tell(one.answer, Ok(()));
     }
 
     async fn recover(&self, writer: &mut Lent<'_>, one: Mine, reached: &Reached) {

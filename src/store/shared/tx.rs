@@ -44,12 +44,7 @@ impl<'c> Tx<'c> {
     }
 
     pub(super) async fn found(&mut self, text: Arc<str>, arguments: Arguments) -> Result<bool, StoreError> {
-        self.sound()?;
-        let query = sqlx::query_with::<Db, Arguments>(sqlx::AssertSqlSafe(text), arguments);
-        match within(WRITE_DEADLINE_MS, query.fetch_optional(&mut *self.inner)).await {
-            Ok(row) => Ok(row.is_some()),
-            Err(error) => self.poison(error),
-        }
+        Ok(self.rows(text, arguments).await? > 0)
     }
 
     /// How many rows it finds.
