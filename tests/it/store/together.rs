@@ -1,6 +1,7 @@
 //! What several partitions have ready is written in one transaction; what is wrong with one of them is its own matter.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use sqlx::{Connection, PgConnection};
@@ -38,13 +39,20 @@ async fn partitions_commit_together_and_fail_alone() {
     for partition in 0..partitions {
         fences.push(open(&store, partition, "one").await);
     }
-    for _ in 0..ROUNDS {
-        let done = join_all(fences.iter_mut().map(|fence| store.commit(next(fence, "test")))).await;
-        assert!(done.iter().all(Result::is_ok), "{done:?}");
-    }
+    // Both writers wait for these rows, and the other partitions for a writer.
+    let mut admin = PgConnection::connect(&url).await.expect("connects");
+    sqlx::query("BEGIN").execute(&mut admin).await.expect("begins");
+    let rows = "SELECT id FROM partition WHERE id IN (0, 1) FOR UPDATE";
+    sqlx::query(rows).execute(&mut admin).await.expect("they are held");
+    let commits = join_all(fences.iter_mut().map(|fence| store.commit(next(fence, "test"))));
+    let release = async {
+        until_two_wait(&url).await;
+        sqlx::query("COMMIT").execute(&mut admin).await.expect("they are free");
+    };
+    let (done, ()) = tokio::join!(commits, release);
+    assert!(done.iter().all(Result::is_ok), "{done:?}");
     let (rows, transactions) = counted(&url).await;
-    assert_eq!(rows, partitions * ROUNDS);
-    assert!(transactions <= rows, "{rows} batches in {transactions} transactions");
+    assert_eq!((rows, transactions), (partitions, 3), "one of each writer, and all others together");
 
     let (taken, refused) = (5, 9);
     let other = Store::open(&url).await.expect("opens");
@@ -72,6 +80,20 @@ async fn partitions_commit_together_and_fail_alone() {
         }
     }
     assert_eq!(counted(&url).await.0, rows + (partitions - 1) * ROUNDS - ROUNDS / 2);
+}
+
+/// Two sessions of this database wait for rows; bounded.
+async fn until_two_wait(url: &str) {
+    let mut own = PgConnection::connect(url).await.expect("connects");
+    let text = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    for _ in 0..400 {
+        let waiting: i64 = sqlx::query_scalar(text).fetch_one(&mut own).await.expect("a number");
+        if waiting == 2 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("no two writers wait");
 }
 
 /// Rows of the history, and the transactions that wrote them.
