@@ -78,6 +78,14 @@ impl Store {
     /// One transaction beside the partitions' commits; gives the rows that its last statement touched. It goes to its end
     /// even if the caller goes away.
     pub(in crate::store) async fn write(&self, statements: Vec<(String, Vec<Bind>)>) -> Result<u64, StoreError> {
+        Ok(self.write_each(statements).await?.last().copied().unwrap_or(0))
+    }
+
+    /// The same; gives the rows that each statement touched.
+    pub(in crate::store) async fn write_each(
+        &self,
+        statements: Vec<(String, Vec<Bind>)>,
+    ) -> Result<Vec<u64>, StoreError> {
         let store = self.clone();
         let written = tokio::spawn(async move { on!(&store, database => database.write(statements).await) });
         written.await.map_err(|error| StoreError::Failed(error.to_string()))?

@@ -8,15 +8,19 @@ use crate::store::Bind;
 use crate::store::error::StoreError;
 
 impl Database {
-    /// One transaction; gives the rows that its last statement touched.
-    pub(in crate::store) async fn write(&self, statements: Vec<(String, Vec<Bind>)>) -> Result<u64, StoreError> {
+    /// One transaction; gives the rows that each of its statements touched.
+    pub(in crate::store) async fn write(&self, statements: Vec<(String, Vec<Bind>)>) -> Result<Vec<u64>, StoreError> {
         match &self.beside {
             Some(beside) => self.write_by(&mut *beside.lock().await, statements).await,
             None => self.write_by(&mut *self.lend().await, statements).await,
         }
     }
 
-    async fn write_by(&self, writer: &mut Writer, statements: Vec<(String, Vec<Bind>)>) -> Result<u64, StoreError> {
+    async fn write_by(
+        &self,
+        writer: &mut Writer,
+        statements: Vec<(String, Vec<Bind>)>,
+    ) -> Result<Vec<u64>, StoreError> {
         let written = writer.write_beside(&self.options, statements).await;
         self.noticed(written.as_ref().err());
         if let Err(StoreError::Deadline(_)) = &written {
@@ -31,12 +35,12 @@ impl Writer {
         &mut self,
         options: &Options,
         statements: Vec<(String, Vec<Bind>)>,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Vec<u64>, StoreError> {
         let mut connection = self.borrow(options).await?;
         let mut tx = Tx::begin(&mut connection).await?;
-        let mut rows = 0;
+        let mut rows = Vec::with_capacity(statements.len());
         for (text, binds) in statements {
-            rows = tx.execute(text.into(), arguments(binds)).await?;
+            rows.push(tx.execute(text.into(), arguments(binds)).await?);
         }
         tx.commit().await?;
         self.connection = Some(connection);
