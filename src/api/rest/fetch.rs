@@ -85,13 +85,11 @@ pub(super) async fn fetch_and_lock(call: Call, Json(body): Json<Object>) -> Answ
     let waiting = node.waiters().park(&names);
     loop {
         let look = waiting.look();
-        if let Some(answer) = fetch.lease(&call).await? {
-            return Ok(answer);
-        }
-        if fetch.takes_any() && call.caller.access.tenants.is_none() {
-            waiting.found_nothing(look);
-        } else {
-            waiting.hand_on(look);
+        let found = fetch.lease(&call).await?;
+        match found {
+            Found::Leased(answer) => return Ok(answer),
+            Found::Nothing if fetch.takes_any() && call.caller.access.tenants.is_none() => waiting.found_nothing(look),
+            Found::Nothing | Found::Missed => waiting.hand_on(look),
         }
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())).unwrap_or_default();
         if left.is_zero() || node.is_closing() {
@@ -101,8 +99,19 @@ pub(super) async fn fetch_and_lock(call: Call, Json(body): Json<Object>) -> Answ
             tokio::time::sleep(CROWDED.min(left)).await;
             return json(shape!([]));
         }
+        if matches!(found, Found::Missed) {
+            continue; // somebody else was quicker, and there may be more
+        }
         let _woken = tokio::time::timeout(left.min(LOOK_AGAIN), waiting.woken()).await;
     }
+}
+
+/// What a look came to.
+enum Found {
+    Leased(Response),
+    Nothing,
+    /// There were some, and others have them now.
+    Missed,
 }
 
 /// Counts who waits.
@@ -172,11 +181,11 @@ impl Fetch {
         self.max > 0 && self.topics.iter().all(|topic| topic.conditions.is_empty())
     }
 
-    /// Leases what there is; `None`: nothing.
-    async fn lease(&self, call: &Call) -> Result<Option<Response>, ApiError> {
+    /// Leases what there is.
+    async fn lease(&self, call: &Call) -> Result<Found, ApiError> {
         let jobs = self.candidates(call).await?;
         if jobs.is_empty() {
-            return Ok(None);
+            return Ok(Found::Nothing);
         }
         let mut left = usize::try_from(self.max).unwrap_or(0);
         let mut taken = Taken::new(call.state.node().clone(), self.worker.clone());
@@ -195,11 +204,11 @@ impl Fetch {
             }
         }
         if taken.jobs.is_empty() {
-            return Ok(None);
+            return Ok(Found::Missed);
         }
         let wish = self.topics.iter().map(|topic| (topic.name.clone(), topic.wish.clone())).collect();
         let items = items(call, &taken.jobs, &wish).await?;
-        Ok(Some(taken.answer(&items)))
+        Ok(Found::Leased(taken.answer(&items)))
     }
 
     async fn candidates(&self, call: &Call) -> Result<Vec<JobRecord>, ApiError> {
