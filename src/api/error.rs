@@ -162,6 +162,7 @@ impl From<StoreError> for ApiError {
             StoreError::Refused(words) => Self::invalid(words),
             StoreError::Address(_)
             | StoreError::Hosts(_)
+            | StoreError::File
             | StoreError::Unreadable(_)
             | StoreError::Migration(_)
             | StoreError::Older { .. }

@@ -9,6 +9,11 @@ pub enum StoreError {
     Hosts(String),
     #[error("the database does not answer: {0}")]
     Away(String),
+    /// SQLITE_CANTOPEN.
+    #[error(
+        "the database's file cannot be opened: its folder must be there, and this user must be able to write in it"
+    )]
+    File,
     #[error("the database did not answer within {0} ms")]
     Deadline(u64),
     /// `shared`: the disk of a server that others use too, and not this one's own.
@@ -48,6 +53,7 @@ impl From<sqlx::Error> for StoreError {
                     // SQLite: SQLITE_FULL, SQLITE_IOERR_SHMSIZE; PostgreSQL: disk_full
                     "13" | "4874" => Self::Full { shared: false },
                     "53100" => Self::Full { shared: true },
+                    "14" => Self::File,
                     // PostgreSQL: data exception, integrity violation; SQLite: SQLITE_CONSTRAINT and its kinds
                     code if code.len() == 5 && (code.starts_with("22") || code.starts_with("23")) => {
                         Self::Refused(inside.message().to_owned())

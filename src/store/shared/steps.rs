@@ -42,7 +42,10 @@ impl Database {
 }
 
 pub(super) async fn connect(options: &Options) -> Result<Conn, StoreError> {
-    database::connect(options).await.map_err(|error| StoreError::Away(error.to_string()))
+    database::connect(options).await.map_err(|error| match StoreError::from(error) {
+        StoreError::Failed(words) | StoreError::Refused(words) => StoreError::Away(words),
+        known => known,
+    })
 }
 
 /// A step of ours, or none; a newer program's is refused.

@@ -1,6 +1,7 @@
 //! Three nodes on one PostgreSQL under load: one after the other is killed, paused or cut off from the database, and comes back.
 //!
-//! `NODES_SECONDS` says how long, `NODES_CLIENTS` how many send commands; each fault lasts half of its turn.
+//! `NODES_SECONDS` says how long, `NODES_CLIENTS` how many send commands, `NODES_TURN` the seconds from fault to fault; each
+//! fault lasts half of its turn.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,12 +18,13 @@ use crate::support::say::say;
 /// With [`PAUSE`] about 60 commands a second of a debug build through all faults; 40 are about 200.
 const CLIENTS: u64 = 10;
 const PAUSE: Duration = Duration::from_millis(60);
+const TURN: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_nodes_survive_kills_pauses_and_cuts() {
     let Some(direct) = postgres::database("three_nodes_survive_kills_pauses_and_cuts").await else { return };
     let span = Duration::from_secs(number("NODES_SECONDS").unwrap_or(6));
-    let turn = if span >= Duration::from_secs(30) { Duration::from_secs(10) } else { span / 2 };
+    let turn = number("NODES_TURN").map_or(TURN, Duration::from_secs).min(span / 2);
     let (seed, begun) = (seed(), Instant::now());
     let proxies: Vec<Proxy> = (0..3).map(|_| Proxy::before(&direct)).collect();
     let addresses: Vec<String> = proxies.iter().map(|proxy| proxy.address(&direct)).collect();

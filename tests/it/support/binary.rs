@@ -6,8 +6,9 @@ use std::sync::LazyLock;
 
 use super::say::say;
 
+/// `TRANSHUME_BINARY` names another build of it, such as the release build for load.
 pub(crate) fn binary() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_transhume"))
+    std::env::var_os("TRANSHUME_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_transhume")), PathBuf::from)
 }
 
 /// Whether the program has this subcommand; one that is not built yet is said, and its tests wait for it.
