@@ -1,7 +1,10 @@
 //! One request of somebody who has signed in: reads with his eyes, work in his name.
 
 use super::auth::Caller;
+use super::auth::permission::{Permission, Resource};
+use super::auth::rights::Rights;
 use super::error::ApiError;
+use super::guarded::{Guarded, running_instances};
 use super::idempotency::{self, Key};
 use super::params::Page;
 use super::state::ApiState;
@@ -14,8 +17,8 @@ use crate::engine::definition::ProcessDefinition;
 use crate::engine::instance::Instance;
 use crate::partition::{Reply, Work};
 use crate::runtime::node::SubmitError;
-use crate::store::queries::record::{InstanceRecord, Record};
-use crate::store::queries::select::{Condition, Order, Select, column};
+use crate::store::queries::record::InstanceRecord;
+use crate::store::queries::select::{Column, Condition, Order, Select, column};
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -25,6 +28,8 @@ pub(crate) struct Call {
     pub(crate) state: ApiState,
     pub(crate) caller: Caller,
     pub(crate) key: Option<Key>,
+    /// The task through which it came here, if any.
+    pub(crate) task: Option<(InstanceId, TokenId)>,
 }
 
 impl FromRequestParts<ApiState> for Call {
@@ -33,7 +38,7 @@ impl FromRequestParts<ApiState> for Call {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
         let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(ApiError::unauthenticated)?;
         let key = parts.extensions.get::<Key>().cloned();
-        Ok(Self { state: state.clone(), caller, key })
+        Ok(Self { state: state.clone(), caller, key, task: None })
     }
 }
 
@@ -49,19 +54,50 @@ pub(crate) struct Words<'a> {
 impl Call {
     /// For commands that come before the one that the key stands for.
     pub(crate) fn unkeyed(&self) -> Self {
-        Self { state: self.state.clone(), caller: self.caller.clone(), key: None }
+        Self { key: None, ..self.of(self.caller.clone()) }
+    }
+
+    pub(crate) fn of(&self, caller: Caller) -> Self {
+        Self { state: self.state.clone(), caller, key: self.key.clone(), task: self.task }
+    }
+
+    /// For reads that an answer needs, after it is known that the caller may have it: of his tenants, whatever his rights.
+    pub(crate) fn behind(&self) -> Self {
+        self.of(Caller { rights: Arc::new(Rights::everything()), ..self.caller.clone() })
+    }
+
+    /// Through this task, which the caller may see.
+    pub(crate) fn through(&self, instance: InstanceId, token: TokenId) -> Self {
+        Self { task: Some((instance, token)), ..self.of(self.caller.clone()) }
+    }
+
+    pub(crate) fn may(&self, permission: Permission, resource: Resource, object: &str) -> bool {
+        self.caller.rights.allow(permission, resource, object)
+    }
+
+    pub(crate) fn require(&self, permission: Permission, resource: Resource, object: &str) -> Result<(), ApiError> {
+        self.require_one(&[(permission, resource, object)])
+    }
+
+    /// One of these is enough.
+    pub(crate) fn require_one(&self, any: &[(Permission, Resource, &str)]) -> Result<(), ApiError> {
+        if any.iter().any(|(permission, resource, object)| self.may(*permission, *resource, object)) {
+            return Ok(());
+        }
+        Err(ApiError::lacks(&self.caller.user, any))
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.state.node().clock().now()
     }
 
-    pub(crate) async fn list<R: Record>(
+    pub(crate) async fn list<R: Guarded>(
         &self,
-        conditions: Vec<Condition>,
+        mut conditions: Vec<Condition>,
         order: Vec<(Order, bool)>,
         page: Page,
     ) -> Result<Vec<R>, ApiError> {
+        conditions.extend(guard::<R>(&self.caller));
         let select = Select { conditions, order, first: page.first, limit: Some(page.limit()) };
         let access = match planted::is("query-without-tenant-filter") {
             false => &self.caller.access,
@@ -72,17 +108,28 @@ impl Call {
     }
 
     /// All rows, for lists that are short by their nature.
-    pub(crate) async fn all<R: Record>(&self, conditions: Vec<Condition>) -> Result<Vec<R>, ApiError> {
+    pub(crate) async fn all<R: Guarded>(&self, conditions: Vec<Condition>) -> Result<Vec<R>, ApiError> {
         self.list(conditions, Vec::new(), Page::default()).await
     }
 
-    pub(crate) async fn one<R: Record>(&self, conditions: Vec<Condition>) -> Result<Option<R>, ApiError> {
+    pub(crate) async fn one<R: Guarded>(&self, conditions: Vec<Condition>) -> Result<Option<R>, ApiError> {
         let page = Page { first: 0, max: Some(1) };
         Ok(self.list(conditions, Vec::new(), page).await?.pop())
     }
 
-    pub(crate) async fn count<R: Record>(&self, conditions: &[Condition]) -> Result<i64, ApiError> {
-        Ok(self.state.store().count::<R>(&self.caller.access, conditions).await?)
+    pub(crate) async fn count<R: Guarded>(&self, conditions: &[Condition]) -> Result<i64, ApiError> {
+        let conditions = guarded::<R>(&self.caller, conditions);
+        Ok(self.state.store().count::<R>(&self.caller.access, &conditions).await?)
+    }
+
+    /// How many rows share these two values.
+    pub(crate) async fn tally<R: Guarded>(
+        &self,
+        by: [Column; 2],
+        conditions: &[Condition],
+    ) -> Result<Vec<(String, String, i64)>, ApiError> {
+        let conditions = guarded::<R>(&self.caller, conditions);
+        Ok(self.state.store().tally::<R>(&self.caller.access, by, &conditions).await?)
     }
 
     pub(crate) async fn instance_record(&self, id: InstanceId) -> Result<Option<InstanceRecord>, ApiError> {
@@ -91,6 +138,12 @@ impl Call {
 
     /// A live instance that this caller may see.
     pub(crate) async fn live(&self, id: InstanceId) -> Result<Option<Instance>, ApiError> {
+        if !self.caller.rights.is_everything() {
+            let here = [Condition::equal(column::NUMBER, id.0), running_instances(&self.caller)];
+            if self.count::<InstanceRecord>(&here).await? == 0 {
+                return Ok(None);
+            }
+        }
         let instance = self.state.node().instance(id).await?;
         Ok(instance.filter(|instance| self.caller.access.sees(&instance.head.tenant)))
     }
@@ -102,6 +155,7 @@ impl Call {
 
     /// Work in the caller's name. A repeat under the same key gives what the first gave.
     pub(crate) async fn submit(&self, work: Work, words: Words<'_>) -> Result<Reply, ApiError> {
+        self.allow(&work).await?;
         let key = self.key.as_ref().map(Key::for_partition);
         let user = Some(self.caller.user.clone());
         let reply = self.state.node().submit(work, key, user).await;
@@ -165,6 +219,14 @@ fn refusal(rejection: Rejection, words: Words<'_>) -> ApiError {
 pub(crate) fn key_reused() -> ApiError {
     let words = "This Idempotency-Key was used before with another request: take a new one.";
     ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "InvalidRequestException", words).because("key-reused")
+}
+
+fn guarded<R: Guarded>(caller: &Caller, conditions: &[Condition]) -> Vec<Condition> {
+    conditions.iter().cloned().chain(guard::<R>(caller)).collect()
+}
+
+fn guard<R: Guarded>(caller: &Caller) -> Option<Condition> {
+    (!caller.rights.is_everything()).then(|| R::guard(caller))
 }
 
 /// The rows of one token.

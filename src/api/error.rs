@@ -2,6 +2,7 @@
 //!
 //! Kinds are never mixed: a rejection is the caller's, a store failure is ours, and each gets its status in this file only.
 
+use super::auth::permission::{Permission, Resource};
 use crate::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -100,6 +101,22 @@ impl ApiError {
 
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "AuthorizationException", message).because("forbidden")
+    }
+
+    /// None of these permissions is there: on one of these kinds of objects and this one.
+    pub(crate) fn lacks(user: &str, missing: &[(Permission, Resource, &str)]) -> Self {
+        let word = |(permission, resource, object): &(Permission, Resource, &str)| {
+            format!("'{}' permission on resource '{object}' of type '{}'", permission.word(), resource.word())
+        };
+        let shape = |(permission, resource, object): &(Permission, Resource, &str)| json!({ "permissionName": permission.word(), "resourceName": resource.word(), "resourceId": object });
+        let words = missing.iter().map(word).collect::<Vec<_>>().join(" or ");
+        let mut error = Self::forbidden(format!("The user with id '{user}' does not have {words}.")).engine();
+        error.more.insert("userId".to_owned(), user.into());
+        if let [one] = missing {
+            let Value::Object(one) = shape(one) else { unreachable!("an object was made") };
+            error.more.extend(one);
+        }
+        error.with("missingAuthorizations", missing.iter().map(shape).collect())
     }
 
     /// Marks it as the engine's word, which always has a code.

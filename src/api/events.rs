@@ -3,11 +3,12 @@
 //! The hub numbers what the node commits and keeps ten minutes of it, so that a listener who lost the connection goes on
 //! where it stopped; who comes later gets one `reset` and reads everything again.
 
+use super::auth::Caller;
 use super::call::Call;
 use super::error::{Answer, ApiError};
+use super::guarded::Guarded;
 use super::params::Query;
 use super::state::ApiState;
-use crate::base::access::Access;
 use crate::base::id::InstanceId;
 use crate::base::time::Timestamp;
 use crate::partition::Notice;
@@ -133,7 +134,7 @@ impl Hub {
 /// What one listener wants to hear.
 struct Listener {
     state: ApiState,
-    access: Access,
+    caller: Caller,
     topics: BTreeSet<String>,
     instance: Option<InstanceId>,
     backlog: VecDeque<Arc<Change>>,
@@ -161,7 +162,7 @@ pub(crate) async fn events(call: Call, query: Query, headers: HeaderMap) -> Answ
     let reset = backlog.is_none() || known == Some(None);
     let listener = Listener {
         state: call.state,
-        access: call.caller.access,
+        caller: call.caller,
         topics,
         instance,
         backlog: backlog.unwrap_or_default().into(),
@@ -215,11 +216,12 @@ impl Listener {
 
     /// Only what the caller may read. Programmes are asked for again, and then only his own are answered.
     async fn may_see(&self, change: &Change) -> bool {
-        let (Some(instance), Some(_)) = (change.instance, &self.access.tenants) else {
+        let Some(instance) = change.instance else { return true };
+        if self.caller.sees_all() {
             return true;
-        };
-        let found = [Condition::equal(column::NUMBER, instance.0)];
-        self.state.store().count::<InstanceRecord>(&self.access, &found).await.is_ok_and(|count| count > 0)
+        }
+        let found = [Condition::equal(column::NUMBER, instance.0), InstanceRecord::guard(&self.caller)];
+        self.state.store().count::<InstanceRecord>(&self.caller.access, &found).await.is_ok_and(|count| count > 0)
     }
 }
 

@@ -33,6 +33,13 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    /// Of one item of a batch.
+    pub(crate) fn for_item(batch: &str, number: i64) -> Self {
+        let route = format!("batch {batch}");
+        let key = CommandKey { tenant: NO_TENANT.to_owned(), route, key: number.to_string() };
+        Self { key, digest: batch.to_owned() }
+    }
+
     pub(crate) fn for_partition(&self) -> (CommandKey, String) {
         (self.key.clone(), self.digest.clone())
     }
@@ -106,7 +113,7 @@ async fn again(state: &ApiState, caller: &Option<Caller>, first: &AnswerRow) -> 
     let Some(caller) = caller.clone() else {
         return Err(ApiError::unauthenticated());
     };
-    let call = super::call::Call { state: state.clone(), caller, key: None };
+    let call = super::call::Call { state: state.clone(), caller, key: None, task: None };
     match reply(&first.answer)? {
         Reply::Done(_) | Reply::Said(_) | Reply::Repeated(_) => no_content(),
         Reply::Started(instance) => json(rest::instance::started(&call, instance).await?),

@@ -3,19 +3,23 @@
 //! | Where | What |
 //! |---|---|
 //! | `state`, `call` | what a route may use; one request of somebody who has signed in |
-//! | `auth` | Basic, sessions, set-up |
+//! | `auth` | Basic, sessions, set-up; what an account may do |
+//! | `guarded`, `allowed` | which rows of a list a caller sees; what work needs which right |
 //! | `error`, `json`, `params`, `value`, `wire` | the shapes of the dialect: errors, bodies, queries, variables, ids |
-//! | `idempotency` | repeats of a call under one key |
+//! | `idempotency`, `batch` | repeats of a call under one key; work on many objects |
 //! | `rest` | `/engine-rest`, a file per resource |
 //! | `product`, `events` | `/api` |
 //! | [`assets`] | the page |
 
+mod allowed;
 pub mod assets;
 mod auth;
+mod batch;
 mod call;
 mod error;
 mod events;
 mod guard;
+mod guarded;
 mod idempotency;
 mod json;
 mod params;

@@ -24,6 +24,8 @@ pub struct Parts {
     pub(crate) categories: Categories,
     /// Requests for external tasks that wait.
     pub(crate) parked: AtomicUsize,
+    /// Wakes the worker of batches.
+    pub(crate) batches: tokio::sync::Notify,
     /// Origins of foreign pages that may call, with credentials (D19).
     pub(crate) origins: BTreeSet<String>,
 }
@@ -55,7 +57,11 @@ impl ApiState {
         let parked = AtomicUsize::new(0);
         let origins = origins.into_iter().collect();
         let categories = Categories::default();
-        Self(Arc::new(Parts { node, sign_in, hub, programmes, demo, categories, parked, origins }))
+        let batches = tokio::sync::Notify::new();
+        let parts = Parts { node, sign_in, hub, programmes, demo, categories, parked, batches, origins };
+        let state = Self(Arc::new(parts));
+        tokio::spawn(super::batch::work(state.clone()));
+        state
     }
 
     /// A token that signs this user in once, for an address that is printed.

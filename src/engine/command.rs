@@ -135,6 +135,10 @@ pub enum Command {
     ResolveIncident {
         token: TokenId,
     },
+    /// Tokens are moved by hand, in this order; all of it or nothing.
+    Modify {
+        instructions: Vec<Instruction>,
+    },
     Suspend,
     Resume,
     Cancel {
@@ -179,6 +183,7 @@ impl Command {
             Self::SetVariables { .. } => "set-variables",
             Self::SetLocalVariables { .. } => "set-local-variables",
             Self::ResolveIncident { .. } => "resolve-incident",
+            Self::Modify { .. } => "modify",
             Self::Suspend => "suspend",
             Self::Resume => "resume",
             Self::Cancel { .. } => "cancel",
@@ -216,6 +221,7 @@ impl Command {
             | Self::DeliverSignal { .. }
             | Self::FireCondition { .. }
             | Self::SetVariables { .. }
+            | Self::Modify { .. }
             | Self::Suspend
             | Self::Resume
             | Self::Cancel { .. }
@@ -237,6 +243,36 @@ pub struct Create {
     pub at: Vec<ElementId>,
     /// Create suspended (its definition is).
     pub suspended: bool,
+}
+
+/// One step of a modification.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Instruction {
+    Cancel(Doomed),
+    Begin {
+        placing: Placing,
+        /// The activation of a sub-process around it; without, the one that is under way, or new ones.
+        within: Option<TokenId>,
+        /// Set as from there outwards.
+        variables: Variables,
+        /// Set there.
+        local: Variables,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Doomed {
+    Token(TokenId),
+    /// Every activation of it.
+    Element(ElementId),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Placing {
+    Before(ElementId),
+    /// On the only sequence flow that leads out of it.
+    After(ElementId),
+    Flow(ElementId),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

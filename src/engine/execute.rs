@@ -14,7 +14,7 @@ use crate::engine::lifecycle::{self, Agenda, Cause, Work};
 use crate::engine::listener::{self, Moment};
 use crate::engine::places::Places;
 use crate::engine::step::{At, Step};
-use crate::engine::{cancel, event_sub_process, subscription, throw, variables, work};
+use crate::engine::{cancel, event_sub_process, modify, subscription, throw, variables, work};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -80,7 +80,9 @@ pub fn execute(instance: &mut Instance, command: Command, cx: &mut Context<'_>) 
     check_state(&step, &command)?;
     let goes_on = command == Command::Continue;
     let rebuilt = matches!(command, Command::Continue | Command::Resume);
-    let as_it_was = listener::may_refuse(&step, &command).then(|| step.instance.clone());
+    // What these reject may have changed something before.
+    let late = matches!(command, Command::Modify { .. }) || listener::may_refuse(&step, &command);
+    let as_it_was = late.then(|| step.instance.clone());
     if let Err(rejection) = perform(&mut step, command) {
         if let Some(as_it_was) = as_it_was {
             *step.instance = as_it_was;
@@ -141,6 +143,7 @@ fn allowed_while_suspended(command: &Command) -> bool {
         | Command::CalledInstanceEscalated { .. }
         | Command::SetVariables { .. }
         | Command::SetLocalVariables { .. }
+        | Command::Modify { .. }
         | Command::Suspend
         | Command::Resume
         | Command::Cancel { .. }
@@ -210,6 +213,7 @@ fn perform(step: &mut Step, command: Command) -> Result<(), Rejection> {
             }
         }
         Command::ResolveIncident { token } => work::resolve(step, token),
+        Command::Modify { instructions } => modify::modify(step, instructions),
         Command::RaiseIncident { token, kind, message } => raise_incident(step, token, Fault::new(kind, message)),
         Command::Suspend | Command::Resume | Command::Cancel { .. } | Command::Continue => {
             of_the_whole(step, command);

@@ -29,6 +29,7 @@ pub mod job;
 mod kept;
 mod lifecycle;
 pub mod listener;
+pub mod modify;
 mod multi_instance;
 mod notes;
 mod places;

@@ -334,6 +334,7 @@ fn refuse_ended(command: &Command) -> Rejection {
         | Command::DeliverSignal { subscription, .. } => Rejection::NotArmed(*subscription),
         Command::CreateInstance(_)
         | Command::SetVariables { .. }
+        | Command::Modify { .. }
         | Command::Suspend
         | Command::Resume
         | Command::Cancel { .. }

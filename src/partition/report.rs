@@ -51,6 +51,7 @@ impl<'a> Report<'a> {
             | Command::SetVariables { .. }
             | Command::SetLocalVariables { .. }
             | Command::ResolveIncident { .. }
+            | Command::Modify { .. }
             | Command::RaiseIncident { .. }
             | Command::Suspend
             | Command::Resume

@@ -40,6 +40,7 @@ impl Store {
     /// Takes away all whose time to live is over: that of its definition, else `default_days` after its end.
     pub async fn sweep(&self, now: Timestamp, default_days: u32) -> Result<Swept, StoreError> {
         let mut swept = Swept { command_keys: self.sweep_keys(now).await?, ..Swept::default() };
+        self.sweep_batches(now, default_days).await?;
         let mut from = Some(-1);
         while let Some(after) = from {
             let (over, next) = self.instances_over(after, now, default_days).await?;
@@ -114,6 +115,16 @@ impl Store {
         let over =
             rows.into_iter().filter(|(_, at, days, root)| root.is_none() && is_over(*at, *days, now, default_days));
         Ok((over.map(|row| InstanceId(row.0)).collect(), next))
+    }
+
+    /// Batches that have ended, with what was done in them.
+    async fn sweep_batches(&self, now: Timestamp, default_days: u32) -> Result<(), StoreError> {
+        let over = Bind::Int(now.0.saturating_sub(i64::from(default_days).saturating_mul(DAY_MS)));
+        let texts = [
+            "DELETE FROM batch_item WHERE batch IN (SELECT id FROM batch WHERE ended_at < $1)",
+            "DELETE FROM batch WHERE ended_at < $1",
+        ];
+        self.write(texts.map(|text| (text.to_owned(), vec![over.clone()])).into()).await.map(|_| ())
     }
 
     /// Answers are kept so long, as the promise of a repeat says. What was answered to a node that never came back, and the node

@@ -14,6 +14,8 @@
 //! | I6 one accepted completion per activation, I7 lease numbers and expiries, I8, I9 | [`invariants::Ledger`] |
 //! | I10 answered is durable, refused changed nothing | [`invariants::answers`], in the simulator (`tests/it/sim`) |
 
+#[cfg(test)]
+mod by_hand;
 mod compensation;
 mod game;
 mod gathering;

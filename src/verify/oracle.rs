@@ -21,6 +21,9 @@ pub struct Oracle {
     games: BTreeMap<InstanceId, Game>,
 }
 
+/// The command by which an operator moves tokens by hand.
+const MODIFICATION: &str = "modify";
+
 pub(super) type Move = Result<(), String>;
 
 impl Oracle {
@@ -199,6 +202,7 @@ impl Turn<'_> {
             Some(flow) => {
                 let departure = self.game.departure.as_mut().filter(|departure| departure.scope == scope);
                 let pending = departure.and_then(|departure| departure.pending.take());
+                let pending = pending.or_else(|| self.flow_by_hand(scope, flow));
                 let pending = pending.filter(|pending| self.game.process.flow(*pending).id == *flow);
                 let pending = pending.ok_or_else(|| format!("{at} entered by {flow}, which no token had taken"))?;
                 if self.game.process.target(pending) != node {
@@ -227,6 +231,14 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// The flow on which an operator has put a token.
+    fn flow_by_hand(&self, scope: ScopeId, flow: &ElementId) -> Option<FlowIx> {
+        let process = &self.game.process;
+        let board = self.game.boards.get(&scope).filter(|_| self.cause == MODIFICATION)?;
+        let found = process.graph.edge_indices().find(|ix| process.flow(*ix).id == *flow)?;
+        (process.node(process.target(found)).parent == board.node).then_some(found)
+    }
+
     /// A token that came by no flow: announced by an event, or the first in its scope. True if an event placed it.
     fn may_begin(&mut self, scope: ScopeId, node: NodeIx, at: &ElementId) -> Result<bool, String> {
         let announced = self.game.announced.iter().position(|next| (next.scope, next.node) == (scope, node));
@@ -243,7 +255,11 @@ impl Turn<'_> {
         let starts_anywhere = self.cause == "create-instance" && scope == ROOT_SCOPE;
         let process = Arc::clone(&self.game.process);
         let board = self.game.boards.get_mut(&scope).expect("checked by the caller");
+        let by_hand = self.cause == MODIFICATION && process.node(node).parent == board.node;
         let fits = match board.kind {
+            ScopeKind::Process | ScopeKind::SubProcess if by_hand => {
+                return Ok(process.node(node).kind == "startEvent");
+            }
             ScopeKind::Inner => board.node == Some(node) && board.started.is_empty(),
             ScopeKind::Process if starts_anywhere => true,
             // An event sub-process begins at its start event, whose trigger has happened.

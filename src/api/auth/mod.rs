@@ -4,19 +4,24 @@
 //! Basic needs neither: no browser sends it by itself.
 
 mod password;
+pub(crate) mod permission;
+pub(crate) mod policy;
+pub(crate) mod rights;
 
 use super::error::ApiError;
 use crate::base::access::Access;
 use crate::base::time::Timestamp;
 use crate::runtime::clock::{Clock, SystemClock};
 use crate::store::Store;
-use crate::store::queries::account::{Account, Session};
+use crate::store::queries::account::{Account, Profile, Session};
+use crate::store::queries::identity::Memberships;
 use axum::http::Method;
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use data_encoding::BASE64;
 use password::{Passwords, digest_of, random_token};
+use rights::Rights;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// A session lasts a working day, whatever happens in it.
 const SESSION_MS: i64 = 12 * 60 * 60 * 1_000;
@@ -28,30 +33,56 @@ const COOKIE: &str = "TRANSHUME-SESSION";
 const GUARD_COOKIE: &str = "XSRF-TOKEN";
 const GUARD_HEADER: &str = "x-xsrf-token";
 
+/// Members of this group are administrators, as existing tools expect it.
+pub(crate) const ADMINISTRATORS: &str = "camunda-admin";
+/// Of so many accounts a node keeps what they may do.
+const KNOWN_MAX: usize = 10_000;
+
 /// Who has signed in for this request.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) user: String,
     pub(crate) access: Access,
     pub(crate) groups: BTreeSet<String>,
+    pub(crate) rights: Arc<Rights>,
 }
 
 impl Caller {
-    fn of(account: Account) -> Self {
-        let access = Access {
-            user: Some(account.name.clone()),
-            groups: account.groups.clone(),
-            tenants: account.tenants.clone(),
-            admin: account.admin,
-        };
-        Self { user: account.name, access, groups: account.groups }
+    /// No row is kept from him.
+    pub(crate) fn sees_all(&self) -> bool {
+        self.access.tenants.is_none() && self.rights.is_everything()
     }
+
+    fn of(account: &Account, memberships: Memberships) -> Self {
+        let groups: BTreeSet<String> = memberships.groups.into_iter().collect();
+        let by_group = groups.contains(ADMINISTRATORS);
+        let admin = account.is_admin != 0 || by_group;
+        let tenants = (account.every_tenant == 0 && !by_group).then(|| memberships.tenants.into_iter().collect());
+        let access = Access { user: Some(account.name.clone()), groups: groups.clone(), tenants, admin };
+        let rights = if admin { Rights::everything() } else { Rights::of(&memberships.rules) };
+        Self { user: account.name.clone(), access, groups, rights: Arc::new(rights) }
+    }
+}
+
+/// An account and what it may do.
+#[derive(Clone, Debug)]
+struct Known {
+    hash: String,
+    caller: Caller,
+}
+
+/// What was read while the number of changes was this one.
+#[derive(Debug, Default)]
+struct KnownAll {
+    change: i64,
+    callers: BTreeMap<String, Known>,
 }
 
 #[derive(Debug)]
 pub(crate) struct SignIn {
     store: Store,
     passwords: Passwords,
+    known: Mutex<KnownAll>,
     /// Digest of the token that makes the first administrator.
     setup: Mutex<Option<String>>,
     /// Digest to user and end.
@@ -66,7 +97,41 @@ pub(crate) type Cookies = [HeaderValue; 2];
 impl SignIn {
     pub(crate) fn new(store: Store, setup: Option<&str>, secure: bool) -> Self {
         let setup = Mutex::new(setup.map(digest_of));
-        Self { store, passwords: Passwords::default(), setup, one_time: Mutex::default(), secure }
+        let (passwords, known, one_time) = Default::default();
+        Self { store, passwords, known, setup, one_time, secure }
+    }
+
+    /// The account of this name. A change of any account, group, tenant or authorization, on whatever node, is seen by the
+    /// next request.
+    async fn known(&self, name: &str) -> Result<Option<Known>, ApiError> {
+        let change = self.store.identity_change().await?;
+        {
+            let mut known = self.known.lock().expect("no panic under it");
+            if known.change != change {
+                *known = KnownAll { change, callers: BTreeMap::new() };
+            }
+            if let Some(found) = known.callers.get(name) {
+                return Ok(Some(found.clone()));
+            }
+        }
+        let Some(account) = self.store.account(name).await? else { return Ok(None) };
+        let caller = Caller::of(&account, self.store.memberships(name).await?);
+        let found = Known { hash: account.hash, caller };
+        let mut known = self.known.lock().expect("no panic under it");
+        if known.change == change && known.callers.len() < KNOWN_MAX {
+            known.callers.insert(name.to_owned(), found.clone());
+        }
+        Ok(Some(found))
+    }
+
+    /// The account of this name, as a request of its own would be.
+    pub(crate) async fn caller_named(&self, name: &str) -> Result<Option<Caller>, ApiError> {
+        Ok(self.known(name).await?.map(|known| known.caller))
+    }
+
+    /// Forgets how often somebody failed to sign in.
+    pub(crate) fn unlock(&self, user: &str) {
+        self.passwords.succeeded(user);
     }
 
     /// The caller, `None` without any credentials; wrong ones are an error.
@@ -88,7 +153,7 @@ impl SignIn {
         if !method.is_safe() {
             self.check_origin(headers, &session)?;
         }
-        Ok(self.store.account(&session.account).await?.map(Caller::of))
+        self.caller_named(&session.account).await
     }
 
     /// The account behind a name and password; slow for who has failed before.
@@ -104,11 +169,11 @@ impl SignIn {
         let names: Vec<String> =
             [Some(user.to_owned()), address.map(|address| format!("@{address}"))].into_iter().flatten().collect();
         tokio::time::sleep(self.passwords.wait(&names, now())).await;
-        let account = self.store.account(user).await?;
-        let hash = account.as_ref().map(|account| account.hash.as_str());
+        let known = self.known(user).await?;
+        let hash = known.as_ref().map(|known| known.hash.as_str());
         if self.passwords.verify(hash, password, now()).await {
             self.passwords.succeeded(user);
-            return Ok(account.map(Caller::of));
+            return Ok(known.map(|known| known.caller));
         }
         self.passwords.failed(&names, now());
         tracing::info!(user.name = user, "sign-in refused");
@@ -141,21 +206,35 @@ impl SignIn {
         admin: bool,
         first: bool,
     ) -> Result<(), ApiError> {
-        let plain =
-            !user.is_empty() && user.len() <= NAME_BYTES_MAX && !user.contains([':', '\0']) && user.trim() == user;
-        if !plain {
-            return Err(ApiError::invalid("A user's name has 1 to 255 characters, without colon."));
-        }
-        if password.is_empty() || password.len() > password::PASSWORD_BYTES_MAX {
-            return Err(ApiError::invalid("A password has 1 to 1024 bytes."));
-        }
-        let hash = password::hash(password).await;
-        let account = Account { name: user.to_owned(), hash, groups, tenants, admin, created_at: now() };
-        if self.store.add_account(&account, first).await? {
+        let profile = Profile::default();
+        let new = NewUser { name: user, password, profile, every_tenant: tenants.is_none(), admin, groups, tenants };
+        if self.add(new, first).await? {
             return Ok(());
         }
         let words = if first { "An administrator exists already: sign in." } else { "There is such a user already." };
         Err(ApiError::refused("InvalidRequestException", words).because("exists"))
+    }
+
+    /// False: the name is taken, or `first` and there is one.
+    pub(crate) async fn add(&self, new: NewUser<'_>, first: bool) -> Result<bool, ApiError> {
+        check_name("user", new.name)?;
+        let hash = hashed(new.password).await?;
+        let account = Account {
+            name: new.name.to_owned(),
+            hash,
+            first_name: new.profile.first_name,
+            last_name: new.profile.last_name,
+            email: new.profile.email,
+            every_tenant: new.every_tenant.into(),
+            is_admin: new.admin.into(),
+            created_at: now().0,
+        };
+        Ok(self.store.add_account(&account, &new.groups, &new.tenants.unwrap_or_default(), first).await?)
+    }
+
+    /// Ends all sessions of the account. False: there is none of this name.
+    pub(crate) async fn change_password(&self, user: &str, password: String) -> Result<bool, ApiError> {
+        Ok(self.store.change_hash(user, &hashed(password).await?).await?)
     }
 
     /// A token that signs this user in once.
@@ -173,7 +252,7 @@ impl SignIn {
     pub(crate) async fn redeem(&self, token: &str) -> Result<Option<Caller>, ApiError> {
         let found = self.one_time.lock().expect("no panic under it").remove(&digest_of(token));
         match found {
-            Some((user, end)) if end > now() => Ok(self.store.account(&user).await?.map(Caller::of)),
+            Some((user, end)) if end > now() => self.caller_named(&user).await,
             Some(_) | None => Ok(None),
         }
     }
@@ -232,6 +311,39 @@ impl SignIn {
         let words = "A session changes things only from its own page: send the cookie XSRF-TOKEN back as X-XSRF-TOKEN.";
         Err(ApiError::forbidden(words).because("forged"))
     }
+}
+
+/// An account to be made.
+pub(crate) struct NewUser<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) password: String,
+    pub(crate) profile: Profile,
+    pub(crate) every_tenant: bool,
+    pub(crate) admin: bool,
+    pub(crate) groups: BTreeSet<String>,
+    pub(crate) tenants: Option<BTreeSet<String>>,
+}
+
+/// Names of users, groups and tenants: Basic credentials end a user's name at the colon.
+pub(crate) fn check_name(what: &str, name: &str) -> Result<(), ApiError> {
+    let plain = !name.is_empty()
+        && name.len() <= NAME_BYTES_MAX
+        && !name.contains(':')
+        && !name.chars().any(char::is_control)
+        && name.trim() == name;
+    if plain && name != rights::ANY {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!(
+        "The id of a {what} has 1 to {NAME_BYTES_MAX} bytes, without colon and blanks around it."
+    )))
+}
+
+async fn hashed(password: String) -> Result<String, ApiError> {
+    if password.is_empty() || password.len() > password::PASSWORD_BYTES_MAX {
+        return Err(ApiError::invalid("A password has 1 to 1024 bytes."));
+    }
+    Ok(password::hash(password).await)
 }
 
 /// An `Origin`, where the browser tells one, is this server's.

@@ -3,6 +3,7 @@
 mod ad_hoc;
 mod programme;
 mod session;
+mod waits;
 
 use super::call::Call;
 use super::error::{Answer, ApiError};
@@ -38,6 +39,7 @@ pub(super) fn closed() -> Router<ApiState> {
         .route("/api/ad-hoc/{id}", get(ad_hoc::list).post(ad_hoc::activate))
         .route("/api/events", get(events::events))
         .route("/api/metrics", get(metrics))
+        .route("/api/instances/{id}/waits", get(waits::waits))
         .route("/api/programmes", get(programme::list))
         .route("/api/programmes/{id}/stages", get(programme::stages))
         .route("/api/demo", get(programme::demo).patch(programme::change_demo))

@@ -43,6 +43,9 @@ struct Change {
 
 pub(super) async fn change_demo(call: Call, Json(body): Json<Object>) -> Answer {
     let control = control(&call)?;
+    if !call.caller.access.admin {
+        return Err(ApiError::forbidden("The demo is steered by administrators."));
+    }
     let Change { speed, paused } = strict(body)?;
     let wrong = || ApiError::invalid("speed is a number above 0, or \"max\".").because("invalid");
     let speed = match speed {

@@ -66,6 +66,7 @@ pub(super) async fn data(call: Call, Path((task, id)): Path<(String, String)>) -
 pub(super) async fn create(call: Call, Path(id): Path<String>, mut form: Multipart) -> Answer {
     let parts = upload::parts(&mut form, REQUEST_BYTES_MAX).await?;
     let (task, instance) = past_of(&call, &id).await?;
+    call.allow_task_work(task.instance, task.token()).await?;
     let part = |name: &str| parts.iter().find(|part| part.name == name);
     let text = |name: &str| part(name).map(Part::text).filter(|text| !text.is_empty());
     let (content, url) = (part("content"), text("url"));
@@ -89,6 +90,9 @@ pub(super) async fn create(call: Call, Path(id): Path<String>, mut form: Multipa
 
 pub(super) async fn remove(call: Call, Path((task, id)): Path<(String, String)>) -> Answer {
     let (_, found) = find(&call, &task, &id).await?;
+    if let Some(inner) = wire::Inner::parse(&task) {
+        call.allow_task_work(inner.instance, inner.token()).await?;
+    }
     call.state.store().remove_attachment(&found.id).await?;
     no_content()
 }

@@ -6,6 +6,7 @@ use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json, no_content};
 use crate::api::wire;
+use crate::base::id::{InstanceId, TokenId};
 use crate::store::queries::notes::Comment;
 use crate::store::queries::record::InstanceRecord;
 use axum::extract::Path;
@@ -46,6 +47,15 @@ fn shape_of(subject: &Subject, comment: &Comment) -> Value {
 }
 
 impl Subject {
+    /// Whoever may work on it may say something about it.
+    async fn allow(&self, call: &Call) -> Result<(), ApiError> {
+        let instance = InstanceId(self.instance.id);
+        match self.token.and_then(|token| u32::try_from(token).ok()) {
+            Some(token) => call.allow_task_work(instance, TokenId(token)).await,
+            None => call.allow_update(instance).await,
+        }
+    }
+
     async fn all(&self, call: &Call) -> Result<Vec<Comment>, ApiError> {
         Ok(call.state.store().comments(self.instance.id, self.token).await?)
     }
@@ -64,16 +74,19 @@ impl Subject {
         let id = change.id.ok_or_else(|| ApiError::invalid("A comment is changed by its id: name it."))?;
         let message = said(change.message)?;
         let comment = self.find(call, &id).await?;
+        self.allow(call).await?;
         call.state.store().change_comment(&comment.id, &message).await?;
         no_content()
     }
 
     async fn remove(&self, call: &Call, id: &str) -> Answer {
+        self.allow(call).await?;
         call.state.store().remove_comment(&self.find(call, id).await?.id).await?;
         no_content()
     }
 
     async fn remove_all(&self, call: &Call) -> Answer {
+        self.allow(call).await?;
         call.state.store().remove_comments(self.instance.id, self.token).await?;
         no_content()
     }
@@ -100,6 +113,7 @@ pub(super) async fn one(call: Call, Path((id, comment)): Path<(String, String)>)
 
 pub(super) async fn create(call: Call, Path(id): Path<String>, Json(body): Json<Change>) -> Answer {
     let subject = of_task(&call, &id).await?;
+    subject.allow(&call).await?;
     let comment = Comment {
         id: wire::random(),
         instance: subject.instance.id,

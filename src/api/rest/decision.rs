@@ -5,6 +5,7 @@ use super::definition::{self, Named, category, of_category, of_versions, orders_
 use super::filter::Rule;
 use super::listing::{self, Listing};
 use super::{Words, tenant};
+use crate::api::auth::permission::{Permission, Resource};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json, no_content};
@@ -160,6 +161,7 @@ pub(super) struct Evaluate {
 /// Evaluates over the variables of the body; the history keeps what came of it, in the caller's name.
 pub(super) async fn evaluate(call: Call, named: Named, Json(body): Json<Evaluate>) -> Answer {
     let row = find::<Decisions>(&call, &named).await?;
+    call.require(Permission::CreateInstance, Resource::DecisionDefinition, &row.key)?;
     let attempt = format!("Cannot evaluate decision {}", wire::definition(&row.key, row.version, row.id));
     let variables = value::read_all(body.variables.as_ref()).map_err(|error| error.while_doing(&attempt))?;
     let version = u32::try_from(row.version).map_err(|_| ApiError::failed("A version has an unreadable number."))?;

@@ -134,7 +134,7 @@ pub(super) async fn definition(call: &Call, row: &DefinitionRecord) -> Result<Va
 
 /// Those whose model names the user, or a group of the user, as one who starts it (`candidateStarterUsers`, `…Groups`).
 async fn startable_by(call: &Call, user: &str) -> Result<Condition, ApiError> {
-    let groups = call.state.store().account(user).await?.map(|account| account.groups).unwrap_or_default();
+    let groups = call.state.sign_in.caller_named(user).await?.map(|caller| caller.groups).unwrap_or_default();
     let rows: Vec<DefinitionRecord> = call.all(vec![process()]).await?;
     let mut fitting = Vec::new();
     for row in &rows {
@@ -190,7 +190,8 @@ async fn content(call: &Call, row: &DefinitionRecord) -> Result<Option<ContentRe
 }
 
 async fn file(call: &Call, deployment: i64, name: &str) -> Result<Option<ContentRecord>, ApiError> {
-    call.one(vec![Condition::equal(column::DEPLOYMENT, deployment), Condition::equal(column::NAME, name)]).await
+    let of = vec![Condition::equal(column::DEPLOYMENT, deployment), Condition::equal(column::NAME, name)];
+    call.behind().one(of).await
 }
 
 /// How a path names a definition.
@@ -346,13 +347,12 @@ fn incident_counts(query: &Query, counts: &[(String, String, i64)], of: &str) ->
 
 /// Instances of each definition.
 pub(super) async fn statistics(call: Call, query: Query) -> Answer {
-    let (store, access) = (call.state.store(), &call.caller.access);
     let live = [Condition::Empty(column::ENDED_AT)];
     let by = [column::DEFINITION, column::DEFINITION];
-    let instances = store.tally::<InstanceRecord>(access, by, &live).await?;
-    let failed = store.tally::<TimedRecord>(access, by, &[Condition::flag(column::FAILED, true)]).await?;
+    let instances = call.tally::<InstanceRecord>(by, &live).await?;
+    let failed = call.tally::<TimedRecord>(by, &[Condition::flag(column::FAILED, true)]).await?;
     let incidents = match wants_incidents(&query) {
-        true => store.tally::<IncidentRecord>(access, [column::DEFINITION, column::KIND], &[]).await?,
+        true => call.tally::<IncidentRecord>([column::DEFINITION, column::KIND], &[]).await?,
         false => Vec::new(),
     };
     let of =
@@ -376,20 +376,19 @@ pub(super) async fn statistics(call: Call, query: Query) -> Answer {
 /// Tokens at each element of one definition.
 pub(super) async fn activity_statistics(call: Call, named: Named, query: Query) -> Answer {
     let row = named.find(&call).await?;
-    let (store, access) = (call.state.store(), &call.caller.access);
     let of = Condition::equal(column::DEFINITION, row.id);
     let by = [column::ELEMENT, column::ELEMENT];
     let live = [of.clone(), Condition::Empty(column::ENDED_AT)];
     let failed = [of.clone(), Condition::flag(column::FAILED, true)];
     let mut items: BTreeMap<String, (i64, i64)> = BTreeMap::new();
-    for (element, _, count) in store.tally::<PastActivityRecord>(access, by, &live).await? {
+    for (element, _, count) in call.tally::<PastActivityRecord>(by, &live).await? {
         items.entry(element).or_default().0 = count;
     }
-    for (element, _, count) in store.tally::<TimedRecord>(access, by, &failed).await? {
+    for (element, _, count) in call.tally::<TimedRecord>(by, &failed).await? {
         items.entry(element).or_default().1 = count;
     }
     let incidents = match wants_incidents(&query) {
-        true => store.tally::<IncidentRecord>(access, [column::ELEMENT, column::KIND], &[of]).await?,
+        true => call.tally::<IncidentRecord>([column::ELEMENT, column::KIND], &[of]).await?,
         false => Vec::new(),
     };
     let item = |(element, (instances, failed)): (&String, &(i64, i64))| {

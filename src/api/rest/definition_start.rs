@@ -45,7 +45,7 @@ pub(super) async fn submit_form(call: Call, named: Named, Json(body): Json<Start
 }
 
 async fn begin(call: Call, named: Named, body: Start, by_form: bool) -> Answer {
-    let row = named.find(&call).await?;
+    let row = named.find(&call.behind()).await?;
     let id = wire::definition(&row.key, row.version, row.id);
     let attempt = format!("Cannot instantiate process definition {id}");
     if row.suspended != 0 {
@@ -79,7 +79,7 @@ async fn begin(call: Call, named: Named, body: Start, by_form: bool) -> Answer {
     };
     let mut shape = started(&call, instance).await?;
     if body.with_variables_in_return == Some(true) {
-        let live = call.live(instance).await?;
+        let live = call.behind().live(instance).await?;
         let variables = live.map(|live| live.root().variables.clone()).unwrap_or_default();
         shape["variables"] = value::write_all(&variables, Objects::Open);
     }

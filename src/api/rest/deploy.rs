@@ -3,6 +3,8 @@
 use super::Words;
 use super::deployment::{deployed, unchanged};
 use super::upload::{Part, parts};
+use crate::api::auth::permission::{Permission, Resource};
+use crate::api::auth::rights::ANY;
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::json;
@@ -34,6 +36,7 @@ struct Order {
 }
 
 pub(super) async fn create(call: Call, mut form: Multipart) -> Answer {
+    call.require(Permission::Create, Resource::Deployment, ANY)?;
     let mut order = Order::read(parts(&mut form, DEPLOYMENT_BYTES_MAX).await?)?;
     let own = call.caller.access.tenants.as_ref();
     if own.is_some_and(|own| !own.contains(&order.tenant)) {
@@ -113,6 +116,7 @@ impl Order {
             Condition::equal(column::TENANT, self.tenant.as_str()),
         ];
         let last = call
+            .behind()
             .list::<DeploymentRecord>(same, vec![(column::NUMBER.into(), true)], Page { first: 0, max: Some(1) })
             .await?
             .pop();

@@ -5,6 +5,7 @@ use super::definition::Definitions;
 use super::filter::Rule;
 use super::listing::{self, Listing};
 use super::{Words, tenant, time};
+use crate::api::auth::permission::{Permission, Resource};
 use crate::api::call::{Call, submit_error};
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{file, json, no_content};
@@ -71,6 +72,7 @@ pub(super) async fn get(call: Call, Path(id): Path<String>) -> Answer {
 
 /// A deployment with its definitions by id; the maps are null where it has none (D5).
 pub(in crate::api) async fn deployed(call: &Call, id: DeploymentId) -> Result<Value, ApiError> {
+    let call = &call.behind();
     let row = find(call, &id.to_string()).await?;
     let processes = by_id::<Definitions>(call, id).await?;
     let decisions = by_id::<Decisions>(call, id).await?;
@@ -162,15 +164,16 @@ fn kind_of(name: &str) -> &'static str {
 /// With `cascade` its instances go too, running and ended; without it running ones are in the way.
 pub(super) async fn delete(call: Call, Path(id): Path<String>, query: Query) -> Answer {
     let row = find(&call, &id).await?;
+    call.require(Permission::Delete, Resource::Deployment, &id)?;
     let attempt = format!("Cannot delete deployment {id}");
     let words = Words { kind: "RestException", attempt: &attempt };
     let of = Condition::equal(column::DEFINITION_DEPLOYMENT, row.id);
     if query.flag("cascade", false) {
-        cancel_all(&call, &of, words).await?;
-        remove_all(&call, &of).await?;
+        cancel_all(&call.behind(), &of, words).await?;
+        remove_all(&call.behind(), &of).await?;
         call.state.store().remove_decisions_of(DeploymentId(row.id)).await?;
     } else {
-        let running = call.count::<InstanceRecord>(&[of, Condition::Empty(column::ENDED_AT)]).await?;
+        let running = call.behind().count::<InstanceRecord>(&[of, Condition::Empty(column::ENDED_AT)]).await?;
         if running > 0 {
             let words =
                 format!("{attempt}: {running} instances run on it. End them first, or delete with cascade=true.");
@@ -219,4 +222,10 @@ async fn remove_all(call: &Call, of: &Condition) -> Result<(), ApiError> {
             call.state.store().remove_past(InstanceId(row.id)).await?;
         }
     }
+}
+
+/// Ids of the deployments that the engine works with: all of them, as it needs no application around it.
+pub(super) async fn registered(call: Call) -> Answer {
+    let rows: Vec<DeploymentRecord> = call.all(Vec::new()).await?;
+    json(rows.iter().map(|row| row.id.to_string()).collect::<Vec<_>>())
 }

@@ -1,18 +1,25 @@
 //! `/external-task/{id}/…`: what workers report, and what operators set.
 
-use super::external_task::{absent, reachable};
-use super::{Words, variable};
+use super::external_task::{ExternalTasks, absent, external, reachable};
+use super::history_instance::PastInstances;
+use super::instance::{self, Instances};
+use super::{Words, listing, variable};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
-use crate::api::json::{Json, no_content};
+use crate::api::json::{Json, Object, no_content};
+use crate::api::params::Filters;
 use crate::api::value;
 use crate::api::wire::Inner;
 use crate::engine::command::{Command, Failure};
 use crate::engine::job::Claim;
+use crate::store::Bind;
+use crate::store::queries::record::JobRecord;
+use crate::store::queries::select::{Condition, column};
 use axum::extract::Path;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What a worker sends; each report looks at its own members.
 #[derive(Deserialize)]
@@ -78,7 +85,7 @@ pub(super) async fn failure(call: Call, Path(id): Path<String>, Json(report): Js
         return Err(ApiError::refused("RestException", format!("{attempt}: retryTimeout must be 0 or more.")));
     }
     let set = value::read_all(report.variables.as_ref())?;
-    if !set.is_empty() && call.live(task.instance).await?.is_some() {
+    if !set.is_empty() && call.behind().live(task.instance).await?.is_some() {
         variable::set_from(&call.unkeyed(), task.instance, task.token(), set, Vec::new(), &attempt).await?;
     }
     let failure = Failure {
@@ -127,7 +134,7 @@ pub(super) async fn lock(call: Call, Path(id): Path<String>, Json(report): Json<
     let holder = report.worker()?;
     let until = call.now().plus_ms(duration(report.lock_duration, "lockDuration")?);
     let attempt = format!("External Task {id} cannot be locked by worker '{holder}'");
-    let live = call.live(task.instance).await?.ok_or_else(|| absent(&id))?;
+    let live = call.behind().live(task.instance).await?.ok_or_else(|| absent(&id))?;
     let job = super::external_task::job_of(&live, task.token()).ok_or_else(|| absent(&id))?;
     let held = job.lease.as_ref().is_some_and(|lease| lease.holder == holder && lease.until > call.now());
     let command = match held {
@@ -151,6 +158,56 @@ pub(super) async fn retries(call: Call, Path(id): Path<String>, Json(report): Js
     }
     let attempt = format!("Retries of External Task {id} cannot be set");
     told(&call, &id, task, Command::SetRetries { token: task.token(), retries, due: None }, &attempt).await
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RetriesOfSeveral {
+    retries: Option<i64>,
+    external_task_ids: Option<Vec<String>>,
+    process_instance_ids: Option<Vec<String>>,
+    external_task_query: Option<Object>,
+    process_instance_query: Option<Object>,
+    historic_process_instance_query: Option<Object>,
+}
+
+/// All that the ids and queries name; each task by a command of its own.
+pub(super) async fn retries_of_several(call: Call, Json(body): Json<RetriesOfSeveral>) -> Answer {
+    let retries = body.retries.ok_or_else(|| ApiError::invalid("The number of retries cannot be null."))?;
+    if retries < 0 {
+        return Err(ApiError::refused("BadUserRequestException", "The number of retries cannot be negative"));
+    }
+    let mut ids: BTreeSet<String> = body.external_task_ids.iter().flatten().cloned().collect();
+    let mut instances: Vec<Bind> = Vec::new();
+    for id in body.process_instance_ids.iter().flatten() {
+        instances.push(instance::find(&call, id).await?.0.into());
+    }
+    if let Some(query) = body.process_instance_query {
+        let rows = listing::rows::<Instances>(&call, &Filters::Body(query)).await?;
+        instances.extend(rows.iter().map(|row| Bind::from(row.id)));
+    }
+    if let Some(query) = body.historic_process_instance_query {
+        let rows = listing::rows::<PastInstances>(&call, &Filters::Body(query)).await?;
+        instances.extend(rows.iter().map(|row| Bind::from(row.id)));
+    }
+    let mut jobs: Vec<JobRecord> = Vec::new();
+    if let Some(query) = body.external_task_query {
+        jobs.extend(listing::rows::<ExternalTasks>(&call, &Filters::Body(query)).await?);
+    }
+    if !instances.is_empty() {
+        jobs.extend(call.all::<JobRecord>(vec![external(), Condition::OneOf(column::INSTANCE, instances)]).await?);
+    }
+    ids.extend(jobs.iter().map(|job| format!("{}:{}", job.instance, job.token)));
+    if ids.is_empty() {
+        return Err(ApiError::refused("BadUserRequestException", "externalTaskIds is empty"));
+    }
+    let each = call.unkeyed();
+    for id in ids {
+        let task = reachable(&each, &id).await?;
+        let attempt = format!("Retries of External Task {id} cannot be set");
+        told(&each, &id, task, Command::SetRetries { token: task.token(), retries, due: None }, &attempt).await?;
+    }
+    no_content()
 }
 
 #[derive(Deserialize)]

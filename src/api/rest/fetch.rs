@@ -8,6 +8,7 @@ use super::filter::Rule;
 use super::{Words, compare, filter, tenant, time};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
+use crate::api::guarded::workable;
 use crate::api::json::{Json, Object, json};
 use crate::api::params::{Filters, Page};
 use crate::api::value::{self, Objects};
@@ -88,7 +89,7 @@ pub(super) async fn fetch_and_lock(call: Call, Json(body): Json<Object>) -> Answ
         let found = fetch.lease(&call).await?;
         match found {
             Found::Leased(answer) => return Ok(answer),
-            Found::Nothing if fetch.takes_any() && call.caller.access.tenants.is_none() => waiting.found_nothing(look),
+            Found::Nothing if fetch.takes_any() && call.caller.sees_all() => waiting.found_nothing(look),
             Found::Nothing | Found::Missed => waiting.hand_on(look),
         }
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())).unwrap_or_default();
@@ -231,6 +232,7 @@ impl Fetch {
             // A lock that ends is taken off by the engine at its time, which also wakes who waits.
             Condition::Empty(column::HOLDER),
             Condition::Any(self.topics.iter().map(of_topic).collect()),
+            workable(&call.caller),
         ];
         let page = Page { first: 0, max: Some(self.max + CANDIDATES_MORE) };
         let order = match self.order.is_empty() {
@@ -286,7 +288,7 @@ fn by_duration(topics: &[Topic], jobs: &[JobRecord]) -> Vec<(i64, Candidates)> {
 
 /// In a task of its own: a request that is dropped meanwhile still learns what it took, and gives it back.
 async fn lease(call: &Call, work: Work) -> Result<Vec<Leased>, ApiError> {
-    let own = Call { state: call.state.clone(), caller: call.caller.clone(), key: call.key.clone() };
+    let own = call.of(call.caller.clone());
     let holder = match &work {
         Work::Lease { holder, .. } => holder.clone(),
         _ => String::new(),
@@ -410,7 +412,7 @@ pub(in crate::api) async fn items(call: &Call, jobs: &[Leased], wish: &Wish) -> 
     for leased in jobs {
         let instance = match live.entry(leased.0) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert(call.live(leased.0).await?),
+            Entry::Vacant(unknown) => unknown.insert(call.behind().live(leased.0).await?),
         };
         // It may have been cancelled since.
         items.extend(instance.as_ref().and_then(|instance| item(instance, *leased, wish)));

@@ -72,7 +72,8 @@ pub(super) async fn deployed(call: &Call, definition: &ProcessDefinition, form: 
                     format!("The form {key:?} does not lie in the deployment."),
                 )
             })?;
-            let found = call.one::<ContentRecord>(vec![in_deployment(definition.deployment), named(name)]).await?;
+            let found =
+                call.behind().one::<ContentRecord>(vec![in_deployment(definition.deployment), named(name)]).await?;
             answer(found.ok_or_else(|| absent(name))?)
         }
         Some(Form::Ref { id, binding, version }) => {
@@ -84,7 +85,8 @@ pub(super) async fn deployed(call: &Call, definition: &ProcessDefinition, form: 
             // Versions are counted from the oldest; the newest is the latest.
             let numbered = version.filter(|_| binding == "version");
             let order = vec![(column::DEPLOYMENT.into(), numbered.is_none())];
-            let forms: Vec<ContentRecord> = call.list(conditions, order, crate::api::params::Page::default()).await?;
+            let forms: Vec<ContentRecord> =
+                call.behind().list(conditions, order, crate::api::params::Page::default()).await?;
             let mut forms = forms.into_iter().filter(|form| form_id(&form.bytes).as_deref() == Some(id.as_str()));
             let found = match numbered {
                 Some(0) => None,

@@ -4,13 +4,16 @@ use super::filter::{self, Rule};
 use super::listing::{self, Listing};
 use super::{compare, incident};
 use super::{removal_time, tenant, time};
+use crate::api::auth::Caller;
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
+use crate::api::guarded::past_instances;
 use crate::api::json::{json, no_content};
 use crate::api::params::{Filters, wrong};
 use crate::api::wire;
 use crate::base::id::InstanceId;
 use crate::engine::instance::InstanceState;
+use crate::engine::modify::MODIFIED;
 use crate::store::queries::record::{InstanceRecord, state_code};
 use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
 use axum::extract::Path;
@@ -81,6 +84,10 @@ impl Listing for PastInstances {
         ("tenantId", column::TENANT),
     ];
 
+    fn guard(caller: &Caller) -> Option<Condition> {
+        Some(past_instances(caller))
+    }
+
     async fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         let mut all = compare::past_variables(filters, "variables", Relation::PastVariable, None)?;
         all.extend(incident::of(filters, Relation::PastIncident)?);
@@ -130,7 +137,9 @@ fn state_word(row: &InstanceRecord) -> &'static str {
         Some(InstanceState::Active | InstanceState::Cancelling) | None => "ACTIVE",
         Some(InstanceState::Suspended) => "SUSPENDED",
         Some(InstanceState::Completed | InstanceState::Terminated) => "COMPLETED",
-        Some(InstanceState::Cancelled) if row.caller.is_some() => "INTERNALLY_TERMINATED",
+        Some(InstanceState::Cancelled) if row.caller.is_some() || row.reason.as_deref() == Some(MODIFIED) => {
+            "INTERNALLY_TERMINATED"
+        }
         Some(InstanceState::Cancelled) => "EXTERNALLY_TERMINATED",
     }
 }
@@ -176,6 +185,7 @@ pub(super) async fn get(call: Call, Path(id): Path<String>) -> Answer {
 pub(super) async fn delete(call: Call, Path(id): Path<String>) -> Answer {
     let instance = number(&id)?;
     let row = call.instance_record(instance).await?.ok_or_else(|| absent(&id))?;
+    call.allow_forgetting(&row.process)?;
     if row.ended_at.is_none() || !call.state.store().remove_past(instance).await? {
         let words = format!("Process instance is still running, cannot delete historic process instance: {id}");
         return Err(ApiError::refused("BadUserRequestException", words));

@@ -4,8 +4,10 @@ use super::filter::{self, Rule};
 use super::listing::{self, Listing};
 use super::{Words, tenant, tree};
 use super::{compare, incident};
+use crate::api::auth::Caller;
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
+use crate::api::guarded::running_instances;
 use crate::api::json::{json, no_content};
 use crate::api::params::{Filters, Query};
 use crate::api::wire::{self};
@@ -58,6 +60,10 @@ impl Listing for Instances {
         Ok(vec![Condition::Empty(column::ENDED_AT)])
     }
 
+    fn guard(caller: &Caller) -> Option<Condition> {
+        Some(running_instances(caller))
+    }
+
     async fn more(filters: &Filters, _call: &Call) -> Result<Vec<Condition>, ApiError> {
         let mut all = compare::variables(filters, "variables", Relation::InstanceVariable, None)?;
         all.extend(incident::of(filters, Relation::Incident)?);
@@ -90,7 +96,7 @@ pub(super) fn instance(row: &InstanceRecord) -> Value {
 
 /// An instance that was just started; it may have ended already.
 pub(in crate::api) async fn started(call: &Call, id: InstanceId) -> Result<Value, ApiError> {
-    let row = call.instance_record(id).await?;
+    let row = call.behind().instance_record(id).await?;
     row.as_ref().map(instance).ok_or_else(|| ApiError::failed(format!("The started instance {id} is not stored.")))
 }
 

@@ -1,11 +1,12 @@
 //! A list over GET and POST, and its count: written once, each resource says what it filters, sorts and shows.
 
 use super::filter::{self, Rule};
+use crate::api::auth::Caller;
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
+use crate::api::guarded::Guarded;
 use crate::api::json::{Json, Object, count, json};
 use crate::api::params::{Filters, Query, Sort};
-use crate::store::queries::record::Record;
 use crate::store::queries::select::{Column, Condition, Order};
 use serde_json::Value;
 use std::future::Future;
@@ -14,13 +15,18 @@ use std::future::Future;
 pub(super) type Shaped = Result<Vec<Value>, ApiError>;
 
 pub(super) trait Listing {
-    type Row: Record;
+    type Row: Guarded;
     const RULES: &'static [Rule];
     const SORTS: &'static [(&'static str, Column)];
 
     /// What always holds, beside alternatives too.
     fn base(_filters: &Filters) -> Result<Vec<Condition>, ApiError> {
         Ok(Vec::new())
+    }
+
+    /// What the caller may see of these rows, where several lists show them.
+    fn guard(_caller: &Caller) -> Option<Condition> {
+        None
     }
 
     /// Filters beyond the table.
@@ -83,6 +89,7 @@ pub(super) async fn check<L: Listing>(call: &Call, filters: &Filters) -> Result<
 
 async fn conditions<L: Listing>(filters: &Filters, call: &Call) -> Result<Vec<Condition>, ApiError> {
     let mut all = L::base(filters)?;
+    all.extend(L::guard(&call.caller));
     all.extend(filter::conditions(filters, L::RULES)?);
     all.extend(L::more(filters, call).await?);
     for alternative in filters.alternatives()? {
@@ -96,7 +103,7 @@ async fn conditions<L: Listing>(filters: &Filters, call: &Call) -> Result<Vec<Co
 /// The objects that fulfil these, beside what always holds.
 pub(super) async fn of<L: Listing>(call: &Call, conditions: Vec<Condition>) -> Shaped {
     let nothing = Filters::Query(Query::default());
-    let all = L::base(&nothing)?.into_iter().chain(conditions).collect();
+    let all = L::base(&nothing)?.into_iter().chain(L::guard(&call.caller)).chain(conditions).collect();
     L::shape(call, &nothing, call.all(all).await?).await
 }
 

@@ -2,6 +2,7 @@
 
 use super::definition::Named;
 use super::{Words, execution, instance};
+use crate::api::auth::rights::ANY;
 use crate::api::call::{Call, submit_error};
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json, no_content};
@@ -108,6 +109,7 @@ async fn deliver(
     tenants: &[Option<String>],
     payload: Payload,
 ) -> Result<Vec<Receiver>, ApiError> {
+    allow_delivery(call, selector).await?;
     let mut received = Vec::new();
     for tenant in tenants {
         let within = Selector { tenant: tenant.clone(), ..selector.clone() };
@@ -124,6 +126,17 @@ async fn deliver(
         return Err(correlate_error(CorrelateError::Nobody(selector.name.clone())));
     }
     Ok(received)
+}
+
+/// One instance that is named, or whichever it may reach or start.
+async fn allow_delivery(call: &Call, selector: &Selector) -> Result<(), ApiError> {
+    match selector.instance {
+        Some(instance) => call.allow_update(instance).await,
+        None => {
+            call.allow_all_instances()?;
+            call.allow_start(ANY)
+        }
+    }
 }
 
 fn correlate_error(error: CorrelateError) -> ApiError {
@@ -143,7 +156,7 @@ fn correlate_error(error: CorrelateError) -> ApiError {
 async fn result(call: &Call, receiver: &Receiver) -> Result<Value, ApiError> {
     match receiver {
         Receiver::Waiting { instance, subscription } => {
-            let tenant = call.instance_record(*instance).await?.map(|row| row.tenant).unwrap_or_default();
+            let tenant = call.behind().instance_record(*instance).await?.map(|row| row.tenant).unwrap_or_default();
             let id = wire::inner(*instance, *subscription);
             Ok(shape!({
                 "resultType": "Execution",
@@ -179,10 +192,14 @@ pub(super) async fn condition(call: Call, Json(body): Json<Condition>) -> Answer
     if variables.is_empty() {
         return Err(ApiError::invalid("No variables supplied: a condition is evaluated over some."));
     }
-    let definition = match &body.process_definition_id {
-        None => None,
-        Some(id) => Some(crate::base::id::DefinitionId(Named::Id(id.clone()).find(&call).await?.id)),
+    let (definition, key) = match &body.process_definition_id {
+        None => (None, None),
+        Some(id) => {
+            let row = Named::Id(id.clone()).find(&call).await?;
+            (Some(crate::base::id::DefinitionId(row.id)), Some(row.key))
+        }
     };
+    call.allow_start(key.as_deref().unwrap_or(ANY))?;
     let payload = Payload { variables, user: Some(call.caller.user.clone()), ..Payload::default() };
     let mut started = Vec::new();
     for tenant in tenants(&call, body.tenant_id.as_ref(), body.without_tenant_id) {

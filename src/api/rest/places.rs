@@ -30,6 +30,8 @@ pub(super) struct Place {
     /// Only those of the token's own are read and written, not all that it sees.
     own: bool,
     found: Variables,
+    /// The task through which they are seen.
+    task: Option<(InstanceId, TokenId)>,
 }
 
 pub(super) trait Holder: 'static {
@@ -76,7 +78,9 @@ impl Holder for OfTaskOnly {
 
 async fn of_task(call: &Call, id: &str, own: bool) -> Result<Place, ApiError> {
     let task = Target::find(call, id).await?;
-    of_execution(call, &task.id, own, "task", || ApiError::absent(format!("No matching task with id {id}"))).await
+    let absent = || ApiError::absent(format!("No matching task with id {id}"));
+    let place = of_execution(&call.behind(), &task.id, own, "task", absent).await?;
+    Ok(Place { task: Some((task.instance, task.token)), ..place })
 }
 
 async fn of_execution(
@@ -95,7 +99,7 @@ async fn of_execution(
             (Some(token), if own { variable::own(&live, token) } else { visible(&live, token) })
         }
     };
-    Ok(Place { what, instance: execution.instance(), token, own, found })
+    Ok(Place { what, instance: execution.instance(), token, own, found, task: None })
 }
 
 impl Place {
@@ -105,6 +109,8 @@ impl Place {
     }
 
     async fn change(&self, call: &Call, set: Variables, remove: Vec<String>, attempt: &str) -> Answer {
+        let through = self.task.map(|(instance, token)| call.through(instance, token));
+        let call = through.as_ref().unwrap_or(call);
         let words = Words { kind: "RestException", attempt };
         let command = match self.token {
             None => Command::SetVariables { scope: None, set, remove },

@@ -20,14 +20,15 @@ use super::places::{self, OfExecution, OfInstance, OfTask, OfTaskOnly};
 use super::task::Tasks;
 use super::variable_instance::{self, PastVariables, VariableInstances};
 use super::{
-    attachment, comment, definition_start, deploy, engine, external_task_report as report, fetch, message, not_offered,
-    saved, signal, statistics, story, suspension, task_action as task,
+    attachment, authorization, batch, comment, definition_start, deploy, engine, external_task_report as report, fetch,
+    group, message, modification, not_offered, saved, signal, statistics, story, suspension, task_action as task,
+    tenant, user,
 };
 use crate::api::state::ApiState;
 use crate::base::limits::{DEPLOYMENT_BYTES_MAX, REQUEST_BYTES_MAX};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{MethodFilter, delete, get, on, post, put};
 
 pub(in crate::api) fn routes() -> Router<ApiState> {
     Router::new()
@@ -42,6 +43,8 @@ pub(in crate::api) fn routes() -> Router<ApiState> {
         .merge(notes())
         .merge(jobs())
         .merge(history())
+        .merge(identity())
+        .merge(batches())
         .merge(not_offered::routes())
 }
 
@@ -71,6 +74,7 @@ fn deployments() -> Router<ApiState> {
     let create = post(deploy::create).layer(DefaultBodyLimit::max(DEPLOYMENT_BYTES_MAX));
     list::<Deployments>("/deployment")
         .route("/deployment/create", create)
+        .route("/deployment/registered", get(deployment::registered))
         .route("/deployment/{id}", get(deployment::get).delete(deployment::delete))
         .route("/deployment/{id}/resources", get(deployment::resources))
         .route("/deployment/{id}/resources/{resourceId}", get(deployment::resource_one))
@@ -133,6 +137,8 @@ fn instances() -> Router<ApiState> {
         .route("/variable-instance/{id}/data", get(variable_instance::data))
         .route("/process-instance/{id}", get(instance::get).delete(instance::delete))
         .route("/process-instance/{id}/activity-instances", get(instance::activity_instances))
+        .route("/process-instance/{id}/modification", post(modification::one))
+        .route("/modification/execute", post(modification::several))
         .route("/process-instance/suspended", put(suspension::instances))
         .route("/process-instance/{id}/suspended", put(suspension::instance))
         .merge(places::routes::<OfInstance>("/process-instance/{id}/variables"))
@@ -152,6 +158,7 @@ fn external_tasks() -> Router<ApiState> {
     lists::<ExternalTasks>("/external-task")
         .route("/external-task/fetchAndLock", post(fetch::fetch_and_lock))
         .route("/external-task/topic-names", get(external_task::topic_names))
+        .route("/external-task/retries", put(report::retries_of_several))
         .route("/external-task/{id}", get(external_task::get))
         .route("/external-task/{id}/errorDetails", get(external_task::error_details))
         .route("/external-task/{id}/complete", post(report::complete))
@@ -198,10 +205,10 @@ fn notes() -> Router<ApiState> {
             get(comment::of_an_instance).put(comment::change_of_instance).delete(comment::remove_all_of_instance),
         )
         .route("/process-instance/{id}/comment/{commentId}", delete(comment::remove_of_instance))
-        .route("/filter", get(saved::list))
+        .route("/filter", get(saved::list).options(saved::options))
         .route("/filter/count", get(saved::count))
         .route("/filter/create", post(saved::create))
-        .route("/filter/{id}", get(saved::get).put(saved::put).delete(saved::delete))
+        .route("/filter/{id}", get(saved::get).put(saved::put).delete(saved::delete).options(saved::options_of))
         .route("/filter/{id}/list", get(saved::items).post(saved::post_items))
         .route("/filter/{id}/count", get(saved::item_count).post(saved::post_item_count))
         .route("/filter/{id}/singleResult", get(saved::single).post(saved::post_single))
@@ -254,4 +261,68 @@ fn history() -> Router<ApiState> {
         .route("/history/variable-instance/{id}/data", get(variable_instance::past_data))
         .route("/history/process-instance/{id}/variable-instances", delete(variable_instance::delete_all_past))
         .route("/history/process-instance/{id}", get(history_instance::get).merge(delete(history_instance::delete)))
+}
+
+/// Work on many objects, in the background.
+fn batches() -> Router<ApiState> {
+    Router::new()
+        .route("/batch", get(batch::list))
+        .route("/batch/count", get(batch::count))
+        .route("/batch/statistics", get(batch::statistics))
+        .route("/batch/statistics/count", get(batch::count))
+        .route("/batch/{id}", get(batch::get).delete(batch::delete))
+        .route("/batch/{id}/suspended", put(batch::suspended))
+        .route("/history/batch", get(batch::past))
+        .route("/history/batch/count", get(batch::past_count))
+        .route("/history/batch/{id}", get(batch::past_one).delete(batch::delete_past))
+        .route("/process-instance/delete", post(batch::delete_instances))
+        .route("/process-instance/delete-historic-query-based", post(batch::delete_instances))
+        .route("/process-instance/suspended-async", post(batch::suspend_instances))
+        .route("/process-instance/variables-async", post(batch::set_variables))
+        .route("/process-instance/job-retries", post(batch::retries_of_instances))
+        .route("/process-instance/job-retries-historic-query-based", post(batch::retries_of_instances))
+        .route("/process-instance/{id}/modification-async", post(modification::one_later))
+        .route("/modification/executeAsync", post(modification::several_later))
+        .route("/job/retries", post(batch::job_retries))
+        .route("/external-task/retries-async", post(batch::external_task_retries))
+        .route("/history/process-instance/delete", post(batch::forget_instances))
+}
+
+/// Who there is, who belongs where, and what each may do.
+fn identity() -> Router<ApiState> {
+    Router::new()
+        .route("/user", get(user::list).options(user::options))
+        .route("/user/count", get(user::count))
+        .route("/user/create", post(user::create))
+        .route("/user/{id}", delete(user::delete).options(user::options_of))
+        .route("/user/{id}/profile", get(user::profile).put(user::change_profile))
+        .route("/user/{id}/credentials", put(user::change_credentials))
+        .route("/user/{id}/unlock", post(user::unlock))
+        .route("/identity/groups", get(user::groups))
+        .route("/identity/password-policy", get(user::password_policy).post(user::check_password))
+        .route("/group", get(group::list).post(group::post_list).options(group::options))
+        .route("/group/count", get(group::count).post(group::post_count))
+        .route("/group/create", post(group::create))
+        .route("/group/{id}", get(group::get).put(group::put).delete(group::delete).options(group::options_of))
+        .route("/group/{id}/members", on(MethodFilter::OPTIONS, group::options_of_members))
+        .route("/group/{id}/members/{userId}", put(group::join).delete(group::leave))
+        .route("/tenant", get(tenant::list).options(tenant::options))
+        .route("/tenant/count", get(tenant::count))
+        .route("/tenant/create", post(tenant::create))
+        .route("/tenant/{id}", get(tenant::get).put(tenant::put).delete(tenant::delete).options(tenant::options_of))
+        .route("/tenant/{id}/user-members", on(MethodFilter::OPTIONS, tenant::options_of_users))
+        .route("/tenant/{id}/user-members/{userId}", put(tenant::join_user).delete(tenant::leave_user))
+        .route("/tenant/{id}/group-members", on(MethodFilter::OPTIONS, tenant::options_of_groups))
+        .route("/tenant/{id}/group-members/{groupId}", put(tenant::join_group).delete(tenant::leave_group))
+        .route("/authorization", get(authorization::list).options(authorization::options))
+        .route("/authorization/count", get(authorization::count))
+        .route("/authorization/check", get(authorization::check))
+        .route("/authorization/create", post(authorization::create))
+        .route(
+            "/authorization/{id}",
+            get(authorization::get)
+                .put(authorization::put)
+                .delete(authorization::delete)
+                .options(authorization::options_of),
+        )
 }

@@ -1,6 +1,7 @@
 //! `/filter`: queries of tasks under a name. Whoever sees every tenant makes them for everybody, others for themselves.
 
 use super::listing;
+use super::options;
 use super::sheet::{self, Rule};
 use super::task::Tasks;
 use crate::api::call::Call;
@@ -179,4 +180,15 @@ async fn only(call: &Call, filters: Filters) -> Answer {
             Err(ApiError::refused("BadUserRequestException", words))
         }
     }
+}
+
+/// Everybody may keep filters of his own.
+pub(super) async fn options(call: Call) -> Answer {
+    options::collection(&call, "/filter", true)
+}
+
+pub(super) async fn options_of(call: Call, Path(id): Path<String>) -> Answer {
+    let filter = find(&call, &id).await?;
+    let changes = filter.shared == 0 || call.caller.access.tenants.is_none();
+    options::object(&call, &format!("/filter/{id}"), changes, changes)
 }

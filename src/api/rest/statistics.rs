@@ -5,6 +5,7 @@ use super::history::ends;
 use super::sheet;
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
+use crate::api::guarded::Guarded;
 use crate::api::json::json;
 use crate::api::params::{Filters, Query};
 use crate::base::access::NO_TENANT;
@@ -13,7 +14,7 @@ use crate::engine::definition::CalledElement;
 use crate::engine::elements::Element;
 use crate::engine::job::Binding;
 use crate::store::queries::record::{
-    CandidateRecord, DefinitionRecord, PastActivityRecord, PastIncidentRecord, Record, TaskRecord,
+    CandidateRecord, DefinitionRecord, PastActivityRecord, PastIncidentRecord, TaskRecord,
 };
 use crate::store::queries::select::{Condition, Relation, Test, column, related};
 use serde_json::{Value, json as shape};
@@ -83,7 +84,7 @@ fn of_instances(filters: &Filters) -> Result<Vec<Condition>, ApiError> {
     Ok(all)
 }
 
-async fn tally<R: Record>(
+async fn tally<R: Guarded>(
     call: &Call,
     counts: &mut BTreeMap<String, BTreeMap<&'static str, i64>>,
     name: &'static str,
@@ -92,7 +93,7 @@ async fn tally<R: Record>(
 ) -> Result<(), ApiError> {
     let conditions: Vec<Condition> = of.iter().cloned().chain(more).collect();
     let by = [column::ELEMENT, column::ELEMENT];
-    for (element, _, count) in call.state.store().tally::<R>(&call.caller.access, by, &conditions).await? {
+    for (element, _, count) in call.tally::<R>(by, &conditions).await? {
         counts.entry(element).or_default().insert(name, count);
     }
     Ok(())
@@ -106,7 +107,7 @@ pub(super) async fn candidate_groups(call: Call) -> Answer {
     let mut items: Vec<Value> = (without > 0).then(|| item(None, without)).into_iter().collect();
     let groups = [Condition::flag(column::IS_GROUP, true)];
     let by = [column::NAME, column::NAME];
-    let counts = call.state.store().tally::<CandidateRecord>(&call.caller.access, by, &groups).await?;
+    let counts = call.tally::<CandidateRecord>(by, &groups).await?;
     items.extend(counts.iter().map(|(group, _, count)| item(Some(group), *count)));
     json(items)
 }

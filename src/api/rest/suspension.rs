@@ -65,7 +65,7 @@ async fn suspend_definitions(call: &Call, rows: &[DefinitionRecord], body: &OfDe
         let mut instances = Vec::new();
         if body.include_process_instances == Some(true) {
             let of = vec![Condition::equal(column::DEFINITION, row.id), Condition::Empty(column::ENDED_AT)];
-            let live: Vec<InstanceRecord> = call.all(of).await?;
+            let live: Vec<InstanceRecord> = call.behind().all(of).await?;
             instances = live.iter().map(|row| InstanceId(row.id)).collect();
         }
         let work = Work::SuspendDefinition { definition: DefinitionId(row.id), suspended, instances };

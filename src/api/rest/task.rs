@@ -195,7 +195,7 @@ async fn with_more(call: &Call, filters: &Filters, row: &TaskRecord) -> Result<V
 /// What a task sees, or its own variables only.
 async fn variables(call: &Call, row: &TaskRecord, all: bool) -> Result<Value, ApiError> {
     let token = TokenId(u32::try_from(row.token).unwrap_or(u32::MAX));
-    let live = call.live(InstanceId(row.instance)).await?;
+    let live = call.behind().live(InstanceId(row.instance)).await?;
     let found = live.map(|live| if all { visible(&live, token) } else { variable::own(&live, token) });
     Ok(value::write_all(&found.unwrap_or_default(), Objects::Open))
 }
@@ -318,8 +318,11 @@ async fn task(call: &Call, row: &TaskRecord) -> Result<Value, ApiError> {
 pub(super) async fn past_of(call: &Call, id: &str) -> Result<(wire::Inner, InstanceRecord), ApiError> {
     let absent = || ApiError::absent(format!("No task found for task id {id}"));
     let inner = wire::Inner::parse(id).ok_or_else(absent)?;
-    call.one::<PastTaskRecord>(at_token(inner.instance, inner.token())).await?.ok_or_else(absent)?;
-    let instance = call.instance_record(inner.instance).await?.ok_or_else(absent)?;
+    let here = || at_token(inner.instance, inner.token());
+    if call.one::<TaskRecord>(here()).await?.is_none() {
+        call.one::<PastTaskRecord>(here()).await?.ok_or_else(absent)?;
+    }
+    let instance = call.behind().instance_record(inner.instance).await?.ok_or_else(absent)?;
     Ok((inner, instance))
 }
 
@@ -347,7 +350,7 @@ impl Target {
     /// Its form, and the variables that it sees.
     pub(super) async fn form(&self, call: &Call) -> Result<(Option<Form>, Variables), ApiError> {
         let definition = call.definition(DefinitionId(self.row.definition)).await?;
-        let instance = call.live(self.instance).await?;
+        let instance = call.behind().live(self.instance).await?;
         let seen = instance.map(|instance| visible(&instance, self.token)).unwrap_or_default();
         Ok((form::of_element(&definition.process, &self.row.element), seen))
     }

@@ -122,7 +122,9 @@ pub(super) async fn submit_form(call: Call, Path(id): Path<String>, Json(body): 
 async fn end(call: &Call, task: &Target, given: Variables, body: &Done, attempt: &str) -> Answer {
     let wanted = body.with_variables_in_return == Some(true);
     let mut seen = match wanted {
-        true => call.live(task.instance).await?.map(|instance| visible(&instance, task.token)).unwrap_or_default(),
+        true => {
+            call.behind().live(task.instance).await?.map(|instance| visible(&instance, task.token)).unwrap_or_default()
+        }
         false => Default::default(),
     };
     seen.extend(given.clone());
@@ -208,7 +210,7 @@ pub(super) async fn links(call: Call, Path(id): Path<String>, query: Query) -> A
     let link =
         |user: Option<&str>, group: Option<&str>, kind: &str| json!({ "userId": user, "groupId": group, "type": kind });
     let mut links = Vec::new();
-    for row in call.all::<CandidateRecord>(crate::api::call::at_token(task.instance, task.token)).await? {
+    for row in call.behind().all::<CandidateRecord>(crate::api::call::at_token(task.instance, task.token)).await? {
         let (user, group) =
             if row.is_group == 0 { (Some(row.name.as_str()), None) } else { (None, Some(row.name.as_str())) };
         links.push(link(user, group, "candidate"));

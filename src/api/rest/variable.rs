@@ -52,7 +52,7 @@ pub(super) async fn set_from(
 ) -> Result<(), ApiError> {
     let words = Words { kind: "RestException", attempt };
     let gone = || ApiError::absent(format!("{attempt}: there is no process instance {instance}"));
-    let live = call.live(instance).await?.ok_or_else(gone)?;
+    let live = call.behind().live(instance).await?.ok_or_else(gone)?;
     let mut changes: BTreeMap<ScopeId, (Variables, Vec<String>)> = BTreeMap::new();
     for (name, variable) in set {
         let scope = holder(&live, token, &name).unwrap_or(ROOT_SCOPE);

@@ -7,13 +7,14 @@ use super::listing::Listing;
 use super::{removal_time, tenant, time, variable};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
+use crate::api::guarded::Guarded;
 use crate::api::json::{json, no_content};
 use crate::api::params::{Compare, Filters, Operator, Query};
 use crate::api::value::{self, Objects};
 use crate::api::wire;
 use crate::base::id::{InstanceId, ScopeId};
 use crate::base::variable::Variable;
-use crate::store::queries::record::{PastVariableRecord, Record, VariableRecord};
+use crate::store::queries::record::{PastVariableRecord, VariableRecord};
 use crate::store::queries::select::{Column, Condition, column};
 use axum::extract::Path;
 use serde_json::{Value, json as shape};
@@ -127,7 +128,7 @@ pub(super) fn place(instance: i64, scope: i64, token: Option<i64>, name: &str) -
 }
 
 /// The row of an id on the wire; a long name stands there as its digest.
-async fn found<R: Record>(call: &Call, id: &str, named: fn(&R) -> String) -> Result<Option<R>, ApiError> {
+async fn found<R: Guarded>(call: &Call, id: &str, named: fn(&R) -> String) -> Result<Option<R>, ApiError> {
     let Some((instance, scope)) = wire::parse_variable(id) else {
         return Ok(None);
     };
@@ -169,6 +170,7 @@ pub(super) async fn past_data(call: Call, Path(id): Path<String>) -> Answer {
 /// Of ended instances only: what runs needs its values.
 pub(super) async fn delete_past(call: Call, Path(id): Path<String>) -> Answer {
     let row = past(&call, &id).await?;
+    call.allow_forgetting(&row.process)?;
     let scope = ScopeId(u32::try_from(row.scope).unwrap_or(u32::MAX));
     let of = Some((scope, row.name.as_str()));
     remove(&call, InstanceId(row.instance), of, &format!("historic variable instance {id}")).await
@@ -177,7 +179,8 @@ pub(super) async fn delete_past(call: Call, Path(id): Path<String>) -> Answer {
 pub(super) async fn delete_all_past(call: Call, Path(id): Path<String>) -> Answer {
     let absent = || ApiError::absent(format!("No historic process instance found with id: {id}"));
     let instance = wire::instance(&id).ok_or_else(absent)?;
-    call.instance_record(instance).await?.ok_or_else(absent)?;
+    let row = call.instance_record(instance).await?.ok_or_else(absent)?;
+    call.allow_forgetting(&row.process)?;
     remove(&call, instance, None, &format!("the historic variable instances of {id}")).await
 }
 

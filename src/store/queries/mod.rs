@@ -3,6 +3,8 @@
 //! [`select`] makes the text of a list from conditions that are values; [`record`] says what a row of each list holds.
 
 pub mod account;
+pub mod batch;
+pub mod identity;
 pub mod notes;
 pub mod record;
 pub mod select;

@@ -363,7 +363,8 @@ pub mod column {
         DEFINITION_NAME = "d.name", DEFINITION_VERSION = "d.version", DEFINITION_VERSION_TAG = "d.version_tag",
         DEFINITION_DEPLOYMENT = "d.deployment", DECISION = "t.decision", ASKED = "t.asked", EVALUATOR = "t.evaluator",
         REQUIREMENTS = "q.id", REQUIREMENTS_KEY = "q.key", DEPLOYED_AT = "p.at", DEFINITION_TENANT = "d.tenant",
-        EVENTS = "t.events", IS_GROUP = "t.is_group",
+        EVENTS = "t.events", IS_GROUP = "t.is_group", VARIABLE_PROCESS = "v.process", STORY_PROCESS = "p.process",
+        STORY_INSTANCE = "p.id",
     }
 }
 

@@ -81,21 +81,37 @@ async fn accounts_and_sessions_come_back() {
     let store = store(&folder).await;
     let ada = Account {
         name: "ada".to_owned(),
-        hash: "$argon2id$".to_owned(),
-        groups: BTreeSet::from(["leads".to_owned()]),
-        tenants: None,
-        admin: true,
-        created_at: Timestamp(1),
+        hash: "$argon2id$1".to_owned(),
+        first_name: Some("Ada".to_owned()),
+        last_name: None,
+        email: None,
+        every_tenant: 1,
+        is_admin: 1,
+        created_at: 1,
     };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    let (leads, none) = (names(&["leads"]), names(&[]));
     assert!(!store.has_accounts().await.expect("asked"));
-    assert!(store.add_account(&ada, true).await.expect("added"));
+    assert!(store.add_account(&ada, &leads, &none, true).await.expect("added"));
     assert!(store.has_accounts().await.expect("asked"));
     assert_eq!(store.account("ada").await.expect("read"), Some(ada.clone()));
-    assert!(!store.add_account(&ada, false).await.expect("asked"), "the name is taken");
-    let bob = Account { name: "bob".to_owned(), tenants: Some(BTreeSet::new()), admin: false, ..ada };
-    assert!(!store.add_account(&bob, true).await.expect("asked"), "not the first");
-    assert!(store.add_account(&bob, false).await.expect("added"));
+    let other = Account { hash: "$argon2id$2".to_owned(), ..ada.clone() };
+    let more = names(&["more"]);
+    assert!(!store.add_account(&other, &more, &none, false).await.expect("asked"), "the name is taken");
+    let known = store.memberships("ada").await.expect("read");
+    assert_eq!(
+        (known.groups, known.tenants),
+        (vec!["leads".to_owned()], Vec::new()),
+        "what was not added joined nothing"
+    );
+    let bob = Account { name: "bob".to_owned(), hash: "$argon2id$3".to_owned(), every_tenant: 0, is_admin: 0, ..ada };
+    assert!(!store.add_account(&bob, &none, &none, true).await.expect("asked"), "not the first");
+    let before = store.identity_change().await.expect("asked");
+    assert!(store.add_account(&bob, &leads, &names(&["north"]), false).await.expect("added"));
+    assert_ne!(store.identity_change().await.expect("asked"), before, "a change is seen");
     assert_eq!(store.account("bob").await.expect("read"), Some(bob));
+    assert_eq!(store.memberships("bob").await.expect("read").tenants, ["north"]);
+    assert_eq!(store.groups().await.expect("read").len(), 1);
     let session = |token: &str, ends: i64| Session {
         token: token.to_owned(),
         account: "ada".to_owned(),

@@ -2,21 +2,25 @@
 //! served port.
 
 mod bad_input;
+mod batches;
 mod decision_history;
 mod decisions;
 mod description;
 mod dialect;
 mod filters;
 mod forms;
+mod identity;
 mod lists;
 mod logs;
 mod many;
 mod models;
+mod modification;
 mod notes;
 mod operations;
 mod product;
 mod repeats;
 mod replay;
+mod rights;
 mod server;
 mod tenants;
 mod variables;

@@ -29,6 +29,31 @@ pub(super) fn external(key: &str) -> String {
     line(key, &format!(r#"<serviceTask id="work" camunda:type="external" camunda:topic="{key}"/>"#))
 }
 
+/// start > A > sub(start > B > inner(start > C > end) > end) > D > end, all but the sub-processes done by people.
+pub(super) fn nested(key: &str) -> String {
+    let line = |id: &str, inside: &[String]| {
+        let names: Vec<String> = (0..=inside.len() + 1).map(|ix| format!("{id}_{ix}")).collect();
+        let of = |node: &str| {
+            node.split_once("id=\"").and_then(|(_, rest)| rest.split_once('"')).expect("an id").0.to_owned()
+        };
+        let mut ids = vec![format!("{id}_s")];
+        ids.extend(inside.iter().map(|node| of(node)));
+        ids.push(format!("{id}_e"));
+        let flows = ids.windows(2).zip(names).map(|(pair, name)| {
+            format!(r#"<sequenceFlow id="f_{name}" sourceRef="{}" targetRef="{}"/>"#, pair[0], pair[1])
+        });
+        format!(
+            r#"<startEvent id="{id}_s"/>{}{}<endEvent id="{id}_e"/>"#,
+            inside.concat(),
+            flows.collect::<Vec<_>>().concat()
+        )
+    };
+    let user = |id: &str| format!(r#"<userTask id="{id}" name="Do {id}"/>"#);
+    let inner = format!(r#"<subProcess id="inner">{}</subProcess>"#, line("i", &[user("C")]));
+    let sub = format!(r#"<subProcess id="sub">{}</subProcess>"#, line("u", &[user("B"), inner]));
+    model(key, &line("p", &[user("A"), sub, user("D")]))
+}
+
 /// Calls another process.
 pub(super) fn calling(key: &str, other: &str) -> String {
     line(key, &format!(r#"<callActivity id="work" calledElement="{other}"/>"#))

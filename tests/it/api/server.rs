@@ -8,17 +8,21 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use data_encoding::BASE64;
-use serde_json::Value;
+use serde_json::{Value, from_str, json};
 use tower::ServiceExt;
 use transhume::api::{ApiState, NewAccount, Options, router};
 use transhume::handlers::{Registry, registry};
 use transhume::runtime::clock::system;
 use transhume::runtime::node::{Config, Node};
 use transhume::store::Store;
+use transhume::store::queries::identity::Rule;
 
 use super::description;
 
 pub(super) const SETUP: &str = "set-up token of the tests";
+
+/// The numbers of the kinds of objects that rights are about.
+const RESOURCES: [i16; 19] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 17, 19, 20, 21];
 
 pub(super) struct Server {
     pub(super) node: Node,
@@ -94,8 +98,33 @@ impl Server {
         Self::on(address, self.folder, |_| {}).await
     }
 
-    /// An account whose password is its name.
+    /// An account whose password is its name; it may do everything, within its tenants.
     pub(super) async fn account(&self, user: &str, tenants: Option<&[&str]>, admin: bool) {
+        self.bare_account(user, tenants, admin).await;
+        if !admin {
+            for resource in RESOURCES {
+                self.grant(user, resource, "*", &["ALL"]).await;
+            }
+        }
+    }
+
+    /// One right more.
+    pub(super) async fn grant(&self, user: &str, resource: i16, object: &str, permissions: &[&str]) {
+        let store = self.node.store();
+        let id = format!("{user}-{resource}-{object}");
+        let known = store.rule(&id).await.expect("read");
+        let mut words: Vec<String> =
+            known.iter().flat_map(|rule| from_str::<Vec<String>>(&rule.permissions).expect("words")).collect();
+        words.extend(permissions.iter().map(|word| (*word).to_owned()));
+        let (kind, account, object, permissions) =
+            (1, Some(user.to_owned()), object.to_owned(), json!(words).to_string());
+        let rule = Rule { id, kind, account, team: None, resource, object, permissions };
+        let kept = if known.is_some() { store.change_rule(&rule).await } else { store.add_rule(&rule).await };
+        assert!(kept.expect("it is stored"), "{rule:?}");
+    }
+
+    /// An account that may do nothing yet, unless it is an administrator's.
+    pub(super) async fn bare_account(&self, user: &str, tenants: Option<&[&str]>, admin: bool) {
         let tenants = tenants.map(|tenants| tenants.iter().map(|tenant| (*tenant).to_owned()).collect());
         let account = NewAccount { user: user.into(), password: user.into(), groups: BTreeSet::new(), tenants, admin };
         assert!(self.state.add_account(account).await.expect("it is added"));
@@ -118,12 +147,40 @@ impl Server {
     }
 
     pub(super) async fn call_as(&self, user: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
-        let mut request = Request::builder().method(method).uri(path).header(header::AUTHORIZATION, basic(user));
+        self.call_with_password(user, user, method, path, body).await
+    }
+
+    pub(super) async fn call_with_password(
+        &self,
+        user: &str,
+        password: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let credentials = format!("Basic {}", BASE64.encode(format!("{user}:{password}").as_bytes()));
+        let mut request = Request::builder().method(method).uri(path).header(header::AUTHORIZATION, credentials);
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         self.send(request.body(body).expect("a request")).await
+    }
+
+    /// The cookie of a session that begins.
+    pub(super) async fn session(&self, who: Value) -> String {
+        let request =
+            Request::builder().method("POST").uri("/api/session").header(header::CONTENT_TYPE, "application/json");
+        let answer = self.send(request.body(Body::from(who.to_string())).expect("a request")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let lines = answer.headers.get_all(header::SET_COOKIE).iter();
+        let pairs = lines.map(|line| line.to_str().expect("text").split(';').next().expect("a pair"));
+        pairs.collect::<Vec<_>>().join("; ")
+    }
+
+    pub(super) async fn as_session(&self, cookie: &str, path: &str) -> Answer {
+        let request = Request::builder().uri(path).header(header::COOKIE, cookie);
+        self.send(request.body(Body::empty()).expect("a request")).await
     }
 
     /// A `POST` under this idempotency key.

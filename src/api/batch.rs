@@ -1,0 +1,207 @@
+//! Work on many objects in somebody's name: what is done to each, and the worker that does it.
+//!
+//! A batch is kept before it is answered. Each item is a command of its own under a key of its own, so that an item that was
+//! done when its node died is not done twice; the rights of whoever made the batch are asked for each item as they are then.
+
+use super::auth::Caller;
+use super::call::{Call, Words};
+use super::error::ApiError;
+use super::idempotency::Key;
+use super::rest::modification::Modification;
+use super::state::ApiState;
+use super::wire::{self, Inner};
+use crate::base::access::NO_TENANT;
+use crate::base::id::InstanceId;
+use crate::base::time::Timestamp;
+use crate::engine::command::Command;
+use crate::runtime::clock::{Clock, SystemClock};
+use crate::store::queries::batch::{Batch, BatchItem, DONE, FAILED, OPEN};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// More are refused: name fewer, or several batches.
+pub(crate) const BATCH_ITEMS_MAX: usize = 100_000;
+/// A node that holds a batch says so again at least each half of this.
+const HELD_MS: i64 = 30_000;
+/// A batch that another node has left is found after so long.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// Items read at a time.
+const PAGE: i64 = 50;
+const MESSAGE_BYTES_MAX: usize = 1_000;
+
+/// What is done to each item.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub(crate) enum Deed {
+    Delete { reason: Option<String> },
+    Suspend { suspended: bool },
+    Retries { retries: i64, due: Option<i64> },
+    Variables { set: Value },
+    Modify { modification: Box<Modification> },
+    Forget,
+}
+
+impl Deed {
+    async fn perform(&self, call: &Call, subject: &str) -> Result<(), ApiError> {
+        let attempt = format!("Item {subject}");
+        let words = Words { kind: "RestException", attempt: &attempt };
+        let absent = || ApiError::absent(format!("{subject} is not there any more"));
+        let command = match self {
+            Self::Delete { reason } => Command::Cancel { reason: reason.clone() },
+            Self::Suspend { suspended: true } => Command::Suspend,
+            Self::Suspend { suspended: false } => Command::Resume,
+            Self::Retries { retries, due } => {
+                let inner = Inner::parse(subject).ok_or_else(absent)?;
+                let command = Command::SetRetries { token: inner.token(), retries: *retries, due: due.map(Timestamp) };
+                return call.command(inner.instance, command, words).await.map(|_| ());
+            }
+            Self::Variables { set } => {
+                let set = super::value::read_all(Some(set))?;
+                Command::SetVariables { scope: None, set, remove: Vec::new() }
+            }
+            Self::Modify { modification } => {
+                return modification.perform(call, wire::instance(subject).ok_or_else(absent)?).await;
+            }
+            Self::Forget => return forget(call, wire::instance(subject).ok_or_else(absent)?).await,
+        };
+        let instance = wire::instance(subject).ok_or_else(absent)?;
+        call.command(instance, command, words).await.map(|_| ())
+    }
+}
+
+/// An ended instance leaves the history.
+async fn forget(call: &Call, instance: InstanceId) -> Result<(), ApiError> {
+    let Some(row) = call.instance_record(instance).await? else { return Ok(()) };
+    call.allow_forgetting(&row.process)?;
+    if row.ended_at.is_none() || !call.state.store().remove_past(instance).await? {
+        return Err(ApiError::refused(
+            "BadUserRequestException",
+            format!("Process instance {instance} is still running"),
+        ));
+    }
+    Ok(())
+}
+
+/// Keeps a batch and wakes its worker. Subjects that stand there twice are one item.
+pub(crate) async fn begin(call: &Call, kind: &str, deed: &Deed, subjects: BTreeSet<String>) -> Result<Batch, ApiError> {
+    if subjects.is_empty() {
+        return Err(ApiError::refused(
+            "BadUserRequestException",
+            "Nothing fits: name at least one by its id or by a query.",
+        ));
+    }
+    if subjects.len() > BATCH_ITEMS_MAX {
+        let words =
+            format!("A batch has at most {BATCH_ITEMS_MAX} items, these are {}: narrow the query.", subjects.len());
+        return Err(ApiError::invalid(words).because("limit"));
+    }
+    let body = serde_json::to_string(deed).map_err(|_| ApiError::failed("What is to be done cannot be written."))?;
+    let batch = Batch {
+        id: wire::random(),
+        kind: kind.to_owned(),
+        tenant: NO_TENANT.to_owned(),
+        creator: call.caller.user.clone(),
+        created_at: SystemClock.now().0,
+        started_at: None,
+        ended_at: None,
+        total: i64::try_from(subjects.len()).unwrap_or(i64::MAX),
+        suspended: 0,
+        body,
+    };
+    let subjects: Vec<String> = subjects.into_iter().collect();
+    call.state.store().add_batch(&batch, &subjects).await?;
+    tracing::info!(
+        audit = "batch-begun",
+        id = batch.id,
+        kind,
+        items = batch.total,
+        by = batch.creator,
+        "a batch was begun"
+    );
+    call.state.batches.notify_one();
+    Ok(batch)
+}
+
+/// Does what is to do until the node stops.
+pub(crate) async fn work(state: ApiState) {
+    // Of this process: after a restart another one.
+    let holder = wire::random();
+    tokio::select! {
+        () = state.node().closing() => {}
+        () = work_on(&state, &holder) => {}
+    }
+}
+
+async fn work_on(state: &ApiState, holder: &str) {
+    loop {
+        let now = SystemClock.now();
+        let held = state.store().hold_batch(holder, now, now.plus_ms(HELD_MS)).await;
+        match held {
+            Ok(Some(batch)) => {
+                if let Err(error) = advance(state, &batch).await {
+                    tracing::warn!(id = batch.id, error = error.message, "a batch rests for a while");
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+            }
+            Ok(None) | Err(_) => rest(state).await,
+        }
+    }
+}
+
+async fn rest(state: &ApiState) {
+    tokio::select! {
+        () = state.batches.notified() => {}
+        () = tokio::time::sleep(LOOK_AGAIN) => {}
+    }
+}
+
+/// One page of a batch.
+async fn advance(state: &ApiState, batch: &Batch) -> Result<(), ApiError> {
+    let items = state.store().batch_items(&batch.id, OPEN, 0, PAGE).await?;
+    let caller = state.sign_in.caller_named(&batch.creator).await?;
+    let deed: Result<Deed, _> = serde_json::from_str(&batch.body);
+    for item in items {
+        let done = match (&caller, &deed) {
+            (Some(caller), Ok(deed)) => perform(state, caller, deed, &item).await?,
+            (None, _) => Err(format!("the account {} that began it is not there any more", batch.creator)),
+            (_, Err(error)) => Err(format!("what is to be done cannot be read: {error}")),
+        };
+        let (state_code, message) = match done {
+            Ok(()) => (DONE, None),
+            Err(words) => (FAILED, Some(cut(words))),
+        };
+        let item = BatchItem { state: state_code, message, ..item };
+        state.store().batch_item_done(&item, SystemClock.now()).await?;
+    }
+    Ok(())
+}
+
+/// The outer error: not now, the same item again later.
+async fn perform(
+    state: &ApiState,
+    caller: &Caller,
+    deed: &Deed,
+    item: &BatchItem,
+) -> Result<Result<(), String>, ApiError> {
+    let key = Some(Key::for_item(&item.batch, item.number));
+    let call = Call { state: state.clone(), caller: caller.clone(), key, task: None };
+    match deed.perform(&call, &item.subject).await {
+        Ok(()) => Ok(Ok(())),
+        Err(error) if error.status.is_client_error() => Ok(Err(error.message)),
+        Err(error) => match error.status.as_u16() {
+            503 | 507 => Err(error),
+            _ => Ok(Err(error.message)),
+        },
+    }
+}
+
+fn cut(mut words: String) -> String {
+    let mut end = words.len().min(MESSAGE_BYTES_MAX);
+    while !words.is_char_boundary(end) {
+        end -= 1;
+    }
+    words.truncate(end);
+    words
+}
