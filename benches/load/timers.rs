@@ -179,8 +179,12 @@ async fn create(engine: &Arc<Engine>, count: usize, due: Timestamp) -> Result<()
     Ok(())
 }
 
-/// W1 in short runs, one after the other, until the timers are done.
-async fn meanwhile(engine: Arc<Engine>, clients: usize, done: Arc<AtomicBool>) -> Result<Latencies, Failure> {
+/// W1 in short runs, one after the other, until what it runs beside is done.
+pub(crate) async fn meanwhile(
+    engine: Arc<Engine>,
+    clients: usize,
+    done: Arc<AtomicBool>,
+) -> Result<Latencies, Failure> {
     const SLICE: Duration = Duration::from_millis(500);
     let mut all = Latencies::default();
     while !done.load(Ordering::SeqCst) {

@@ -1,7 +1,7 @@
 //! W6c: one instance, a parallel multi-instance of external tasks, many workers; some of the tasks fail once.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,12 @@ use serde_json::json;
 use transhume::base::id::TokenId;
 
 use super::Failure;
+use super::clients::Workload;
 use super::database::{Database, Kind};
 use super::engine::{Engine, Leased};
-use super::figure::{Spread, growth};
+use super::figure::{Latencies, Spread, growth};
 use super::settings::{Settings, number};
+use super::timers;
 
 /// Of so many tasks one fails once: 2 %.
 const FAILS: usize = 50;
@@ -31,6 +33,14 @@ pub(crate) async fn measure(settings: &Settings, kind: Kind) -> Result<(), Failu
         "W6c on {:<10} {} external tasks of one instance, {WORKERS} workers, 2 % fail once: {spread} ms",
         kind.name(),
         number("BENCH_WIDTH", WIDTH)
+    );
+    let beside = beside(&database, settings).await?;
+    println!(
+        "W6c on {:<10} the same while W1 runs: {} ms; W1 start before {}, meanwhile {}",
+        kind.name(),
+        beside.waves,
+        beside.before,
+        beside.meanwhile
     );
     let (engine, mut points) = (engine(&database).await?, Vec::new());
     for width in WIDTHS {
@@ -51,6 +61,30 @@ pub(crate) async fn waves(database: &Database, width: usize, workers: usize, tim
     }
     engine.stop().await;
     Ok(Spread::of(took))
+}
+
+struct Beside {
+    waves: Spread,
+    /// Of W1 alone.
+    before: Latencies,
+    meanwhile: Latencies,
+}
+
+/// Waves while W1 runs: what each feels of the other.
+async fn beside(database: &Database, settings: &Settings) -> Result<Beside, Failure> {
+    let engine = Arc::new(Engine::on(&database.address, &["w1", "w6c"]).await?);
+    let clients = settings.most_clients();
+    let before = Workload::W1.run(&engine, clients, settings.span, false).await?.tally.starts;
+    let done = Arc::new(AtomicBool::new(false));
+    let load = tokio::spawn(timers::meanwhile(Arc::clone(&engine), clients, Arc::clone(&done)));
+    let mut took = Vec::new();
+    for _ in 0..settings.times {
+        took.push(wave(&engine, number("BENCH_WIDTH", WIDTH), WORKERS).await?.as_secs_f64() * 1e3);
+    }
+    done.store(true, Ordering::SeqCst);
+    let meanwhile = load.await??;
+    engine.stop().await;
+    Ok(Beside { waves: Spread::of(took), before, meanwhile })
 }
 
 async fn engine(database: &Database) -> Result<Arc<Engine>, Failure> {
