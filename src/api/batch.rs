@@ -4,7 +4,7 @@
 //! done when its node died is not done twice; the rights of whoever made the batch are asked for each item as they are then.
 
 use super::auth::Caller;
-use super::call::{Call, Words};
+use super::call::{Call, Words, key_reused};
 use super::error::ApiError;
 use super::idempotency::Key;
 use super::rest::modification::Modification;
@@ -41,6 +41,16 @@ pub(crate) enum Deed {
     Variables { set: Value },
     Modify { modification: Box<Modification> },
     Forget,
+}
+
+/// What is kept of the call that began a batch.
+#[derive(Serialize, Deserialize)]
+struct Order<D> {
+    #[serde(flatten)]
+    deed: D,
+    /// Of what the call asked, where it had a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
 }
 
 impl Deed {
@@ -97,9 +107,10 @@ pub(crate) async fn begin(call: &Call, kind: &str, deed: &Deed, subjects: BTreeS
             format!("A batch has at most {BATCH_ITEMS_MAX} items, these are {}: narrow the query.", subjects.len());
         return Err(ApiError::invalid(words).because("limit"));
     }
-    let body = serde_json::to_string(deed).map_err(|_| ApiError::failed("What is to be done cannot be written."))?;
+    let order = Order { deed, digest: call.key.as_ref().map(|key| key.digest().to_owned()) };
+    let body = serde_json::to_string(&order).map_err(|_| ApiError::failed("What is to be done cannot be written."))?;
     let batch = Batch {
-        id: wire::random(),
+        id: call.key.as_ref().map_or_else(wire::random, Key::id),
         kind: kind.to_owned(),
         tenant: NO_TENANT.to_owned(),
         creator: call.caller.user.clone(),
@@ -111,7 +122,11 @@ pub(crate) async fn begin(call: &Call, kind: &str, deed: &Deed, subjects: BTreeS
         body,
     };
     let subjects: Vec<String> = subjects.into_iter().collect();
-    call.state.store().add_batch(&batch, &subjects).await?;
+    if !call.state.store().add_batch(&batch, &subjects).await? {
+        let gone = || ApiError::away("The batch of this key was removed meanwhile: take a new key.");
+        let key = call.key.as_ref().ok_or_else(gone)?;
+        return begun_before(&call.state, key).await?.ok_or_else(gone);
+    }
     tracing::info!(
         audit = "batch-begun",
         id = batch.id,
@@ -122,6 +137,14 @@ pub(crate) async fn begin(call: &Call, kind: &str, deed: &Deed, subjects: BTreeS
     );
     call.state.batches.notify_one();
     Ok(batch)
+}
+
+/// What a call under this key began when it was made before.
+pub(crate) async fn begun_before(state: &ApiState, key: &Key) -> Result<Option<Batch>, ApiError> {
+    let Some(first) = state.store().batch(&key.id()).await? else { return Ok(None) };
+    let order: Option<Order<Deed>> = serde_json::from_str(&first.body).ok();
+    let asked = order.and_then(|order| order.digest);
+    if asked.as_deref() == Some(key.digest()) { Ok(Some(first)) } else { Err(key_reused()) }
 }
 
 /// Does what is to do until the node stops.
@@ -161,10 +184,14 @@ async fn rest(state: &ApiState) {
 async fn advance(state: &ApiState, batch: &Batch) -> Result<(), ApiError> {
     let items = state.store().batch_items(&batch.id, OPEN, 0, PAGE).await?;
     let caller = state.sign_in.caller_named(&batch.creator).await?;
-    let deed: Result<Deed, _> = serde_json::from_str(&batch.body);
+    let order: Result<Order<Deed>, _> = serde_json::from_str(&batch.body);
     for item in items {
-        let done = match (&caller, &deed) {
-            (Some(caller), Ok(deed)) => perform(state, caller, deed, &item).await?,
+        // It may have been held or ended since: what is not begun yet is left alone at once.
+        if state.store().batch(&batch.id).await?.is_none_or(|batch| batch.suspended != 0) {
+            break;
+        }
+        let done = match (&caller, &order) {
+            (Some(caller), Ok(order)) => perform(state, caller, &order.deed, &item).await?,
             (None, _) => Err(format!("the account {} that began it is not there any more", batch.creator)),
             (_, Err(error)) => Err(format!("what is to be done cannot be read: {error}")),
         };
@@ -204,4 +231,30 @@ fn cut(mut words: String) -> String {
     }
     words.truncate(end);
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Deed, MESSAGE_BYTES_MAX, Order, cut};
+
+    #[test]
+    fn a_message_is_cut_between_characters() {
+        let long = |first: &str| cut(format!("{first}{}", "é".repeat(MESSAGE_BYTES_MAX)));
+        assert_eq!((long("").len(), long("a").len()), (MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX - 1));
+        assert_eq!(cut("short".into()), "short");
+        let exact = "a".repeat(MESSAGE_BYTES_MAX);
+        assert_eq!(cut(exact.clone()), exact);
+    }
+
+    #[test]
+    fn an_order_is_read_as_it_was_written() {
+        let digest = Some("d".to_owned());
+        for deed in [Deed::Forget, Deed::Suspend { suspended: true }, Deed::Retries { retries: 2, due: Some(5) }] {
+            let body = serde_json::to_string(&Order { deed: &deed, digest: digest.clone() }).expect("JSON");
+            let read: Order<Deed> = serde_json::from_str(&body).expect("an order");
+            assert_eq!((format!("{:?}", read.deed), &read.digest), (format!("{deed:?}"), &digest));
+        }
+        let without: Order<Deed> = serde_json::from_str(r#"{"do":"forget"}"#).expect("an order");
+        assert!(matches!(without, Order { deed: Deed::Forget, digest: None }));
+    }
 }

@@ -57,6 +57,11 @@ impl Call {
         Self { key: None, ..self.of(self.caller.clone()) }
     }
 
+    /// One of several commands that the call consists of: a repeat of the call finds each of them done.
+    pub(crate) fn part(&self, part: &str) -> Self {
+        Self { key: self.key.as_ref().map(|key| key.part(part)), ..self.of(self.caller.clone()) }
+    }
+
     pub(crate) fn of(&self, caller: Caller) -> Self {
         Self { state: self.state.clone(), caller, key: self.key.clone(), task: self.task }
     }

@@ -3,18 +3,16 @@
 //! The hub numbers what the node commits and keeps ten minutes of it, so that a listener who lost the connection goes on
 //! where it stopped; who comes later gets one `reset` and reads everything again.
 
-use super::auth::Caller;
 use super::call::Call;
 use super::error::{Answer, ApiError};
 use super::guarded::Guarded;
 use super::params::Query;
-use super::state::ApiState;
 use crate::base::id::InstanceId;
 use crate::base::time::Timestamp;
 use crate::partition::Notice;
 use crate::runtime::clock::{Clock, SystemClock};
 use crate::runtime::node::Node;
-use crate::store::queries::record::InstanceRecord;
+use crate::store::queries::record::{DeploymentRecord, InstanceRecord, PastTaskRecord, TaskRecord};
 use crate::store::queries::select::{Condition, column};
 use axum::http::HeaderMap;
 use axum::response::IntoResponse;
@@ -133,8 +131,7 @@ impl Hub {
 
 /// What one listener wants to hear.
 struct Listener {
-    state: ApiState,
-    caller: Caller,
+    call: Call,
     topics: BTreeSet<String>,
     instance: Option<InstanceId>,
     backlog: VecDeque<Arc<Change>>,
@@ -160,15 +157,7 @@ pub(crate) async fn events(call: Call, query: Query, headers: HeaderMap) -> Answ
     let known = last.map(|last| last.parse::<u64>().ok());
     let (backlog, news) = call.state.hub.since(known.flatten());
     let reset = backlog.is_none() || known == Some(None);
-    let listener = Listener {
-        state: call.state,
-        caller: call.caller,
-        topics,
-        instance,
-        backlog: backlog.unwrap_or_default().into(),
-        news,
-        reset,
-    };
+    let listener = Listener { call, topics, instance, backlog: backlog.unwrap_or_default().into(), news, reset };
     Ok(Sse::new(stream(listener)).keep_alive(KeepAlive::new().interval(COMMENT)).into_response())
 }
 
@@ -205,7 +194,7 @@ impl Listener {
     async fn heard(&mut self) -> Result<Arc<Change>, broadcast::error::RecvError> {
         tokio::select! {
             change = self.news.recv() => change,
-            () = self.state.node().closing() => Err(broadcast::error::RecvError::Closed),
+            () = self.call.state.node().closing() => Err(broadcast::error::RecvError::Closed),
         }
     }
 
@@ -216,12 +205,33 @@ impl Listener {
 
     /// Only what the caller may read. Programmes are asked for again, and then only his own are answered.
     async fn may_see(&self, change: &Change) -> bool {
-        let Some(instance) = change.instance else { return true };
-        if self.caller.sees_all() {
+        if self.call.caller.sees_all() {
             return true;
         }
-        let found = [Condition::equal(column::NUMBER, instance.0), InstanceRecord::guard(&self.caller)];
-        self.state.store().count::<InstanceRecord>(&self.caller.access, &found).await.is_ok_and(|count| count > 0)
+        match (change.topic, change.instance) {
+            ("deployment", None) => match super::wire::number(&change.id) {
+                Some(id) => self.sees::<DeploymentRecord>(Condition::equal(column::NUMBER, id)).await,
+                None => false,
+            },
+            (_, None) => true,
+            (topic, Some(instance)) => {
+                self.sees::<InstanceRecord>(Condition::equal(column::NUMBER, instance.0)).await
+                    || (topic == "task" && self.is_involved(instance).await)
+            }
+        }
+    }
+
+    /// Who works on a task of an instance may see nothing else of it, and hears of its tasks.
+    async fn is_involved(&self, instance: InstanceId) -> bool {
+        let of = Condition::equal(column::INSTANCE, instance.0);
+        let had = Condition::equal(column::ASSIGNEE, self.call.caller.user.as_str());
+        let before = [of.clone(), had];
+        self.sees::<TaskRecord>(of).await
+            || self.call.behind().count::<PastTaskRecord>(&before).await.is_ok_and(|count| count > 0)
+    }
+
+    async fn sees<R: Guarded>(&self, which: Condition) -> bool {
+        self.call.count::<R>(&[which]).await.is_ok_and(|count| count > 0)
     }
 }
 

@@ -14,12 +14,12 @@ use crate::base::limits::DEPLOYMENT_BYTES_MAX;
 use crate::engine::command::Answer as Done;
 use crate::partition::transaction::{AnswerRow, CommandKey};
 use crate::partition::{Input, Reply};
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, SHA256, digest};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use serde_json::Value;
 
 const HEADER: &str = "idempotency-key";
@@ -40,6 +40,23 @@ impl Key {
         Self { key, digest: batch.to_owned() }
     }
 
+    /// Of one part of a call that consists of several commands.
+    pub(crate) fn part(&self, part: &str) -> Self {
+        let key = CommandKey { key: format!("{} {part}", self.key.key), ..self.key.clone() };
+        Self { key, digest: self.digest.clone() }
+    }
+
+    /// The same for each repeat of the call, as the id of what it makes.
+    pub(crate) fn id(&self) -> String {
+        let bytes = format!("{}\0{}", self.key.route, self.key.key);
+        BASE32_NOPAD.encode(&digest(&SHA256, bytes.as_bytes()).as_ref()[..15])
+    }
+
+    /// Of what the call asks.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
+    }
+
     pub(crate) fn for_partition(&self) -> (CommandKey, String) {
         (self.key.clone(), self.digest.clone())
     }
@@ -57,10 +74,12 @@ pub(crate) async fn layer(State(state): State<ApiState>, request: Request, next:
                 return answer;
             }
             // The first call may have come through since its answer was looked for, and what this one is about is used up.
-            match answered(&state, &key).await {
-                Ok(Some(first)) => again(&state, &caller, &first).await.unwrap_or_else(IntoResponse::into_response),
-                Ok(None) | Err(_) => answer,
-            }
+            let first = match answered(&state, &key).await {
+                Ok(Some(first)) => again(&state, &caller, &first).await.map(Some),
+                Ok(None) => rest::batch::begun_before(&state, &key).await,
+                Err(_) => Ok(None),
+            };
+            first.unwrap_or_else(|error| Some(error.into_response())).unwrap_or(answer)
         }
         Err(error) => error.into_response(),
     }

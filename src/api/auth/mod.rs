@@ -34,7 +34,7 @@ const GUARD_COOKIE: &str = "XSRF-TOKEN";
 const GUARD_HEADER: &str = "x-xsrf-token";
 
 /// Members of this group are administrators, as existing tools expect it.
-pub(crate) const ADMINISTRATORS: &str = "camunda-admin";
+const ADMINISTRATORS: &str = "camunda-admin";
 /// Of so many accounts a node keeps what they may do.
 const KNOWN_MAX: usize = 10_000;
 
@@ -51,6 +51,16 @@ impl Caller {
     /// No row is kept from him.
     pub(crate) fn sees_all(&self) -> bool {
         self.access.tenants.is_none() && self.rights.is_everything()
+    }
+
+    /// He may do and see all that the other may: who gets hold of the other's account gains nothing.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let tenants = match (&self.access.tenants, &other.access.tenants) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(own), Some(others)) => others.is_subset(own),
+        };
+        tenants && (self.access.admin || !other.access.admin) && self.rights.cover(&other.rights)
     }
 
     fn of(account: &Account, memberships: Memberships) -> Self {
@@ -127,6 +137,21 @@ impl SignIn {
     /// The account of this name, as a request of its own would be.
     pub(crate) async fn caller_named(&self, name: &str) -> Result<Option<Caller>, ApiError> {
         Ok(self.known(name).await?.map(|known| known.caller))
+    }
+
+    /// What membership in this group alone would allow.
+    pub(crate) async fn member_of(&self, group: &str) -> Result<Caller, ApiError> {
+        let nobody = Account {
+            name: String::new(),
+            hash: String::new(),
+            first_name: None,
+            last_name: None,
+            email: None,
+            every_tenant: 0,
+            is_admin: 0,
+            created_at: 0,
+        };
+        Ok(Caller::of(&nobody, self.store.memberships_by_group(group).await?))
     }
 
     /// Forgets how often somebody failed to sign in.

@@ -95,6 +95,13 @@ impl Rights {
         wanted.each().all(|one| self.allow(one, resource, object))
     }
 
+    /// Whether these are allowed here all, too.
+    pub(crate) fn cover(&self, others: &Self) -> bool {
+        let granted = others.levels.iter().flat_map(BTreeMap::iter);
+        let mut each = granted.map(|((resource, object), said)| self.allow_all(said.granted, *resource, object));
+        self.everything || (!others.everything && each.all(|allowed| allowed))
+    }
+
     pub(crate) fn reach(&self, permission: Permission, resource: Resource) -> Reach {
         if self.everything {
             return Reach::AllBut(BTreeSet::new());

@@ -1,7 +1,7 @@
 //! `/authorization`: who may do what with which object.
 
 use super::options;
-use super::sheet::{self, Rule as Filter};
+use super::sheet::{self, Rule as Filter, Sheet};
 use crate::api::auth::permission::{Permission, Permissions, Resource};
 use crate::api::auth::rights::ANY;
 use crate::api::call::Call;
@@ -24,8 +24,6 @@ const FILTERS: &[Filter] = &[
     Filter::TextIn("groupIdIn", "groupId"),
     Filter::Text("resourceId", "resourceId"),
 ];
-
-const SORTS: &[(&str, &str)] = &[("resourceType", "resourceType"), ("resourceId", "resourceId")];
 
 fn shape_of(rule: &Rule) -> Result<Value, ApiError> {
     let unreadable = || ApiError::failed(format!("The stored authorization {} cannot be read.", rule.id));
@@ -56,27 +54,24 @@ async fn visible(call: &Call, id: &str) -> Result<Rule, ApiError> {
     call.state.store().rule(id).await?.filter(|_| may).ok_or_else(|| absent(id))
 }
 
-async fn found(call: &Call, filters: &Filters) -> Result<Vec<Value>, ApiError> {
-    let mut rules = call.state.store().rules().await?;
-    rules.retain(|rule| call.may(Permission::Read, Resource::Authorization, &rule.id));
-    if let Some(kind) = filters.number("type")? {
-        rules.retain(|rule| i64::from(rule.kind) == kind);
-    }
-    if let Some(resource) = filters.number("resourceType")? {
-        rules.retain(|rule| i64::from(rule.resource) == resource);
-    }
-    let rows = rules.iter().map(shape_of).collect::<Result<Vec<_>, _>>()?;
-    sheet::fitting(filters, FILTERS, rows)
-}
+pub(super) struct Authorizations;
 
-pub(super) async fn list(call: Call, query: Query) -> Answer {
-    let filters = Filters::Query(query.clone());
-    let rows = found(&call, &filters).await?;
-    sheet::answer(&query, &filters, SORTS, rows)
-}
+impl Sheet for Authorizations {
+    const SORTS: &'static [(&'static str, &'static str)] =
+        &[("resourceType", "resourceType"), ("resourceId", "resourceId")];
 
-pub(super) async fn count(call: Call, query: Query) -> Answer {
-    sheet::count(&found(&call, &Filters::Query(query)).await?)
+    async fn found(call: &Call, filters: &Filters) -> Result<Vec<Value>, ApiError> {
+        let mut rules = call.state.store().rules().await?;
+        rules.retain(|rule| call.may(Permission::Read, Resource::Authorization, &rule.id));
+        if let Some(kind) = filters.number("type")? {
+            rules.retain(|rule| i64::from(rule.kind) == kind);
+        }
+        if let Some(resource) = filters.number("resourceType")? {
+            rules.retain(|rule| i64::from(rule.resource) == resource);
+        }
+        let rows = rules.iter().map(shape_of).collect::<Result<Vec<_>, _>>()?;
+        sheet::fitting(filters, FILTERS, rows)
+    }
 }
 
 /// Whether the caller, or for who may read authorizations somebody else, is allowed something.

@@ -7,15 +7,18 @@ use super::external_task::{ExternalTasks, external};
 use super::history_instance::PastInstances;
 use super::instance::{self, Instances};
 use super::job::Jobs;
-use super::sheet::{self, Rule};
+use super::modification::nothing_skipped;
+use super::sheet::{self, Rule, Sheet};
 use super::{listing, tenant, time};
 use crate::api::auth::permission::{Permission, Resource};
 use crate::api::auth::rights::ANY;
 use crate::api::batch::{self, Deed};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
+use crate::api::idempotency::Key;
 use crate::api::json::{Json, Object, json, no_content};
-use crate::api::params::{Filters, Query, date};
+use crate::api::params::{Filters, date};
+use crate::api::state::ApiState;
 use crate::api::value;
 use crate::api::wire;
 use crate::base::id::InstanceId;
@@ -24,6 +27,7 @@ use crate::store::queries::batch::{Batch, DONE, FAILED};
 use crate::store::queries::record::{InstanceRecord, JobRecord, TimedRecord};
 use crate::store::queries::select::{Condition, column};
 use axum::extract::Path;
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json as shape};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,8 +42,8 @@ const RULES: &[Rule] = &[
     Rule::Since("startedAfter", "startTime"),
 ];
 
-const SORTS: &[(&str, &str)] =
-    &[("batchId", "id"), ("tenantId", "tenantId"), ("startTime", "startTime"), ("endTime", "endTime")];
+type Sorts = &'static [(&'static str, &'static str)];
+const SORTS: Sorts = &[("batchId", "id"), ("tenantId", "tenantId"), ("startTime", "startTime"), ("endTime", "endTime")];
 
 /// Items that are done and that have failed.
 type Counts = BTreeMap<String, (i64, i64)>;
@@ -122,18 +126,41 @@ async fn found(call: &Call, filters: &Filters, with_counts: bool) -> Result<Vec<
     sheet::fitting(filters, RULES, rows.collect())
 }
 
-pub(super) async fn list(call: Call, query: Query) -> Answer {
-    let filters = Filters::Query(query.clone());
-    sheet::answer(&query, &filters, SORTS, found(&call, &filters, false).await?)
+/// Batches under way.
+pub(super) struct Batches;
+
+impl Sheet for Batches {
+    const SORTS: Sorts = SORTS;
+
+    async fn found(call: &Call, filters: &Filters) -> Result<Vec<Value>, ApiError> {
+        found(call, filters, false).await
+    }
 }
 
-pub(super) async fn count(call: Call, query: Query) -> Answer {
-    sheet::count(&found(&call, &Filters::Query(query), false).await?)
+/// The same with how far each is.
+pub(super) struct Statistics;
+
+impl Sheet for Statistics {
+    const SORTS: Sorts = SORTS;
+
+    async fn found(call: &Call, filters: &Filters) -> Result<Vec<Value>, ApiError> {
+        found(call, filters, true).await
+    }
 }
 
-pub(super) async fn statistics(call: Call, query: Query) -> Answer {
-    let filters = Filters::Query(query.clone());
-    sheet::answer(&query, &filters, SORTS, found(&call, &filters, true).await?)
+/// All of them, those that have ended too.
+pub(super) struct PastBatches;
+
+impl Sheet for PastBatches {
+    const SORTS: Sorts = SORTS;
+
+    async fn found(call: &Call, filters: &Filters) -> Result<Vec<Value>, ApiError> {
+        let completed = filters.flag("completed")?;
+        let mut batches = call.state.store().batches().await?;
+        batches.retain(|batch| may(call, batch, Permission::ReadHistory));
+        batches.retain(|batch| completed.is_none_or(|completed| batch.ended_at.is_some() == completed));
+        sheet::fitting(filters, RULES, batches.iter().map(past_shape).collect())
+    }
 }
 
 async fn one(call: &Call, id: &str) -> Result<Batch, ApiError> {
@@ -180,23 +207,6 @@ pub(super) async fn suspended(call: Call, Path(id): Path<String>, Json(body): Js
     no_content()
 }
 
-async fn past_found(call: &Call, filters: &Filters) -> Result<Vec<Value>, ApiError> {
-    let completed = filters.flag("completed")?;
-    let mut batches = call.state.store().batches().await?;
-    batches.retain(|batch| may(call, batch, Permission::ReadHistory));
-    batches.retain(|batch| completed.is_none_or(|completed| batch.ended_at.is_some() == completed));
-    sheet::fitting(filters, RULES, batches.iter().map(past_shape).collect())
-}
-
-pub(super) async fn past(call: Call, query: Query) -> Answer {
-    let filters = Filters::Query(query.clone());
-    sheet::answer(&query, &filters, SORTS, past_found(&call, &filters).await?)
-}
-
-pub(super) async fn past_count(call: Call, query: Query) -> Answer {
-    sheet::count(&past_found(&call, &Filters::Query(query)).await?)
-}
-
 async fn past_batch(call: &Call, id: &str) -> Result<Batch, ApiError> {
     let absent = || ApiError::absent(format!("Historic batch with id '{id}' does not exist"));
     let batch = call.state.store().batch(id).await?.filter(|batch| may(call, batch, Permission::ReadHistory));
@@ -222,6 +232,12 @@ pub(super) async fn delete_past(call: Call, Path(id): Path<String>) -> Answer {
 pub(super) async fn begun(call: &Call, kind: &str, own: Permission, deed: &Deed, subjects: BTreeSet<String>) -> Answer {
     call.require_one(&[(Permission::Create, Resource::Batch, ANY), (own, Resource::Batch, ANY)])?;
     json(shape_of(&batch::begin(call, kind, deed, subjects).await?))
+}
+
+/// The batch that a call under this key began when it was made before: what it was about may have gone since.
+pub(in crate::api) async fn begun_before(state: &ApiState, key: &Key) -> Result<Option<Response>, ApiError> {
+    let first = batch::begun_before(state, key).await?;
+    first.map(|batch| json(shape_of(&batch))).transpose()
 }
 
 /// What is done to, however it is named.
@@ -265,18 +281,31 @@ impl Named {
         Ok(found)
     }
 
-    /// Listeners and mappings always run here.
-    fn check(&self) -> Result<(), ApiError> {
-        if self.skip_custom_listeners == Some(true) || self.skip_io_mappings == Some(true) {
-            let words = "Listeners and mappings always run here: leave skipCustomListeners and skipIoMappings out.";
-            return Err(ApiError::invalid(words));
+    /// External tasks, and those of the instances.
+    pub(super) async fn external_tasks(&mut self, call: &Call) -> Result<BTreeSet<String>, ApiError> {
+        let mut found: BTreeSet<String> = self.external_task_ids.take().into_iter().flatten().collect();
+        let mut jobs: Vec<JobRecord> = Vec::new();
+        if let Some(query) = self.external_task_query.take() {
+            jobs.extend(listing::rows::<ExternalTasks>(call, &Filters::Body(query)).await?);
         }
-        Ok(())
+        let instances = self.running(call).await?;
+        if !instances.is_empty() {
+            jobs.extend(call.all::<JobRecord>(vec![external(), inside(&instances)]).await?);
+        }
+        found.extend(jobs.iter().map(|job| format!("{}:{}", job.instance, job.token)));
+        Ok(found)
+    }
+
+    pub(super) fn attempts(&self) -> Result<i64, ApiError> {
+        let retries = self.retries.ok_or_else(|| ApiError::invalid("The number of retries cannot be null."))?;
+        if retries < 0 {
+            return Err(ApiError::refused("BadUserRequestException", "The number of retries cannot be negative"));
+        }
+        Ok(retries)
     }
 
     fn retries(&self) -> Result<Deed, ApiError> {
-        let retries = self.retries.filter(|retries| *retries >= 0);
-        let retries = retries.ok_or_else(|| ApiError::invalid("The number of retries is a number from 0."))?;
+        let retries = self.attempts()?;
         let due = match &self.due_date {
             None => None,
             Some(text) => {
@@ -287,12 +316,16 @@ impl Named {
     }
 }
 
+fn inside(instances: &BTreeSet<InstanceId>) -> Condition {
+    Condition::OneOf(column::INSTANCE, instances.iter().map(|id| Bind::from(id.0)).collect())
+}
+
 fn texts(instances: &BTreeSet<InstanceId>) -> BTreeSet<String> {
     instances.iter().map(ToString::to_string).collect()
 }
 
 pub(super) async fn delete_instances(call: Call, Json(mut body): Json<Named>) -> Answer {
-    body.check()?;
+    nothing_skipped(body.skip_custom_listeners, body.skip_io_mappings)?;
     let deed = Deed::Delete { reason: body.delete_reason.take() };
     let subjects = texts(&body.running(&call).await?);
     begun(&call, "instance-deletion", Permission::BatchDeleteRunning, &deed, subjects).await
@@ -319,8 +352,7 @@ async fn jobs_of(call: &Call, instances: &BTreeSet<InstanceId>) -> Result<BTreeS
     if instances.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let of = Condition::OneOf(column::INSTANCE, instances.iter().map(|id| Bind::from(id.0)).collect());
-    Ok(job_ids(&call.all::<TimedRecord>(vec![of]).await?))
+    Ok(job_ids(&call.all::<TimedRecord>(vec![inside(instances)]).await?))
 }
 
 fn job_ids(rows: &[TimedRecord]) -> BTreeSet<String> {
@@ -345,17 +377,7 @@ pub(super) async fn job_retries(call: Call, Json(mut body): Json<Named>) -> Answ
 
 pub(super) async fn external_task_retries(call: Call, Json(mut body): Json<Named>) -> Answer {
     let deed = body.retries()?;
-    let mut subjects: BTreeSet<String> = body.external_task_ids.take().into_iter().flatten().collect();
-    let mut jobs: Vec<JobRecord> = Vec::new();
-    if let Some(query) = body.external_task_query.take() {
-        jobs.extend(listing::rows::<ExternalTasks>(&call, &Filters::Body(query)).await?);
-    }
-    let instances = body.running(&call).await?;
-    if !instances.is_empty() {
-        let of = Condition::OneOf(column::INSTANCE, instances.iter().map(|id| Bind::from(id.0)).collect());
-        jobs.extend(call.all::<JobRecord>(vec![external(), of]).await?);
-    }
-    subjects.extend(jobs.iter().map(|job| format!("{}:{}", job.instance, job.token)));
+    let subjects = body.external_tasks(&call).await?;
     begun(&call, "set-external-task-retries", Permission::BatchTaskRetries, &deed, subjects).await
 }
 

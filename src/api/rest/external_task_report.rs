@@ -1,25 +1,19 @@
 //! `/external-task/{id}/…`: what workers report, and what operators set.
 
-use super::external_task::{ExternalTasks, absent, external, reachable};
-use super::history_instance::PastInstances;
-use super::instance::{self, Instances};
-use super::{Words, listing, variable};
+use super::batch::Named;
+use super::external_task::{absent, reachable};
+use super::{Words, variable};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
-use crate::api::json::{Json, Object, no_content};
-use crate::api::params::Filters;
+use crate::api::json::{Json, no_content};
 use crate::api::value;
 use crate::api::wire::Inner;
 use crate::engine::command::{Command, Failure};
 use crate::engine::job::Claim;
-use crate::store::Bind;
-use crate::store::queries::record::JobRecord;
-use crate::store::queries::select::{Condition, column};
 use axum::extract::Path;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 /// What a worker sends; each report looks at its own members.
 #[derive(Deserialize)]
@@ -160,49 +154,15 @@ pub(super) async fn retries(call: Call, Path(id): Path<String>, Json(report): Js
     told(&call, &id, task, Command::SetRetries { token: task.token(), retries, due: None }, &attempt).await
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct RetriesOfSeveral {
-    retries: Option<i64>,
-    external_task_ids: Option<Vec<String>>,
-    process_instance_ids: Option<Vec<String>>,
-    external_task_query: Option<Object>,
-    process_instance_query: Option<Object>,
-    historic_process_instance_query: Option<Object>,
-}
-
 /// All that the ids and queries name; each task by a command of its own.
-pub(super) async fn retries_of_several(call: Call, Json(body): Json<RetriesOfSeveral>) -> Answer {
-    let retries = body.retries.ok_or_else(|| ApiError::invalid("The number of retries cannot be null."))?;
-    if retries < 0 {
-        return Err(ApiError::refused("BadUserRequestException", "The number of retries cannot be negative"));
-    }
-    let mut ids: BTreeSet<String> = body.external_task_ids.iter().flatten().cloned().collect();
-    let mut instances: Vec<Bind> = Vec::new();
-    for id in body.process_instance_ids.iter().flatten() {
-        instances.push(instance::find(&call, id).await?.0.into());
-    }
-    if let Some(query) = body.process_instance_query {
-        let rows = listing::rows::<Instances>(&call, &Filters::Body(query)).await?;
-        instances.extend(rows.iter().map(|row| Bind::from(row.id)));
-    }
-    if let Some(query) = body.historic_process_instance_query {
-        let rows = listing::rows::<PastInstances>(&call, &Filters::Body(query)).await?;
-        instances.extend(rows.iter().map(|row| Bind::from(row.id)));
-    }
-    let mut jobs: Vec<JobRecord> = Vec::new();
-    if let Some(query) = body.external_task_query {
-        jobs.extend(listing::rows::<ExternalTasks>(&call, &Filters::Body(query)).await?);
-    }
-    if !instances.is_empty() {
-        jobs.extend(call.all::<JobRecord>(vec![external(), Condition::OneOf(column::INSTANCE, instances)]).await?);
-    }
-    ids.extend(jobs.iter().map(|job| format!("{}:{}", job.instance, job.token)));
+pub(super) async fn retries_of_several(call: Call, Json(mut body): Json<Named>) -> Answer {
+    let retries = body.attempts()?;
+    let ids = body.external_tasks(&call).await?;
     if ids.is_empty() {
         return Err(ApiError::refused("BadUserRequestException", "externalTaskIds is empty"));
     }
-    let each = call.unkeyed();
     for id in ids {
+        let each = call.part(&id);
         let task = reachable(&each, &id).await?;
         let attempt = format!("Retries of External Task {id} cannot be set");
         told(&each, &id, task, Command::SetRetries { token: task.token(), retries, due: None }, &attempt).await?;

@@ -1,13 +1,13 @@
 //! `/group`: groups and their members.
 
 use super::options;
-use super::sheet::{self, Rule};
+use super::sheet::{self, Rule, Sheet};
+use crate::api::auth::check_name;
 use crate::api::auth::permission::{Permission, Resource};
-use crate::api::auth::{ADMINISTRATORS, check_name};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
-use crate::api::json::{Json, Object, json, no_content};
-use crate::api::params::{Filters, Query};
+use crate::api::json::{Json, json, no_content};
+use crate::api::params::Filters;
 use crate::store::queries::identity::Group;
 use axum::extract::Path;
 use serde::Deserialize;
@@ -21,8 +21,6 @@ const RULES: &[Rule] = &[
     Rule::Like("nameLike", "name"),
     Rule::Text("type", "type"),
 ];
-
-const SORTS: &[(&str, &str)] = &[("id", "id"), ("name", "name"), ("type", "type")];
 
 fn shape_of(group: &Group) -> Value {
     shape!({ "id": group.id, "name": group.name, "type": group.kind })
@@ -42,41 +40,27 @@ async fn visible(call: &Call, id: &str) -> Result<Group, ApiError> {
     found.ok_or_else(|| absent(id))
 }
 
-async fn found(call: &Call, filters: &Filters) -> Result<Vec<Value>, ApiError> {
-    let store = call.state.store();
-    let mut groups = store.groups().await?;
-    groups.retain(|group| may_read(call, &group.id));
-    if let Some(member) = filters.text("member")? {
-        let of = store.group_members().await?.into_iter().filter(|(_, account)| *account == member);
-        let of: BTreeSet<String> = of.map(|(group, _)| group).collect();
-        groups.retain(|group| of.contains(&group.id));
+pub(super) struct Groups;
+
+impl Sheet for Groups {
+    const SORTS: &'static [(&'static str, &'static str)] = &[("id", "id"), ("name", "name"), ("type", "type")];
+
+    async fn found(call: &Call, filters: &Filters) -> Result<Vec<Value>, ApiError> {
+        let store = call.state.store();
+        let mut groups = store.groups().await?;
+        groups.retain(|group| may_read(call, &group.id));
+        if let Some(member) = filters.text("member")? {
+            let of = store.group_members().await?.into_iter().filter(|(_, account)| *account == member);
+            let of: BTreeSet<String> = of.map(|(group, _)| group).collect();
+            groups.retain(|group| of.contains(&group.id));
+        }
+        if let Some(tenant) = filters.text("memberOfTenant")? {
+            let of = store.tenant_members().await?.into_iter().filter(|one| one.is_team == 1 && one.tenant == tenant);
+            let of: BTreeSet<String> = of.map(|one| one.member).collect();
+            groups.retain(|group| of.contains(&group.id));
+        }
+        sheet::fitting(filters, RULES, groups.iter().map(shape_of).collect())
     }
-    if let Some(tenant) = filters.text("memberOfTenant")? {
-        let of = store.tenant_members().await?.into_iter().filter(|one| one.is_team == 1 && one.tenant == tenant);
-        let of: BTreeSet<String> = of.map(|one| one.member).collect();
-        groups.retain(|group| of.contains(&group.id));
-    }
-    sheet::fitting(filters, RULES, groups.iter().map(shape_of).collect())
-}
-
-pub(super) async fn list(call: Call, query: Query) -> Answer {
-    let filters = Filters::Query(query.clone());
-    let rows = found(&call, &filters).await?;
-    sheet::answer(&query, &filters, SORTS, rows)
-}
-
-pub(super) async fn count(call: Call, query: Query) -> Answer {
-    sheet::count(&found(&call, &Filters::Query(query)).await?)
-}
-
-pub(super) async fn post_list(call: Call, query: Query, Json(body): Json<Object>) -> Answer {
-    let filters = Filters::Body(body);
-    let rows = found(&call, &filters).await?;
-    sheet::answer(&query, &filters, SORTS, rows)
-}
-
-pub(super) async fn post_count(call: Call, Json(body): Json<Object>) -> Answer {
-    sheet::count(&found(&call, &Filters::Body(body)).await?)
 }
 
 #[derive(Deserialize)]
@@ -104,6 +88,7 @@ pub(super) async fn get(call: Call, Path(id): Path<String>) -> Answer {
 pub(super) async fn put(call: Call, Path(id): Path<String>, Json(body): Json<Body>) -> Answer {
     visible(&call, &id).await?;
     call.require(Permission::Update, Resource::Group, &id)?;
+    changeable(&call, &id).await?;
     call.state.store().change_group(&Group { id, name: body.name, kind: body.kind }).await?;
     no_content()
 }
@@ -111,17 +96,26 @@ pub(super) async fn put(call: Call, Path(id): Path<String>, Json(body): Json<Bod
 pub(super) async fn delete(call: Call, Path(id): Path<String>) -> Answer {
     visible(&call, &id).await?;
     call.require(Permission::Delete, Resource::Group, &id)?;
+    changeable(&call, &id).await?;
     call.state.store().remove_group(&id).await?;
     tracing::info!(audit = "group-deleted", group = id, by = call.caller.user, "a group was removed");
     no_content()
 }
 
+/// A group whose members may do more than the caller is not his to change, nor to choose its members.
+async fn changeable(call: &Call, id: &str) -> Result<(), ApiError> {
+    if call.caller.covers(&call.state.sign_in.member_of(id).await?) {
+        return Ok(());
+    }
+    let words =
+        format!("Members of {id} may do more than you: ask somebody who may do all of it, such as an administrator.");
+    Err(ApiError::forbidden(words))
+}
+
 pub(super) async fn join(call: Call, Path((id, user)): Path<(String, String)>) -> Answer {
     visible(&call, &id).await?;
     call.require(Permission::Create, Resource::GroupMembership, &id)?;
-    if id == ADMINISTRATORS && !call.caller.access.admin {
-        return Err(ApiError::forbidden("Administrators are made by administrators."));
-    }
+    changeable(&call, &id).await?;
     if call.state.store().account(&user).await?.is_none() {
         return Err(ApiError::absent(format!("User with id {user} does not exist")));
     }
@@ -139,6 +133,7 @@ pub(super) async fn join(call: Call, Path((id, user)): Path<(String, String)>) -
 pub(super) async fn leave(call: Call, Path((id, user)): Path<(String, String)>) -> Answer {
     visible(&call, &id).await?;
     call.require(Permission::Delete, Resource::GroupMembership, &id)?;
+    changeable(&call, &id).await?;
     call.state.store().leave_group(&id, &user).await?;
     tracing::info!(
         audit = "group-left",

@@ -3,11 +3,12 @@
 use super::definition::process;
 use super::filter::{self, Rule};
 use super::job::{self, Retries};
-use super::{sheet, tenant};
+use super::sheet::{self, Sheet};
+use super::tenant;
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
-use crate::api::json::{Json, Object, json, no_content};
-use crate::api::params::{Filters, Query};
+use crate::api::json::{Json, json, no_content};
+use crate::api::params::Filters;
 use crate::api::wire;
 use crate::base::id::DefinitionId;
 use crate::base::time::TimerKind;
@@ -85,46 +86,30 @@ const OF_SOURCES: &[sheet::Rule] = &[
     sheet::Rule::Text("jobConfiguration", "jobConfiguration"),
 ];
 
-const SORTS: &[(&str, &str)] = &[
-    ("jobDefinitionId", "id"),
-    ("activityId", "activityId"),
-    ("processDefinitionId", "processDefinitionId"),
-    ("processDefinitionKey", "processDefinitionKey"),
-    ("jobType", "jobType"),
-    ("jobConfiguration", "jobConfiguration"),
-    ("tenantId", "tenantId"),
-];
+pub(super) struct JobDefinitions;
 
-/// Those that fit, in the order of their definitions.
-async fn found(call: &Call, filters: &Filters) -> Result<Vec<Value>, ApiError> {
-    let mut conditions = vec![process()];
-    conditions.extend(filter::conditions(filters, RULES)?);
-    let mut all = Vec::new();
-    for row in call.all::<DefinitionRecord>(conditions).await? {
-        let definition = call.definition(DefinitionId(row.id)).await?;
-        all.extend(all_of(&row, &definition.process));
+impl Sheet for JobDefinitions {
+    const SORTS: &'static [(&'static str, &'static str)] = &[
+        ("jobDefinitionId", "id"),
+        ("activityId", "activityId"),
+        ("processDefinitionId", "processDefinitionId"),
+        ("processDefinitionKey", "processDefinitionKey"),
+        ("jobType", "jobType"),
+        ("jobConfiguration", "jobConfiguration"),
+        ("tenantId", "tenantId"),
+    ];
+
+    /// In the order of their definitions.
+    async fn found(call: &Call, filters: &Filters) -> Result<Vec<Value>, ApiError> {
+        let mut conditions = vec![process()];
+        conditions.extend(filter::conditions(filters, RULES)?);
+        let mut all = Vec::new();
+        for row in call.all::<DefinitionRecord>(conditions).await? {
+            let definition = call.definition(DefinitionId(row.id)).await?;
+            all.extend(all_of(&row, &definition.process));
+        }
+        sheet::fitting(filters, OF_SOURCES, all)
     }
-    sheet::fitting(filters, OF_SOURCES, all)
-}
-
-async fn answer(call: &Call, query: &Query, filters: &Filters) -> Answer {
-    sheet::answer(query, filters, SORTS, found(call, filters).await?)
-}
-
-pub(super) async fn list(call: Call, query: Query) -> Answer {
-    answer(&call, &query, &Filters::Query(query.clone())).await
-}
-
-pub(super) async fn post_list(call: Call, query: Query, Json(body): Json<Object>) -> Answer {
-    answer(&call, &query, &Filters::Body(body)).await
-}
-
-pub(super) async fn count(call: Call, query: Query) -> Answer {
-    sheet::count(&found(&call, &Filters::Query(query)).await?)
-}
-
-pub(super) async fn post_count(call: Call, Json(body): Json<Object>) -> Answer {
-    sheet::count(&found(&call, &Filters::Body(body)).await?)
 }
 
 /// The definition and element that an id names, if the caller may see them.

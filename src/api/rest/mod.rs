@@ -8,7 +8,7 @@ pub(super) mod modification;
 
 mod attachment;
 mod authorization;
-mod batch;
+pub(super) mod batch;
 mod comment;
 mod compare;
 mod definition;

@@ -45,6 +45,15 @@ struct Told {
     variables: Option<Value>,
 }
 
+/// Listeners and mappings always run here.
+pub(super) fn nothing_skipped(listeners: Option<bool>, mappings: Option<bool>) -> Result<(), ApiError> {
+    if listeners == Some(true) || mappings == Some(true) {
+        let words = "Listeners and mappings always run here: leave skipCustomListeners and skipIoMappings out.";
+        return Err(ApiError::invalid(words));
+    }
+    Ok(())
+}
+
 /// The token of an activity instance or a transition instance of this instance.
 fn token_of(instance: InstanceId, id: &str) -> Result<TokenId, ApiError> {
     let found = wire::parse_activity(id).or_else(|| match Execution::parse(id) {
@@ -106,10 +115,7 @@ impl Told {
 
 impl Modification {
     fn instructions(&self, instance: InstanceId) -> Result<Vec<Instruction>, ApiError> {
-        if self.skip_custom_listeners == Some(true) || self.skip_io_mappings == Some(true) {
-            let words = "Listeners and mappings always run here: leave skipCustomListeners and skipIoMappings out.";
-            return Err(ApiError::invalid(words));
-        }
+        nothing_skipped(self.skip_custom_listeners, self.skip_io_mappings)?;
         let told = self.instructions.as_deref().unwrap_or_default();
         told.iter().map(|told| told.instruction(instance)).collect()
     }
@@ -174,9 +180,8 @@ pub(super) async fn several_later(call: Call, Json(mut body): Json<Modification>
 /// Each instance by a command of its own: one that refuses stops the rest, and those before it are done.
 pub(super) async fn several(call: Call, Json(mut body): Json<Modification>) -> Answer {
     let found = body.named(&call).await?;
-    let each = call.unkeyed();
     for instance in found {
-        body.perform(&each, instance).await?;
+        body.perform(&call.part(&instance.to_string()), instance).await?;
     }
     no_content()
 }

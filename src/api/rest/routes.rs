@@ -1,28 +1,33 @@
 //! Which path is whose. Every path here stands below `/engine-rest` and below `/engine-rest/engine/default`.
 
+use super::authorization::{self, Authorizations};
+use super::batch::{self, Batches, PastBatches, Statistics};
 use super::decision::{self, Decisions, Requirements, Versions};
 use super::definition::{self, Definitions};
 use super::deployment::{self, Deployments};
 use super::detail::{self, Details};
 use super::execution::{self, Executions, Subscriptions};
 use super::external_task::{self, ExternalTasks};
+use super::group::{self, Groups};
 use super::history::{self as past, PastActivities, PastIncidents, PastTasks};
 use super::history_decision::{self, PastDecisions};
 use super::history_instance::{self, PastInstances};
 use super::incident::{self, Incidents};
 use super::instance::{self, Instances};
 use super::job::{self, Jobs};
-use super::job_definition;
+use super::job_definition::{self, JobDefinitions};
 use super::job_log::{self, ExternalTaskLog, JobLog};
 use super::link_log::LinkLog;
 use super::listing::{self, Listing};
 use super::places::{self, OfExecution, OfInstance, OfTask, OfTaskOnly};
+use super::sheet::{self, Sheet};
 use super::task::Tasks;
+use super::tenant::{self, Tenants};
+use super::user::{self, Users};
 use super::variable_instance::{self, PastVariables, VariableInstances};
 use super::{
-    attachment, authorization, batch, comment, definition_start, deploy, engine, external_task_report as report, fetch,
-    group, message, modification, not_offered, saved, signal, statistics, story, suspension, task_action as task,
-    tenant, user,
+    attachment, comment, definition_start, deploy, engine, external_task_report as report, fetch, message,
+    modification, not_offered, saved, signal, statistics, story, suspension, task_action as task,
 };
 use crate::api::state::ApiState;
 use crate::base::limits::{DEPLOYMENT_BYTES_MAX, REQUEST_BYTES_MAX};
@@ -58,6 +63,15 @@ fn lists<L: Listing + 'static>(path: &str) -> Router<ApiState> {
 /// A list that filters in the address only.
 fn list<L: Listing + 'static>(path: &str) -> Router<ApiState> {
     Router::new().route(path, get(listing::get::<L>)).route(&format!("{path}/count"), get(listing::get_count::<L>))
+}
+
+/// The same of lists that no table holds.
+fn sheet<S: Sheet>(path: &str) -> Router<ApiState> {
+    Router::new().route(path, get(sheet::get::<S>)).route(&format!("{path}/count"), get(sheet::get_count::<S>))
+}
+
+fn sheets<S: Sheet>(path: &str) -> Router<ApiState> {
+    sheet::<S>(path).route(path, post(sheet::post::<S>)).route(&format!("{path}/count"), post(sheet::post_count::<S>))
 }
 
 fn engine() -> Router<ApiState> {
@@ -228,8 +242,7 @@ fn jobs() -> Router<ApiState> {
         .route("/job/{id}/priority", put(job::priority))
         .route("/job/{id}/execute", post(job::execute))
         .route("/job/{id}/stacktrace", get(job::stacktrace))
-        .route("/job-definition", get(job_definition::list).post(job_definition::post_list))
-        .route("/job-definition/count", get(job_definition::count).post(job_definition::post_count))
+        .merge(sheets::<JobDefinitions>("/job-definition"))
         .route("/job-definition/{id}", get(job_definition::get))
         .route("/job-definition/{id}/retries", put(job_definition::retries))
         .route("/incident/{id}", get(incident::get))
@@ -265,15 +278,11 @@ fn history() -> Router<ApiState> {
 
 /// Work on many objects, in the background.
 fn batches() -> Router<ApiState> {
-    Router::new()
-        .route("/batch", get(batch::list))
-        .route("/batch/count", get(batch::count))
-        .route("/batch/statistics", get(batch::statistics))
-        .route("/batch/statistics/count", get(batch::count))
+    sheet::<Batches>("/batch")
+        .merge(sheet::<Statistics>("/batch/statistics"))
+        .merge(sheet::<PastBatches>("/history/batch"))
         .route("/batch/{id}", get(batch::get).delete(batch::delete))
         .route("/batch/{id}/suspended", put(batch::suspended))
-        .route("/history/batch", get(batch::past))
-        .route("/history/batch/count", get(batch::past_count))
         .route("/history/batch/{id}", get(batch::past_one).delete(batch::delete_past))
         .route("/process-instance/delete", post(batch::delete_instances))
         .route("/process-instance/delete-historic-query-based", post(batch::delete_instances))
@@ -290,9 +299,11 @@ fn batches() -> Router<ApiState> {
 
 /// Who there is, who belongs where, and what each may do.
 fn identity() -> Router<ApiState> {
-    Router::new()
-        .route("/user", get(user::list).options(user::options))
-        .route("/user/count", get(user::count))
+    sheet::<Users>("/user")
+        .merge(sheets::<Groups>("/group"))
+        .merge(sheet::<Tenants>("/tenant"))
+        .merge(sheet::<Authorizations>("/authorization"))
+        .route("/user", on(MethodFilter::OPTIONS, user::options))
         .route("/user/create", post(user::create))
         .route("/user/{id}", delete(user::delete).options(user::options_of))
         .route("/user/{id}/profile", get(user::profile).put(user::change_profile))
@@ -300,22 +311,19 @@ fn identity() -> Router<ApiState> {
         .route("/user/{id}/unlock", post(user::unlock))
         .route("/identity/groups", get(user::groups))
         .route("/identity/password-policy", get(user::password_policy).post(user::check_password))
-        .route("/group", get(group::list).post(group::post_list).options(group::options))
-        .route("/group/count", get(group::count).post(group::post_count))
+        .route("/group", on(MethodFilter::OPTIONS, group::options))
         .route("/group/create", post(group::create))
         .route("/group/{id}", get(group::get).put(group::put).delete(group::delete).options(group::options_of))
         .route("/group/{id}/members", on(MethodFilter::OPTIONS, group::options_of_members))
         .route("/group/{id}/members/{userId}", put(group::join).delete(group::leave))
-        .route("/tenant", get(tenant::list).options(tenant::options))
-        .route("/tenant/count", get(tenant::count))
+        .route("/tenant", on(MethodFilter::OPTIONS, tenant::options))
         .route("/tenant/create", post(tenant::create))
         .route("/tenant/{id}", get(tenant::get).put(tenant::put).delete(tenant::delete).options(tenant::options_of))
         .route("/tenant/{id}/user-members", on(MethodFilter::OPTIONS, tenant::options_of_users))
         .route("/tenant/{id}/user-members/{userId}", put(tenant::join_user).delete(tenant::leave_user))
         .route("/tenant/{id}/group-members", on(MethodFilter::OPTIONS, tenant::options_of_groups))
         .route("/tenant/{id}/group-members/{groupId}", put(tenant::join_group).delete(tenant::leave_group))
-        .route("/authorization", get(authorization::list).options(authorization::options))
-        .route("/authorization/count", get(authorization::count))
+        .route("/authorization", on(MethodFilter::OPTIONS, authorization::options))
         .route("/authorization/check", get(authorization::check))
         .route("/authorization/create", post(authorization::create))
         .route(

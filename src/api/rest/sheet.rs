@@ -1,8 +1,10 @@
 //! Lists that no table holds: rows made in memory, then filtered, sorted and paged as those of the database are.
 
 use super::filter::is_like;
+use super::listing::Shaped;
+use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
-use crate::api::json::{count as counted, json};
+use crate::api::json::{Json, Object, count as counted, json};
 use crate::api::params::{Filters, Query, unknown_sort};
 use crate::base::time::Timestamp;
 use serde_json::Value;
@@ -31,6 +33,35 @@ pub(super) enum Rule {
     Never(&'static str),
     /// When true, it asks for all rows that are here.
     Always(&'static str),
+}
+
+/// A list whose rows are made in memory; each resource says which and in what orders.
+pub(super) trait Sheet: 'static {
+    /// Sort words with the members they mean.
+    const SORTS: &'static [(&'static str, &'static str)];
+
+    /// Those that the caller may see and that fit all filters.
+    fn found(call: &Call, filters: &Filters) -> impl Future<Output = Shaped> + Send;
+}
+
+pub(super) async fn get<S: Sheet>(call: Call, query: Query) -> Answer {
+    page::<S>(&call, &query, &Filters::Query(query.clone())).await
+}
+
+pub(super) async fn post<S: Sheet>(call: Call, query: Query, Json(body): Json<Object>) -> Answer {
+    page::<S>(&call, &query, &Filters::Body(body)).await
+}
+
+async fn page<S: Sheet>(call: &Call, query: &Query, filters: &Filters) -> Answer {
+    answer(query, filters, S::SORTS, S::found(call, filters).await?)
+}
+
+pub(super) async fn get_count<S: Sheet>(call: Call, query: Query) -> Answer {
+    count(&S::found(&call, &Filters::Query(query)).await?)
+}
+
+pub(super) async fn post_count<S: Sheet>(call: Call, Json(body): Json<Object>) -> Answer {
+    count(&S::found(&call, &Filters::Body(body)).await?)
 }
 
 /// Rows that fit all filters.

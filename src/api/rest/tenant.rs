@@ -1,13 +1,13 @@
 //! `/tenant`: tenants, and the users and groups that belong to them.
 
 use super::options;
-use super::sheet::{self, Rule};
+use super::sheet::{self, Rule, Sheet};
 use crate::api::auth::check_name;
 use crate::api::auth::permission::{Permission, Resource};
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json, no_content};
-use crate::api::params::{Filters, Query};
+use crate::api::params::Filters;
 use crate::store::queries::identity::{Tenant, TenantMember};
 use axum::extract::Path;
 use serde::Deserialize;
@@ -15,8 +15,6 @@ use serde_json::{Value, json as shape};
 use std::collections::BTreeSet;
 
 const RULES: &[Rule] = &[Rule::Text("id", "id"), Rule::Text("name", "name"), Rule::Like("nameLike", "name")];
-const SORTS: &[(&str, &str)] = &[("id", "id"), ("name", "name")];
-
 fn shape_of(tenant: &Tenant) -> Value {
     shape!({ "id": tenant.id, "name": tenant.name })
 }
@@ -36,37 +34,34 @@ async fn visible(call: &Call, id: &str) -> Result<Tenant, ApiError> {
     found.ok_or_else(|| absent(id))
 }
 
-async fn found(call: &Call, filters: &Filters) -> Result<Vec<Value>, ApiError> {
-    let mut tenants = call.state.store().tenants().await?;
-    tenants.retain(|tenant| may_read(call, &tenant.id));
-    let members = call.state.store().tenant_members().await?;
-    let of = |is_team: i16, names: &BTreeSet<String>| -> BTreeSet<String> {
-        let fitting = members.iter().filter(|one| one.is_team == is_team && names.contains(&one.member));
-        fitting.map(|one| one.tenant.clone()).collect()
-    };
-    if let Some(user) = filters.text("userMember")? {
-        let mut own = of(0, &BTreeSet::from([user.clone()]));
-        if filters.is_true("includingGroupsOfUser")? {
-            let groups = call.state.store().group_members().await?.into_iter().filter(|(_, account)| *account == user);
-            own.extend(of(1, &groups.map(|(group, _)| group).collect()));
+pub(super) struct Tenants;
+
+impl Sheet for Tenants {
+    const SORTS: &'static [(&'static str, &'static str)] = &[("id", "id"), ("name", "name")];
+
+    async fn found(call: &Call, filters: &Filters) -> Result<Vec<Value>, ApiError> {
+        let mut tenants = call.state.store().tenants().await?;
+        tenants.retain(|tenant| may_read(call, &tenant.id));
+        let members = call.state.store().tenant_members().await?;
+        let of = |is_team: i16, names: &BTreeSet<String>| -> BTreeSet<String> {
+            let fitting = members.iter().filter(|one| one.is_team == is_team && names.contains(&one.member));
+            fitting.map(|one| one.tenant.clone()).collect()
+        };
+        if let Some(user) = filters.text("userMember")? {
+            let mut own = of(0, &BTreeSet::from([user.clone()]));
+            if filters.is_true("includingGroupsOfUser")? {
+                let groups =
+                    call.state.store().group_members().await?.into_iter().filter(|(_, account)| *account == user);
+                own.extend(of(1, &groups.map(|(group, _)| group).collect()));
+            }
+            tenants.retain(|tenant| own.contains(&tenant.id));
         }
-        tenants.retain(|tenant| own.contains(&tenant.id));
+        if let Some(group) = filters.text("groupMember")? {
+            let own = of(1, &BTreeSet::from([group]));
+            tenants.retain(|tenant| own.contains(&tenant.id));
+        }
+        sheet::fitting(filters, RULES, tenants.iter().map(shape_of).collect())
     }
-    if let Some(group) = filters.text("groupMember")? {
-        let own = of(1, &BTreeSet::from([group]));
-        tenants.retain(|tenant| own.contains(&tenant.id));
-    }
-    sheet::fitting(filters, RULES, tenants.iter().map(shape_of).collect())
-}
-
-pub(super) async fn list(call: Call, query: Query) -> Answer {
-    let filters = Filters::Query(query.clone());
-    let rows = found(&call, &filters).await?;
-    sheet::answer(&query, &filters, SORTS, rows)
-}
-
-pub(super) async fn count(call: Call, query: Query) -> Answer {
-    sheet::count(&found(&call, &Filters::Query(query)).await?)
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,7 @@
 //! `/user`: accounts, their profiles and passwords.
 
 use super::options::{self, Link};
-use super::sheet::{self, Rule};
+use super::sheet::{self, Rule, Sheet};
 use crate::api::auth::permission::{Permission, Resource};
 use crate::api::auth::rights::Rights;
 use crate::api::auth::{NewUser, policy};
@@ -26,9 +26,6 @@ const RULES: &[Rule] = &[
     Rule::Like("emailLike", "email"),
 ];
 
-const SORTS: &[(&str, &str)] =
-    &[("userId", "id"), ("firstName", "firstName"), ("lastName", "lastName"), ("email", "email")];
-
 fn shape_of(account: &Account) -> Value {
     shape!({
         "id": account.name,
@@ -52,27 +49,35 @@ async fn visible(call: &Call, id: &str) -> Result<Account, ApiError> {
     account.ok_or_else(|| absent(id))
 }
 
-async fn found(call: &Call, filters: &Filters) -> Result<Vec<Value>, ApiError> {
-    let store = call.state.store();
-    let mut names: Option<BTreeSet<String>> = None;
-    let mut narrow = |fitting: BTreeSet<String>| match &mut names {
-        None => names = Some(fitting),
-        Some(names) => names.retain(|name| fitting.contains(name)),
-    };
-    if let Some(group) = filters.text("memberOfGroup")? {
-        let members = store.group_members().await?.into_iter().filter(|(team, _)| *team == group);
-        narrow(members.map(|(_, account)| account).collect());
+pub(super) struct Users;
+
+impl Sheet for Users {
+    const SORTS: &'static [(&'static str, &'static str)] =
+        &[("userId", "id"), ("firstName", "firstName"), ("lastName", "lastName"), ("email", "email")];
+
+    async fn found(call: &Call, filters: &Filters) -> Result<Vec<Value>, ApiError> {
+        let store = call.state.store();
+        let mut names: Option<BTreeSet<String>> = None;
+        let mut narrow = |fitting: BTreeSet<String>| match &mut names {
+            None => names = Some(fitting),
+            Some(names) => names.retain(|name| fitting.contains(name)),
+        };
+        if let Some(group) = filters.text("memberOfGroup")? {
+            let members = store.group_members().await?.into_iter().filter(|(team, _)| *team == group);
+            narrow(members.map(|(_, account)| account).collect());
+        }
+        if let Some(tenant) = filters.text("memberOfTenant")? {
+            let members =
+                store.tenant_members().await?.into_iter().filter(|one| one.is_team == 0 && one.tenant == tenant);
+            narrow(members.map(|one| one.member).collect());
+        }
+        if let Some(key) = filters.text("potentialStarter")? {
+            narrow(starters(call, &key).await?);
+        }
+        let accounts = store.accounts().await?.into_iter().filter(|account| may_read(call, &account.name));
+        let accounts = accounts.filter(|account| names.as_ref().is_none_or(|names| names.contains(&account.name)));
+        sheet::fitting(filters, RULES, accounts.map(|account| shape_of(&account)).collect())
     }
-    if let Some(tenant) = filters.text("memberOfTenant")? {
-        let members = store.tenant_members().await?.into_iter().filter(|one| one.is_team == 0 && one.tenant == tenant);
-        narrow(members.map(|one| one.member).collect());
-    }
-    if let Some(key) = filters.text("potentialStarter")? {
-        narrow(starters(call, &key).await?);
-    }
-    let accounts = store.accounts().await?.into_iter().filter(|account| may_read(call, &account.name));
-    let accounts = accounts.filter(|account| names.as_ref().is_none_or(|names| names.contains(&account.name)));
-    sheet::fitting(filters, RULES, accounts.map(|account| shape_of(&account)).collect())
 }
 
 /// Those who may start instances of the definition.
@@ -87,16 +92,6 @@ async fn starters(call: &Call, key: &str) -> Result<BTreeSet<String>, ApiError> 
         fitting.extend(caller.filter(|caller| may(&caller.rights)).map(|caller| caller.user));
     }
     Ok(fitting)
-}
-
-pub(super) async fn list(call: Call, query: Query) -> Answer {
-    let filters = Filters::Query(query.clone());
-    let rows = found(&call, &filters).await?;
-    sheet::answer(&query, &filters, SORTS, rows)
-}
-
-pub(super) async fn count(call: Call, query: Query) -> Answer {
-    sheet::count(&found(&call, &Filters::Query(query)).await?)
 }
 
 #[derive(Default, Deserialize)]
@@ -157,15 +152,16 @@ pub(super) async fn create(call: Call, Json(body): Json<NewBody>) -> Answer {
     Err(ApiError::refused("ProcessEngineException", format!("A user with id {id} exists already.")))
 }
 
-/// An administrator's account is an administrator's to change: else one would become one.
+/// Who may do more than the caller is not his to change: else he would get hold of what he was never granted.
 async fn changeable(call: &Call, id: &str, permission: Permission) -> Result<Account, ApiError> {
     let account = visible(call, id).await?;
     if id != call.caller.user || permission == Permission::Delete {
         call.require(permission, Resource::User, id)?;
     }
-    let is_admin = call.state.sign_in.caller_named(id).await?.is_some_and(|caller| caller.access.admin);
-    if is_admin && !call.caller.access.admin {
-        return Err(ApiError::forbidden("An administrator's account is changed by administrators only."));
+    let other = call.state.sign_in.caller_named(id).await?.filter(|other| other.user != call.caller.user);
+    if other.is_some_and(|other| !call.caller.covers(&other)) {
+        let words = format!("{id} may do more than you: ask somebody who may do all of it, such as an administrator.");
+        return Err(ApiError::forbidden(words));
     }
     Ok(account)
 }

@@ -45,11 +45,11 @@ const ITEMS: &str = "SELECT batch, number, subject, state, message FROM batch_it
 const ITEMS_AT_ONCE: usize = 100;
 
 impl Store {
-    /// With an item for each subject, all of it in one transaction.
-    pub async fn add_batch(&self, batch: &Batch, subjects: &[String]) -> Result<(), StoreError> {
+    /// With an item for each subject, all of it in one transaction. False: there is one of this id.
+    pub async fn add_batch(&self, batch: &Batch, subjects: &[String]) -> Result<bool, StoreError> {
         let insert =
             "INSERT INTO batch (id, kind, tenant, creator, created_at, started_at, ended_at, total, suspended, body) \
-                      VALUES ($1, $2, $3, $4, $5, NULL, NULL, $6, $7, $8)"
+                      VALUES ($1, $2, $3, $4, $5, NULL, NULL, $6, $7, $8) ON CONFLICT (id) DO NOTHING"
                 .to_owned();
         let binds = vec![
             text(&batch.id),
@@ -70,10 +70,13 @@ impl Store {
                 binds.push(text(subject));
                 rows.push(format!("($1, {}, ${}, {OPEN})", first + ix + 1, binds.len()));
             }
-            let insert = format!("INSERT INTO batch_item (batch, number, subject, state) VALUES {}", rows.join(", "));
+            let insert = format!(
+                "INSERT INTO batch_item (batch, number, subject, state) VALUES {} ON CONFLICT (batch, number) DO NOTHING",
+                rows.join(", ")
+            );
             statements.push((insert, binds));
         }
-        self.write(statements).await.map(|_| ())
+        Ok(self.write_each(statements).await?.first().is_some_and(|rows| *rows > 0))
     }
 
     /// All of them, oldest first.

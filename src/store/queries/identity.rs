@@ -95,6 +95,15 @@ impl Store {
         Ok(Memberships { groups: names(groups), tenants: names(tenants), rules })
     }
 
+    /// What a member of this group has by it, and nobody else.
+    pub async fn memberships_by_group(&self, group: &str) -> Result<Memberships, StoreError> {
+        let select = "SELECT tenant FROM tenant_member WHERE is_team = 1 AND member = $1";
+        let tenants: Vec<(String,)> = self.fetch(select.into(), vec![text(group)]).await?;
+        let rules = self.fetch(format!("{RULES} WHERE team = $1"), vec![text(group)]).await?;
+        let tenants = tenants.into_iter().map(|(tenant,)| tenant).collect();
+        Ok(Memberships { groups: vec![group.to_owned()], tenants, rules })
+    }
+
     /// All of them, by id.
     pub async fn groups(&self) -> Result<Vec<Group>, StoreError> {
         self.fetch("SELECT id, name, kind FROM team ORDER BY id".into(), Vec::new()).await

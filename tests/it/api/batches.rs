@@ -178,3 +178,45 @@ async fn nothing_is_begun_with_nothing_to_do() {
     }
     assert_eq!(count(&server, "history/batch/count").await, 0);
 }
+
+/// Work that is held stops before its next item.
+#[tokio::test]
+async fn a_held_batch_does_not_go_on() {
+    const ITEMS: i64 = 300;
+    let server = Server::start().await;
+    server.deploy("u.bpmn", &models::user("u")).await;
+    started(&server, "u", 300).await;
+    let set = json!({ "variables": { "n": { "value": 1, "type": "Integer" } }, "processInstanceQuery": {} });
+    let batch = begin(&server, "/process-instance/variables-async", set).await;
+    let path = format!("/engine-rest/batch/{}/suspended", batch["id"].as_str().expect("an id"));
+    let hold = async |held: bool| {
+        assert_eq!(server.call("PUT", &path, Some(json!({ "suspended": held }))).await.status, 204);
+    };
+    let set = async || count(&server, "variable-instance/count?variableName=n").await.as_i64().expect("a number");
+    hold(true).await;
+    let done = set().await;
+    assert!(done < ITEMS, "it was held before its end");
+    for _ in 0..10 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        assert!(set().await <= done + 1, "only what was under way is done");
+    }
+    hold(false).await;
+    assert!(settled(&server, &batch).await["endTime"].is_string());
+    assert_eq!(set().await, ITEMS);
+}
+
+#[tokio::test]
+async fn a_batch_has_a_bounded_number_of_items() {
+    let server = Server::start().await;
+    let ids: Vec<String> = (0..100_001).map(|number| format!("1:{number}")).collect();
+    let path = "/engine-rest/job/retries";
+    let many = server.call("POST", path, Some(json!({ "retries": 1, "jobIds": ids }))).await.error();
+    assert_eq!(many.0, 400);
+    assert!(many.2.contains("at most 100000 items, these are 100001"), "{}", many.2);
+    assert_eq!(count(&server, "history/batch/count").await, 0);
+    let batch = begin(&server, "/job/retries", json!({ "retries": 1, "jobIds": ids[1..] })).await;
+    assert_eq!(batch["totalJobs"], 100_000);
+    let path = format!("/engine-rest/batch/{}?cascade=true", batch["id"].as_str().expect("an id"));
+    assert_eq!(server.call("DELETE", &path, None).await.status, 204);
+    assert_eq!(count(&server, "history/batch/count").await, 0);
+}

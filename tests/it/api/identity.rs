@@ -214,6 +214,13 @@ async fn authorizations_are_made_found_changed_and_checked() {
     )
     .await;
     assert_eq!((check("ann", "READ", "u").await, check("ann", "READ", "v").await), (json!(false), json!(true)));
+    let other = json!({ "type": 1, "userId": "ann", "resourceType": 6, "resourceId": "w", "permissions": ["READ"] });
+    let other = send(&server, "POST", "/authorization/create", other).await.json();
+    let other = format!("/authorization/{}", other["id"].as_str().expect("an id"));
+    let same = json!({ "userId": "ann", "resourceType": 6, "resourceId": "v", "permissions": ["DELETE"] });
+    let clash = send(&server, "PUT", &other, same).await.error();
+    assert_eq!((clash.0, clash.1.as_str()), (400, "ProcessEngineException"), "there is one of ann and v already");
+    done(&server, "DELETE", &other, Value::Null).await;
     let asked = "/authorization/check?permissionName=READ&resourceName=x&resourceType=6&resourceId=v&userId=ann";
     assert_eq!(get(&server, asked).await["authorized"], true);
     done(&server, "DELETE", &path, Value::Null).await;
@@ -243,6 +250,63 @@ async fn nobody_rises_by_himself() {
     assert_eq!(as_user(&server, "ann", "GET", "/authorization/count", None).await.status, 200);
     let metrics = server.call_with_password("ann", "correct horse battery", "GET", "/api/metrics", None).await;
     assert_eq!(metrics.status, 200, "a member is an administrator");
+}
+
+/// A group gives what its members may do: who may not do all of it neither joins it nor takes it over.
+#[tokio::test]
+async fn a_group_whose_members_may_do_more_is_not_for_taking() {
+    let server = Server::start().await;
+    for id in ["ann", "boss"] {
+        user(&server, id, id).await;
+    }
+    for resource in [1, 2, 3] {
+        server.grant("ann", resource, "*", &["ALL"]).await;
+    }
+    for group in ["camunda-admin", "leads", "crew"] {
+        done(&server, "POST", "/group/create", json!({ "id": group, "name": group })).await;
+    }
+    done(&server, "PUT", "/group/leads/members/boss", Value::Null).await;
+    let lead = json!({ "type": 1, "groupId": "leads", "resourceType": 6, "permissions": ["DELETE"] });
+    assert_eq!(send(&server, "POST", "/authorization/create", lead).await.status, 200);
+    let tries = async |group: &str| {
+        let mut statuses = Vec::new();
+        for (method, path) in [
+            ("PUT", format!("/group/{group}/members/ann")),
+            ("DELETE", format!("/group/{group}/members/ann")),
+            ("PUT", format!("/group/{group}")),
+        ] {
+            let body = (!path.contains("members")).then(|| json!({ "name": "mine" }));
+            statuses.push(as_user(&server, "ann", method, &path, body).await.status.as_u16());
+        }
+        statuses.push(as_user(&server, "ann", "DELETE", &format!("/group/{group}"), None).await.status.as_u16());
+        statuses
+    };
+    assert_eq!(tries("camunda-admin").await, [403; 4]);
+    assert_eq!(tries("leads").await, [403; 4]);
+    assert_eq!(tries("crew").await, [204; 4]);
+    assert_eq!(ids(&server, "/group?sortBy=id&sortOrder=asc").await, ["camunda-admin", "leads"]);
+    let taken = json!({ "password": "taken over by ann", "authenticatedUserPassword": "correct horse battery" });
+    let refused = as_user(&server, "ann", "PUT", "/user/boss/credentials", Some(taken.clone())).await.error();
+    assert_eq!(refused.0, 403, "boss may delete definitions by the group: {}", refused.2);
+    server.grant("ann", 6, "*", &["DELETE"]).await;
+    assert_eq!(as_user(&server, "ann", "PUT", "/group/leads/members/ann", None).await.status, 204, "nothing to gain");
+    assert_eq!(as_user(&server, "ann", "PUT", "/user/boss/credentials", Some(taken)).await.status, 204);
+}
+
+/// An account that sees other tenants is not changed by who does not see them.
+#[tokio::test]
+async fn an_account_of_other_tenants_is_not_taken_over() {
+    let server = Server::start().await;
+    server.account("sue", Some(&["south"]), false).await;
+    server.bare_account("nora", Some(&["north"]), false).await;
+    server.bare_account("sam", Some(&["south"]), false).await;
+    let change = json!({ "password": "taken over by sue", "authenticatedUserPassword": "sue" });
+    for (user, status) in [("nora", 403), ("sam", 204)] {
+        let path = format!("/engine-rest/user/{user}/credentials");
+        assert_eq!(server.call_as("sue", "PUT", &path, Some(change.clone())).await.status, status, "{user}");
+        let path = format!("/engine-rest/user/{user}");
+        assert_eq!(server.call_as("sue", "DELETE", &path, None).await.status, status, "{user}");
+    }
 }
 
 #[tokio::test]

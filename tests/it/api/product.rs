@@ -226,6 +226,27 @@ async fn changes_of_other_tenants_are_not_told() {
     assert!(!heard.contains(&format!("\"{hidden}\"")), "{heard}");
 }
 
+/// Who may see nothing of an instance hears of the tasks that are his, and of nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_hears_of_his_tasks_only() {
+    let server = Server::start().await;
+    server.bare_account("eve", None, false).await;
+    server.deploy("a.bpmn", &models::user("a")).await;
+    let mut stream = listen(&server, "eve", None).await;
+    let start = "/engine-rest/process-definition/key/a/start";
+    for _ in 0..2 {
+        assert_eq!(server.call("POST", start, Some(json!({}))).await.status, 200);
+    }
+    let tasks = server.get("/engine-rest/task").await.json();
+    let (hidden, own) = (tasks[0]["processInstanceId"].clone(), tasks[1]["processInstanceId"].clone());
+    let path = format!("/engine-rest/task/{}/assignee", tasks[1]["id"].as_str().expect("an id"));
+    assert_eq!(server.call("POST", &path, Some(json!({ "userId": "eve" }))).await.status, 204);
+    let heard = topic(&mut stream, "task").await;
+    assert!(heard.contains(&format!("\"instance\":{own}")), "{heard}");
+    assert!(!heard.contains(&format!("\"instance\":{hidden}")), "{heard}");
+    assert!(!heard.contains("event: instance"), "{heard}");
+}
+
 #[derive(Default)]
 struct Shown(Mutex<Option<DemoChange>>);
 

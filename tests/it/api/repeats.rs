@@ -101,3 +101,49 @@ async fn a_signal_under_one_key_is_told_once() {
     }
     assert_eq!(server.get("/engine-rest/process-instance/count").await.json()["count"], 1);
 }
+
+/// The repeat of what ended the instances, or moved their tokens, finds them gone or moved: it is the same batch, or done.
+#[tokio::test]
+async fn many_under_one_key_are_done_once() {
+    let server = Server::start().await;
+    server.deploy("n.bpmn", &models::nested("n")).await;
+    for _ in 0..3 {
+        server.call("POST", "/engine-rest/process-definition/key/n/start", Some(json!({}))).await;
+    }
+    let tasks = async |activity: &str| {
+        let path = format!("/engine-rest/task/count?taskDefinitionKey={activity}");
+        server.get(&path).await.json()["count"].as_i64().expect("a number")
+    };
+    let begin_d = json!([{ "type": "startBeforeActivity", "activityId": "D" }]);
+    let body = json!({ "processInstanceQuery": { "processDefinitionKey": "n" }, "instructions": begin_d });
+    for _ in 0..2 {
+        assert_eq!(server.call_with_key("m", "/engine-rest/modification/execute", body.clone()).await.status, 204);
+    }
+    assert_eq!(tasks("D").await, 3);
+    let path = "/engine-rest/modification/executeAsync";
+    let first = server.call_with_key("later", path, body.clone()).await.json();
+    let again = server.call_with_key("later", path, body.clone()).await.json();
+    assert_eq!(first["id"], again["id"]);
+    let mut other = body;
+    other["processInstanceQuery"] = json!({});
+    assert_eq!(server.call_with_key("later", path, other).await.error().0, 422);
+    let id = first["id"].as_str().expect("an id");
+    let ended = async |id: &str| {
+        for _ in 0..600 {
+            if server.get(&format!("/engine-rest/batch/{id}")).await.status == 404 {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("the batch {id} does not end");
+    };
+    ended(id).await;
+    assert_eq!(tasks("D").await, 6);
+    let delete = json!({ "processInstanceQuery": { "processDefinitionKey": "n" } });
+    let path = "/engine-rest/process-instance/delete";
+    let first = server.call_with_key("gone", path, delete.clone()).await.json();
+    ended(first["id"].as_str().expect("an id")).await;
+    let again = server.call_with_key("gone", path, delete).await;
+    assert_eq!((again.status.as_u16(), &again.json()["id"]), (200, &first["id"]), "nothing fits any more");
+    assert_eq!(server.get("/engine-rest/history/batch/count").await.json()["count"], 2);
+}
