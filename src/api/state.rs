@@ -3,10 +3,13 @@
 use super::auth::SignIn;
 use super::error::ApiError;
 use super::events::Hub;
-use crate::base::id::DefinitionId;
+use super::rest::definition::Asked;
+use crate::base::id::{DefinitionId, InstanceId};
 use crate::runtime::node::Node;
 use crate::runtime::show::{DemoControl, ProgrammeView};
 use crate::store::Store;
+use crate::store::queries::record::{DefinitionRecord, InstanceRecord};
+use crate::store::together::Together;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +27,9 @@ pub struct Parts {
     pub(crate) categories: Categories,
     /// Requests for external tasks that wait.
     pub(crate) parked: AtomicUsize,
+    /// Versions to start, and instances that were started: read together by those who ask at the same moment.
+    pub(crate) starts: Together<Asked, DefinitionRecord>,
+    pub(crate) started: Together<InstanceId, InstanceRecord>,
     /// Wakes the worker of batches.
     pub(crate) batches: tokio::sync::Notify,
     /// Origins of foreign pages that may call, with credentials (D19).
@@ -58,7 +64,9 @@ impl ApiState {
         let origins = origins.into_iter().collect();
         let categories = Categories::default();
         let batches = tokio::sync::Notify::new();
-        let parts = Parts { node, sign_in, hub, programmes, demo, categories, parked, batches, origins };
+        let (starts, started) = Default::default();
+        let parts =
+            Parts { node, sign_in, hub, programmes, demo, categories, parked, starts, started, batches, origins };
         let state = Self(Arc::new(parts));
         tokio::spawn(super::batch::work(state.clone()));
         state

@@ -29,6 +29,7 @@ mod schema;
 pub mod scratch;
 mod sqlite;
 mod table;
+pub mod together;
 pub mod upgrade;
 
 use crate::base::id::{DefinitionId, DeploymentId, InstanceId, LocalId, PartitionId, TokenId};

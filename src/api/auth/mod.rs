@@ -15,6 +15,7 @@ use crate::runtime::clock::{Clock, SystemClock};
 use crate::store::Store;
 use crate::store::queries::account::{Account, Profile, Session};
 use crate::store::queries::identity::Memberships;
+use crate::store::together::Together;
 use axum::http::Method;
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use data_encoding::BASE64;
@@ -93,6 +94,7 @@ pub(crate) struct SignIn {
     store: Store,
     passwords: Passwords,
     known: Mutex<KnownAll>,
+    changes: Together<(), i64>,
     /// Digest of the token that makes the first administrator.
     setup: Mutex<Option<String>>,
     /// Digest to user and end.
@@ -107,14 +109,15 @@ pub(crate) type Cookies = [HeaderValue; 2];
 impl SignIn {
     pub(crate) fn new(store: Store, setup: Option<&str>, secure: bool) -> Self {
         let setup = Mutex::new(setup.map(digest_of));
-        let (passwords, known, one_time) = Default::default();
-        Self { store, passwords, known, setup, one_time, secure }
+        let (passwords, known, changes, one_time) = Default::default();
+        Self { store, passwords, known, changes, setup, one_time, secure }
     }
 
     /// The account of this name. A change of any account, group, tenant or authorization, on whatever node, is seen by the
     /// next request.
     async fn known(&self, name: &str) -> Result<Option<Known>, ApiError> {
-        let change = self.store.identity_change().await?;
+        let number = async |_| Ok([((), self.store.identity_change().await?)].into());
+        let change = self.changes.get((), number).await?.unwrap_or_default();
         {
             let mut known = self.known.lock().expect("no panic under it");
             if known.change != change {

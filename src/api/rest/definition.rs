@@ -11,19 +11,21 @@ use crate::api::params::{Filters, Page, Query};
 use crate::api::state::ApiState;
 use crate::api::value;
 use crate::api::wire;
-use crate::base::access::NO_TENANT;
+use crate::base::access::{Access, NO_TENANT};
 use crate::base::id::DefinitionId;
 use crate::base::variable::Variables;
 use crate::engine::definition::ProcessDefinition;
 use crate::engine::expression::Plain;
+use crate::store::StoreError;
 use crate::store::queries::record::{
     ContentRecord, DefinitionRecord, IncidentRecord, InstanceRecord, PROCESS_CODE, PastActivityRecord, TimedRecord,
 };
-use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
+use crate::store::queries::select::{Column, Condition, Order, Relation, Select, Test, column, related};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
+use futures_util::future::try_join_all;
 use serde_json::{Value, json as shape};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The filters that all lists of deployed versions have, and those of one list.
 macro_rules! of_versions {
@@ -194,8 +196,16 @@ async fn file(call: &Call, deployment: i64, name: &str) -> Result<Option<Content
     call.behind().one(of).await
 }
 
+/// A version that somebody of these tenants wants to start.
+pub(crate) type Asked = (Option<BTreeSet<String>>, Named);
+
+fn newest() -> Vec<(Order, bool)> {
+    vec![(column::VERSION.into(), true)]
+}
+
 /// How a path names a definition.
-pub(super) enum Named {
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Named {
     Id(String),
     Key(String),
     KeyAndTenant(String, String),
@@ -223,6 +233,23 @@ impl Named {
         self.version(call, PROCESS_CODE, "process definition").await
     }
 
+    /// The same whatever the caller's rights, within his tenants. Those who ask at the same moment share one read.
+    pub(super) async fn find_to_start(&self, call: &Call) -> Result<DefinitionRecord, ApiError> {
+        let store = call.state.store();
+        let one = async |asked: Asked| {
+            let select = Select { conditions: asked.1.wanted(PROCESS_CODE), order: newest(), first: 0, limit: Some(1) };
+            let access = Access { tenants: asked.0.clone(), ..Access::system() };
+            let found = store.list(&access, &select).await?.pop();
+            Ok::<_, StoreError>(found.filter(|row| asked.1.is(row)).map(|row| (asked, row)))
+        };
+        let read = async |asked: BTreeSet<Asked>| {
+            let found = try_join_all(asked.into_iter().map(one)).await?;
+            Ok(found.into_iter().flatten().collect())
+        };
+        let asked = (call.caller.access.tenants.clone(), self.clone());
+        call.state.starts.get(asked, read).await?.ok_or_else(|| self.absent("process definition"))
+    }
+
     /// A version of this kind, and what the wire calls it.
     pub(super) async fn version(&self, call: &Call, kind: i64, noun: &str) -> Result<DefinitionRecord, ApiError> {
         let page = Page { first: 0, max: Some(1) };
@@ -238,6 +265,12 @@ impl Named {
 
     /// The newest first.
     async fn versions(&self, call: &Call, kind: i64, page: Page) -> Result<Vec<DefinitionRecord>, ApiError> {
+        let mut found: Vec<DefinitionRecord> = call.list(self.wanted(kind), newest(), page).await?;
+        found.retain(|row| self.is(row));
+        Ok(found)
+    }
+
+    fn wanted(&self, kind: i64) -> Vec<Condition> {
         let mut wanted = vec![Condition::equal(column::KIND, kind)];
         match self {
             Self::Id(id) => {
@@ -254,11 +287,15 @@ impl Named {
                 wanted.push(Condition::equal(column::TENANT, tenant.as_str()));
             }
         }
-        let mut found: Vec<DefinitionRecord> = call.list(wanted, vec![(column::VERSION.into(), true)], page).await?;
-        if let Self::Id(id) = self {
-            found.retain(|row| wire::definition(&row.key, row.version, row.id) == *id || row.id.to_string() == *id);
+        wanted
+    }
+
+    /// An id names the key and the version too: they must be the row's.
+    fn is(&self, row: &DefinitionRecord) -> bool {
+        match self {
+            Self::Id(id) => wire::definition(&row.key, row.version, row.id) == *id || row.id.to_string() == *id,
+            Self::Key(_) | Self::KeyAndTenant(..) => true,
         }
-        Ok(found)
     }
 
     fn absent(&self, noun: &str) -> ApiError {

@@ -45,7 +45,7 @@ pub(super) async fn submit_form(call: Call, named: Named, Json(body): Json<Start
 }
 
 async fn begin(call: Call, named: Named, body: Start, by_form: bool) -> Answer {
-    let row = named.find(&call.behind()).await?;
+    let row = named.find_to_start(&call).await?;
     let id = wire::definition(&row.key, row.version, row.id);
     let attempt = format!("Cannot instantiate process definition {id}");
     if row.suspended != 0 {

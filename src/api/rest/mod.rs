@@ -11,7 +11,7 @@ mod authorization;
 pub(super) mod batch;
 mod comment;
 mod compare;
-mod definition;
+pub(super) mod definition;
 mod definition_start;
 mod deploy;
 mod detail;
