@@ -3,6 +3,7 @@
 //! A batch is kept before it is answered. Each item is a command of its own under a key of its own, so that an item that was
 //! done when its node died is not done twice; the rights of whoever made the batch are asked for each item as they are then.
 
+use super::audit::{Fact, Told};
 use super::auth::Caller;
 use super::call::{Call, Words, key_reused};
 use super::error::ApiError;
@@ -136,7 +137,27 @@ pub(crate) async fn begin(call: &Call, kind: &str, deed: &Deed, subjects: BTreeS
         "a batch was begun"
     );
     call.state.batches.notify_one();
+    call.tell(told(deed, &batch)).await?;
     Ok(batch)
+}
+
+/// A batch is one operation; what became of each item stands with the batch.
+fn told(deed: &Deed, batch: &Batch) -> Told {
+    let fact = match deed {
+        Deed::Delete { .. } => Fact::new("Delete", "ProcessInstance"),
+        Deed::Suspend { suspended: true } => Fact::new("Suspend", "ProcessInstance"),
+        Deed::Suspend { suspended: false } => Fact::new("Activate", "ProcessInstance"),
+        Deed::Retries { .. } if batch.kind.contains("external") => Fact::new("SetExternalTaskRetries", "ExternalTask"),
+        Deed::Retries { .. } => Fact::new("SetJobRetries", "Job"),
+        Deed::Variables { .. } => Fact::new("SetVariables", "ProcessInstance"),
+        Deed::Modify { .. } => Fact::new("ModifyProcessInstance", "ProcessInstance"),
+        Deed::Forget => Fact::new("DeleteHistory", "ProcessInstance"),
+    };
+    let facts = vec![
+        fact.clone().of("nrOfInstances", None, Some(batch.total.to_string())),
+        fact.of("async", None, Some("true".to_owned())),
+    ];
+    Told::operator(facts).of_batch(&batch.id)
 }
 
 /// What a call under this key began when it was made before.
@@ -213,7 +234,7 @@ async fn perform(
     item: &BatchItem,
 ) -> Result<Result<(), String>, ApiError> {
     let key = Some(Key::for_item(&item.batch, item.number));
-    let call = Call { state: state.clone(), caller: caller.clone(), key, task: None };
+    let call = Call { state: state.clone(), caller: caller.clone(), key, task: None, operation: None };
     match deed.perform(&call, &item.subject).await {
         Ok(()) => Ok(Ok(())),
         Err(error) if error.status.is_client_error() => Ok(Err(error.message)),

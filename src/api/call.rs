@@ -8,6 +8,7 @@ use super::guarded::{Guarded, running_instances};
 use super::idempotency::{self, Key};
 use super::params::Page;
 use super::state::ApiState;
+use super::wire;
 use crate::base::access::Access;
 use crate::base::id::{DefinitionId, InstanceId, TokenId};
 use crate::base::planted;
@@ -17,11 +18,13 @@ use crate::engine::definition::ProcessDefinition;
 use crate::engine::instance::Instance;
 use crate::partition::{Reply, Work};
 use crate::runtime::node::SubmitError;
+use crate::store::Bind;
 use crate::store::queries::record::InstanceRecord;
 use crate::store::queries::select::{Column, Condition, Order, Select, column};
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(crate) struct Call {
@@ -30,6 +33,8 @@ pub(crate) struct Call {
     pub(crate) key: Option<Key>,
     /// The task through which it came here, if any.
     pub(crate) task: Option<(InstanceId, TokenId)>,
+    /// Names what this request does in the log of operations; `None`: nothing of it is logged.
+    pub(crate) operation: Option<String>,
 }
 
 impl FromRequestParts<ApiState> for Call {
@@ -38,7 +43,8 @@ impl FromRequestParts<ApiState> for Call {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
         let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(ApiError::unauthenticated)?;
         let key = parts.extensions.get::<Key>().cloned();
-        Ok(Self { state: state.clone(), caller, key, task: None })
+        let operation = (!parts.method.is_safe()).then(|| key.as_ref().map_or_else(wire::random, Key::id));
+        Ok(Self { state: state.clone(), caller, key, task: None, operation })
     }
 }
 
@@ -63,7 +69,8 @@ impl Call {
     }
 
     pub(crate) fn of(&self, caller: Caller) -> Self {
-        Self { state: self.state.clone(), caller, key: self.key.clone(), task: self.task }
+        let (key, operation) = (self.key.clone(), self.operation.clone());
+        Self { state: self.state.clone(), caller, key, task: self.task, operation }
     }
 
     /// For reads that an answer needs, after it is known that the caller may have it: of his tenants, whatever his rights.
@@ -141,6 +148,18 @@ impl Call {
         self.one(vec![Condition::equal(column::NUMBER, id.0)]).await
     }
 
+    /// An instance that the caller has just started: read together with those of others.
+    pub(crate) async fn started(&self, id: InstanceId) -> Result<Option<InstanceRecord>, ApiError> {
+        let store = self.state.store();
+        let read = async |ids: BTreeSet<InstanceId>| {
+            let one_of = Condition::OneOf(column::NUMBER, ids.into_iter().map(|id| Bind::from(id.0)).collect());
+            let select = Select { conditions: vec![one_of], ..Select::default() };
+            let rows: Vec<InstanceRecord> = store.list(&Access::system(), &select).await?;
+            Ok(rows.into_iter().map(|row| (InstanceId(row.id), row)).collect())
+        };
+        Ok(self.state.started.get(id, read).await?)
+    }
+
     /// A live instance that this caller may see.
     pub(crate) async fn live(&self, id: InstanceId) -> Result<Option<Instance>, ApiError> {
         if !self.caller.rights.is_everything() {
@@ -161,13 +180,18 @@ impl Call {
     /// Work in the caller's name. A repeat under the same key gives what the first gave.
     pub(crate) async fn submit(&self, work: Work, words: Words<'_>) -> Result<Reply, ApiError> {
         self.allow(&work).await?;
+        let told = self.before(&work).await?;
         let key = self.key.as_ref().map(Key::for_partition);
         let user = Some(self.caller.user.clone());
         let reply = self.state.node().submit(work, key, user).await;
-        match reply.map_err(|error| submit_error(error, words))? {
-            Reply::Repeated(first) => idempotency::reply(&first),
-            reply => Ok(reply),
+        let reply = match reply.map_err(|error| submit_error(error, words))? {
+            Reply::Repeated(first) => idempotency::reply(&first)?,
+            reply => reply,
+        };
+        if let Some(told) = told {
+            self.after(told, &reply).await?;
         }
+        Ok(reply)
     }
 
     pub(crate) async fn command(

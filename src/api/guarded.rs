@@ -8,9 +8,9 @@ use super::auth::rights::{Reach, Rights};
 use super::wire::Inner;
 use crate::store::queries::record::{
     CandidateRecord, ContentRecord, DECISION_CODE, DecisionRecord, DefinitionRecord, DeploymentRecord, IncidentRecord,
-    InstanceRecord, JobRecord, PROCESS_CODE, PastActivityRecord, PastDecisionRecord, PastIncidentRecord,
-    PastTaskRecord, PastVariableRecord, REQUIREMENTS_CODE, Record, ResourceRecord, StartRecord, StoryRecord,
-    SubscriptionRecord, TaskRecord, TimedRecord, VariableRecord,
+    InstanceRecord, JobRecord, OperationRecord, PROCESS_CODE, PastActivityRecord, PastDecisionRecord,
+    PastIncidentRecord, PastTaskRecord, PastVariableRecord, REQUIREMENTS_CODE, Record, ResourceRecord, StartRecord,
+    StoryRecord, SubscriptionRecord, TaskRecord, TimedRecord, VariableRecord,
 };
 use crate::store::queries::select::{Column, Condition, Relation, column, related};
 use std::collections::BTreeSet;
@@ -163,6 +163,20 @@ guarded! {
     PastVariableRecord: INSIDE.past;
     PastIncidentRecord: INSIDE.past;
     StoryRecord: STORY.past;
+}
+
+impl Guarded for OperationRecord {
+    /// `READ` on its category, or `READ_HISTORY` on its definition if it has one.
+    fn guard(caller: &Caller) -> Condition {
+        let by_category =
+            names(column::CATEGORY, &caller.rights.reach(Permission::Read, Resource::OperationLogCategory));
+        if is_everything(&by_category) {
+            return by_category;
+        }
+        let history =
+            names(column::PROCESS, &caller.rights.reach(Permission::ReadHistory, Resource::ProcessDefinition));
+        Condition::Any(vec![by_category, Condition::All(vec![Condition::Present(column::PROCESS), history])])
+    }
 }
 
 impl Guarded for CandidateRecord {

@@ -132,7 +132,7 @@ async fn again(state: &ApiState, caller: &Option<Caller>, first: &AnswerRow) -> 
     let Some(caller) = caller.clone() else {
         return Err(ApiError::unauthenticated());
     };
-    let call = super::call::Call { state: state.clone(), caller, key: None, task: None };
+    let call = super::call::Call { state: state.clone(), caller, key: None, task: None, operation: None };
     match reply(&first.answer)? {
         Reply::Done(_) | Reply::Said(_) | Reply::Repeated(_) => no_content(),
         Reply::Started(instance) => json(rest::instance::started(&call, instance).await?),

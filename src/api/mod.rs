@@ -13,6 +13,7 @@
 
 mod allowed;
 pub mod assets;
+mod audit;
 mod auth;
 mod batch;
 mod call;

@@ -1,5 +1,6 @@
 //! What every route may use: the node, who signs in, what changes, what only some installations have.
 
+use super::audit::Audit;
 use super::auth::SignIn;
 use super::error::ApiError;
 use super::events::Hub;
@@ -25,6 +26,8 @@ pub struct Parts {
     pub(crate) programmes: Option<Arc<dyn ProgrammeView>>,
     pub(crate) demo: Option<Arc<dyn DemoControl>>,
     pub(crate) categories: Categories,
+    /// Writes the log of operations.
+    pub(crate) audit: Audit,
     /// Requests for external tasks that wait.
     pub(crate) parked: AtomicUsize,
     /// Versions to start, and instances that were started: read together by those who ask at the same moment.
@@ -65,8 +68,21 @@ impl ApiState {
         let categories = Categories::default();
         let batches = tokio::sync::Notify::new();
         let (starts, started) = Default::default();
-        let parts =
-            Parts { node, sign_in, hub, programmes, demo, categories, parked, starts, started, batches, origins };
+        let audit = Audit::new(node.store().clone());
+        let parts = Parts {
+            node,
+            sign_in,
+            hub,
+            programmes,
+            demo,
+            categories,
+            audit,
+            parked,
+            starts,
+            started,
+            batches,
+            origins,
+        };
         let state = Self(Arc::new(parts));
         tokio::spawn(super::batch::work(state.clone()));
         state

@@ -63,6 +63,12 @@ pub const PARKED_FETCHES_MAX: usize = 200;
 pub const IDEMPOTENCY_DAYS: i64 = 7;
 /// Days that history is kept where neither the model nor the operator says.
 pub const HISTORY_DAYS_DEFAULT: u32 = 180;
+/// As Camunda 7 keeps it: the number has 31 bits.
+pub const HISTORY_DAYS_MAX: i64 = i32::MAX as i64;
+/// Calls whose entries of the log of operations one transaction writes, and how many wait for that.
+pub const AUDIT_ROWS_MAX: usize = 256;
+/// What is said about an operation or an incident: as many as Camunda 7's column holds.
+pub const ANNOTATION_CHARACTERS_MAX: usize = 4_000;
 /// Rows that one transaction of the clean-up takes away: a few milliseconds in which commits wait.
 pub const CLEANING_ROWS_MAX: usize = 1_000;
 /// A restored database begins its numbers so far ahead, so that what was given after the backup is not given again: a

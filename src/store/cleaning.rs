@@ -12,7 +12,7 @@ use crate::base::planted;
 use crate::base::time::{DAY_MS, Timestamp};
 
 /// Tables of an instance's past, each with what names a row beside the instance.
-const PAST: [(&str, &str); 8] = [
+const PAST: [(&str, &str); 10] = [
     ("past_activity", "token"),
     ("past_task", "token"),
     ("past_variable", "scope, name"),
@@ -20,6 +20,8 @@ const PAST: [(&str, &str); 8] = [
     ("past_decision", "id"),
     ("comment", "id"),
     ("attachment", "id"),
+    ("user_operation", "id"),
+    ("incident_note", "id"),
     ("history", "position"),
 ];
 
@@ -41,6 +43,7 @@ impl Store {
     pub async fn sweep(&self, now: Timestamp, default_days: u32) -> Result<Swept, StoreError> {
         let mut swept = Swept { command_keys: self.sweep_keys(now).await?, ..Swept::default() };
         self.sweep_batches(now, default_days).await?;
+        self.sweep_operations(now, default_days).await?;
         let mut from = Some(-1);
         while let Some(after) = from {
             let (over, next) = self.instances_over(after, now, default_days).await?;
@@ -125,6 +128,17 @@ impl Store {
             "DELETE FROM batch WHERE ended_at < $1",
         ];
         self.write(texts.map(|text| (text.to_owned(), vec![over.clone()])).into()).await.map(|_| ())
+    }
+
+    /// What was done to no instance; the rest goes with its instance.
+    async fn sweep_operations(&self, now: Timestamp, default_days: u32) -> Result<(), StoreError> {
+        let over = now.0.saturating_sub(i64::from(default_days).saturating_mul(DAY_MS));
+        let text = format!(
+            "DELETE FROM user_operation WHERE id IN (SELECT id FROM user_operation WHERE instance IS NULL AND at < $1 \
+             ORDER BY at LIMIT {CLEANING_ROWS_MAX})"
+        );
+        while self.write(vec![(text.clone(), vec![Bind::Int(over)])]).await? >= CLEANING_ROWS_MAX as u64 {}
+        Ok(())
     }
 
     /// Answers are kept so long, as the promise of a repeat says. What was answered to a node that never came back, and the node

@@ -128,6 +128,14 @@ impl Store {
         }
     }
 
+    /// The name of the database's kind.
+    pub fn vendor(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "SQLite",
+            Self::Postgres(_) => "PostgreSQL",
+        }
+    }
+
     /// The installation's own name, given at its first start, and its mark.
     pub async fn installation(&self, fresh: &str, now: Timestamp) -> Result<Installation, StoreError> {
         let text = "INSERT INTO installation (id, name, mark, created_at) VALUES (1, $1, '', $2) ON CONFLICT (id) DO \

@@ -5,6 +5,9 @@
 //! statements beside the full ones, and a statement costs more than a hundred empty rows. On PostgreSQL a column is an
 //! array, so that one statement takes whatever there is.
 
+/// Columns that an upsert leaves as they are: after the insert they are changed beside the partitions.
+const KEPT: [(&str, &str); 1] = [("definition", "history_ttl_days")];
+
 /// Rows of one statement.
 pub(super) const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
 
@@ -367,7 +370,8 @@ pub(super) fn text(table: &Table, mode: Mode, size: usize, marks: Marks) -> Stri
         },
         Mode::Insert => format!("INSERT INTO {name} ({columns}) SELECT * FROM {given}"),
         Mode::Upsert => {
-            let sets: Vec<String> = table.rest.iter().map(|c| format!("{c} = excluded.{c}")).collect();
+            let replaced = table.rest.iter().filter(|column| !KEPT.contains(&(name, column)));
+            let sets: Vec<String> = replaced.map(|column| format!("{column} = excluded.{column}")).collect();
             let then = if sets.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", sets.join(", ")) };
             format!("INSERT INTO {name} ({columns}) SELECT * FROM {given} ON CONFLICT ({key}) DO {then}")
         }
@@ -407,6 +411,8 @@ mod tests {
             "INSERT INTO scope (instance, scope, body) SELECT * FROM (VALUES (?, ?, ?)) AS given \
              WHERE column1 IS NOT NULL ON CONFLICT (instance, scope) DO UPDATE SET body = excluded.body"
         );
+        let definition = text(&DEFINITION, Mode::Upsert, 1, Marks::Arrays);
+        assert!(definition.contains("name = excluded.name") && !definition.contains("= excluded.history_ttl_days"));
         assert_eq!(
             text(&SCOPE, Mode::Delete, 1, Marks::Arrays),
             "DELETE FROM scope WHERE (instance, scope) IN (SELECT * FROM UNNEST($1, $2))"

@@ -3,6 +3,7 @@
 use super::task::past_of;
 use super::upload::{self, Part};
 use super::{removal_time, time};
+use crate::api::audit::Fact;
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{file, json, no_content};
@@ -85,6 +86,8 @@ pub(super) async fn create(call: Call, Path(id): Path<String>, mut form: Multipa
         url,
     };
     call.state.store().add_attachment(&attachment, content.map(|content| content.bytes.clone())).await?;
+    let fact = Fact::new("AddAttachment", "Attachment").of("name", None, attachment.name.clone());
+    call.tell_of_note((attachment.instance, Some(attachment.token)), fact).await?;
     json(shape_of(&instance, &attachment))
 }
 
@@ -94,5 +97,7 @@ pub(super) async fn remove(call: Call, Path((task, id)): Path<(String, String)>)
         call.allow_task_work(inner.instance, inner.token()).await?;
     }
     call.state.store().remove_attachment(&found.id).await?;
+    let fact = Fact::new("DeleteAttachment", "Attachment").of("name", found.name.clone(), None);
+    call.tell_of_note((found.instance, Some(found.token)), fact).await?;
     no_content()
 }

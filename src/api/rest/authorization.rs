@@ -176,6 +176,7 @@ pub(super) async fn create(call: Call, Json(body): Json<Body>) -> Answer {
         return Err(there_already());
     }
     told(&call, "authorization-created", &rule);
+    call.tell_of_identity("Create", "Authorization", "authorizationId", &rule.id).await?;
     json(shape_of(&rule)?)
 }
 
@@ -194,6 +195,7 @@ pub(super) async fn put(call: Call, Path(id): Path<String>, Json(body): Json<Bod
         other => other.into(),
     })?;
     told(&call, "authorization-changed", &rule);
+    call.tell_of_identity("Update", "Authorization", "authorizationId", &rule.id).await?;
     no_content()
 }
 
@@ -203,6 +205,7 @@ pub(super) async fn delete(call: Call, Path(id): Path<String>) -> Answer {
     has_himself(&call, &rule)?;
     call.state.store().remove_rule(&id).await?;
     told(&call, "authorization-deleted", &rule);
+    call.tell_of_identity("Delete", "Authorization", "authorizationId", &rule.id).await?;
     no_content()
 }
 

@@ -10,6 +10,7 @@ use super::job::Jobs;
 use super::modification::nothing_skipped;
 use super::sheet::{self, Rule, Sheet};
 use super::{listing, tenant, time};
+use crate::api::audit::Fact;
 use crate::api::auth::permission::{Permission, Resource};
 use crate::api::auth::rights::ANY;
 use crate::api::batch::{self, Deed};
@@ -183,6 +184,7 @@ pub(super) async fn delete(call: Call, Path(id): Path<String>) -> Answer {
         call.require(Permission::Delete, Resource::Batch, &id)?;
     }
     call.state.store().remove_batch(&id).await?;
+    call.tell_of_batch(&id, Fact::new("Delete", "Batch")).await?;
     tracing::info!(audit = "batch-deleted", id, by = call.caller.user, "a batch was ended");
     no_content()
 }
@@ -204,6 +206,7 @@ pub(super) async fn suspended(call: Call, Path(id): Path<String>, Json(body): Js
         call.state.store().retry_batch(&id).await?;
         call.state.batches.notify_one();
     }
+    call.tell_of_batch(&id, Fact::new(if suspended { "SuspendBatch" } else { "ActivateBatch" }, "Batch")).await?;
     no_content()
 }
 
@@ -225,6 +228,7 @@ pub(super) async fn delete_past(call: Call, Path(id): Path<String>) -> Answer {
         return Err(ApiError::refused("BadUserRequestException", words));
     }
     call.state.store().remove_batch(&id).await?;
+    call.tell_of_batch(&id, Fact::new("DeleteHistory", "Batch")).await?;
     no_content()
 }
 

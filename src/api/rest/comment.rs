@@ -2,6 +2,7 @@
 
 use super::task::past_of;
 use super::{removal_time, time};
+use crate::api::audit::Fact;
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::json::{Json, json, no_content};
@@ -56,6 +57,12 @@ impl Subject {
         }
     }
 
+    /// Which comment it was, not what it says.
+    async fn tell(&self, call: &Call, kind: &'static str, id: Option<&str>) -> Result<(), ApiError> {
+        let fact = Fact::new(kind, "Comment").of("commentId", None, id.map(str::to_owned));
+        call.tell_of_note((self.instance.id, self.token), fact).await
+    }
+
     async fn all(&self, call: &Call) -> Result<Vec<Comment>, ApiError> {
         Ok(call.state.store().comments(self.instance.id, self.token).await?)
     }
@@ -76,18 +83,21 @@ impl Subject {
         let comment = self.find(call, &id).await?;
         self.allow(call).await?;
         call.state.store().change_comment(&comment.id, &message).await?;
+        self.tell(call, "UpdateComment", Some(&comment.id)).await?;
         no_content()
     }
 
     async fn remove(&self, call: &Call, id: &str) -> Answer {
         self.allow(call).await?;
         call.state.store().remove_comment(&self.find(call, id).await?.id).await?;
+        self.tell(call, "DeleteComment", Some(id)).await?;
         no_content()
     }
 
     async fn remove_all(&self, call: &Call) -> Answer {
         self.allow(call).await?;
         call.state.store().remove_comments(self.instance.id, self.token).await?;
+        self.tell(call, "DeleteComment", None).await?;
         no_content()
     }
 }
@@ -123,6 +133,7 @@ pub(super) async fn create(call: Call, Path(id): Path<String>, Json(body): Json<
         message: said(body.message)?,
     };
     call.state.store().add_comment(&comment).await?;
+    subject.tell(&call, "AddComment", Some(&comment.id)).await?;
     json(shape_of(&subject, &comment))
 }
 

@@ -76,6 +76,7 @@ pub(super) async fn create(call: Call, Json(body): Json<Body>) -> Answer {
     let id = body.id.ok_or_else(|| ApiError::invalid("A group needs an id."))?;
     check_name("group", &id)?;
     if call.state.store().add_group(&Group { id: id.clone(), name: body.name, kind: body.kind }).await? {
+        call.tell_of_identity("Create", "Group", "groupId", &id).await?;
         return no_content();
     }
     Err(ApiError::refused("ProcessEngineException", format!("A group with id {id} exists already.")))
@@ -89,7 +90,8 @@ pub(super) async fn put(call: Call, Path(id): Path<String>, Json(body): Json<Bod
     visible(&call, &id).await?;
     call.require(Permission::Update, Resource::Group, &id)?;
     changeable(&call, &id).await?;
-    call.state.store().change_group(&Group { id, name: body.name, kind: body.kind }).await?;
+    call.state.store().change_group(&Group { id: id.clone(), name: body.name, kind: body.kind }).await?;
+    call.tell_of_identity("Update", "Group", "groupId", &id).await?;
     no_content()
 }
 
@@ -99,6 +101,7 @@ pub(super) async fn delete(call: Call, Path(id): Path<String>) -> Answer {
     changeable(&call, &id).await?;
     call.state.store().remove_group(&id).await?;
     tracing::info!(audit = "group-deleted", group = id, by = call.caller.user, "a group was removed");
+    call.tell_of_identity("Delete", "Group", "groupId", &id).await?;
     no_content()
 }
 
@@ -120,6 +123,7 @@ pub(super) async fn join(call: Call, Path((id, user)): Path<(String, String)>) -
         return Err(ApiError::absent(format!("User with id {user} does not exist")));
     }
     call.state.store().join_group(&id, &user).await?;
+    call.tell_of_identity("Create", "GroupMembership", "userId", &format!("{user} in {id}")).await?;
     tracing::info!(
         audit = "group-joined",
         group = id,
@@ -135,6 +139,7 @@ pub(super) async fn leave(call: Call, Path((id, user)): Path<(String, String)>) 
     call.require(Permission::Delete, Resource::GroupMembership, &id)?;
     changeable(&call, &id).await?;
     call.state.store().leave_group(&id, &user).await?;
+    call.tell_of_identity("Delete", "GroupMembership", "userId", &format!("{user} in {id}")).await?;
     tracing::info!(
         audit = "group-left",
         group = id,

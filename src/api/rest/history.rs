@@ -362,6 +362,6 @@ fn past_incident(row: &PastIncidentRecord) -> Value {
         "open": open,
         "deleted": deleted,
         "resolved": !open && !deleted,
-        "annotation": null,
+        "annotation": row.annotation,
     })
 }

@@ -190,5 +190,6 @@ pub(super) async fn delete(call: Call, Path(id): Path<String>) -> Answer {
         let words = format!("Process instance is still running, cannot delete historic process instance: {id}");
         return Err(ApiError::refused("BadUserRequestException", words));
     }
+    call.tell_of_forgetting(&row).await?;
     no_content()
 }

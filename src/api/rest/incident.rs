@@ -2,13 +2,15 @@
 
 use super::filter::{self, Rule};
 use super::listing::{self, Listing};
+use super::operation::Annotation;
 use super::{job_definition, tenant, time};
+use crate::api::audit::Fact;
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
-use crate::api::json::json;
+use crate::api::json::{Json, json, no_content};
 use crate::api::params::Filters;
 use crate::api::wire;
-use crate::base::id::DefinitionId;
+use crate::base::id::{DefinitionId, InstanceId};
 use crate::store::queries::record::IncidentRecord;
 use crate::store::queries::select::{Column, Condition, Relation, Test, column, related};
 use axum::extract::Path;
@@ -141,7 +143,7 @@ fn incident(row: &IncidentRecord) -> Value {
         "incidentMessage": row.message,
         "tenantId": tenant(&row.tenant),
         "jobDefinitionId": job_definition(&row.kind, row.definition, &row.element),
-        "annotation": null,
+        "annotation": row.annotation,
     })
 }
 
@@ -157,4 +159,25 @@ pub(super) fn job_definition(kind: &str, definition: i64, element: &str) -> Opti
 pub(super) async fn get(call: Call, Path(id): Path<String>) -> Answer {
     let absent = || ApiError::absent(format!("No matching incident with id {id}"));
     json(listing::one::<Incidents>(&call, vec![filter::inner(&id, column::NUMBER)], absent).await?)
+}
+
+pub(super) async fn annotate(call: Call, Path(id): Path<String>, Json(body): Json<Annotation>) -> Answer {
+    let text = body.text()?;
+    set_annotation(&call, &id, Some(text)).await
+}
+
+pub(super) async fn clear_annotation(call: Call, Path(id): Path<String>) -> Answer {
+    set_annotation(&call, &id, None).await
+}
+
+async fn set_annotation(call: &Call, id: &str, annotation: Option<String>) -> Answer {
+    let row: Option<IncidentRecord> = call.one(vec![filter::inner(id, column::NUMBER)]).await?;
+    let absent = || ApiError::absent(format!("No matching incident with id {id}"));
+    let row = row.ok_or_else(absent)?;
+    call.allow_update(InstanceId(row.instance)).await?;
+    call.state.store().annotate_incident(row.instance, row.id, annotation.clone()).await?;
+    let kind = if annotation.is_some() { "SetAnnotation" } else { "ClearAnnotation" };
+    let fact = Fact::new(kind, "Incident").of("incidentId", None, Some(id.to_owned()));
+    call.tell_of_note((row.instance, None), fact).await?;
+    no_content()
 }

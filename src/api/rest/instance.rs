@@ -11,16 +11,14 @@ use crate::api::guarded::running_instances;
 use crate::api::json::{json, no_content};
 use crate::api::params::{Filters, Query};
 use crate::api::wire::{self};
-use crate::base::access::{Access, NO_TENANT};
+use crate::base::access::NO_TENANT;
 use crate::base::id::InstanceId;
 use crate::engine::command::Command;
 use crate::engine::instance::InstanceState;
-use crate::store::Bind;
 use crate::store::queries::record::{InstanceRecord, state_code};
-use crate::store::queries::select::{Column, Condition, Relation, Select, column, related};
+use crate::store::queries::select::{Column, Condition, Relation, column, related};
 use axum::extract::Path;
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 pub(super) struct Instances;
 
@@ -98,14 +96,7 @@ pub(super) fn instance(row: &InstanceRecord) -> Value {
 
 /// An instance that the caller has just started; it may have ended already.
 pub(in crate::api) async fn started(call: &Call, id: InstanceId) -> Result<Value, ApiError> {
-    let store = call.state.store();
-    let read = async |ids: BTreeSet<InstanceId>| {
-        let one_of = Condition::OneOf(column::NUMBER, ids.into_iter().map(|id| Bind::from(id.0)).collect());
-        let select = Select { conditions: vec![one_of], ..Select::default() };
-        let rows: Vec<InstanceRecord> = store.list(&Access::system(), &select).await?;
-        Ok(rows.into_iter().map(|row| (InstanceId(row.id), row)).collect())
-    };
-    let row = call.state.started.get(id, read).await?;
+    let row = call.started(id).await?;
     row.as_ref().map(instance).ok_or_else(|| ApiError::failed(format!("The started instance {id} is not stored.")))
 }
 

@@ -19,6 +19,7 @@ use super::job_definition::{self, JobDefinitions};
 use super::job_log::{self, ExternalTaskLog, JobLog};
 use super::link_log::LinkLog;
 use super::listing::{self, Listing};
+use super::operation::{self, Operations};
 use super::places::{self, OfExecution, OfInstance, OfTask, OfTaskOnly};
 use super::sheet::{self, Sheet};
 use super::task::Tasks;
@@ -27,7 +28,7 @@ use super::user::{self, Users};
 use super::variable_instance::{self, PastVariables, VariableInstances};
 use super::{
     attachment, comment, definition_start, deploy, engine, external_task_report as report, fetch, message,
-    modification, not_offered, saved, signal, statistics, story, suspension, task_action as task,
+    modification, not_offered, retention, saved, signal, statistics, story, suspension, task_action as task, telemetry,
 };
 use crate::api::state::ApiState;
 use crate::base::limits::{DEPLOYMENT_BYTES_MAX, REQUEST_BYTES_MAX};
@@ -78,6 +79,8 @@ fn engine() -> Router<ApiState> {
     Router::new()
         .route("/engine", get(engine::engines))
         .route("/version", get(engine::version))
+        .route("/telemetry/configuration", get(telemetry::configuration).post(telemetry::configure))
+        .route("/telemetry/data", get(telemetry::data))
         .route("/identity/verify", post(engine::verify))
         .route("/message", post(message::correlate))
         .route("/signal", post(signal::signal))
@@ -114,6 +117,7 @@ fn definitions() -> Router<ApiState> {
             .route(&below("/deployed-start-form"), get(definition::deployed_start_form))
             .route(&below("/form-variables"), get(definition::form_variables))
             .route(&below("/statistics"), get(definition::activity_statistics))
+            .route(&below("/history-time-to-live"), put(retention::process))
             .route(&below("/suspended"), put(suspension::definition));
     }
     router
@@ -128,7 +132,9 @@ fn decisions() -> Router<ApiState> {
     let mut router = versions::<Decisions>("/decision-definition")
         .merge(versions::<Requirements>("/decision-requirements-definition"));
     for at in named("/decision-definition") {
-        router = router.route(&format!("{at}/evaluate"), post(decision::evaluate));
+        router = router
+            .route(&format!("{at}/evaluate"), post(decision::evaluate))
+            .route(&format!("{at}/history-time-to-live"), put(retention::decision));
     }
     router
 }
@@ -246,6 +252,7 @@ fn jobs() -> Router<ApiState> {
         .route("/job-definition/{id}", get(job_definition::get))
         .route("/job-definition/{id}/retries", put(job_definition::retries))
         .route("/incident/{id}", get(incident::get))
+        .route("/incident/{id}/annotation", put(incident::annotate).delete(incident::clear_annotation))
 }
 
 fn history() -> Router<ApiState> {
@@ -254,6 +261,9 @@ fn history() -> Router<ApiState> {
         .merge(lists::<PastTasks>("/history/task"))
         .merge(lists::<PastVariables>("/history/variable-instance"))
         .merge(list::<PastIncidents>("/history/incident"))
+        .merge(list::<Operations>("/history/user-operation"))
+        .route("/history/user-operation/{operationId}/set-annotation", put(operation::annotate))
+        .route("/history/user-operation/{operationId}/clear-annotation", put(operation::clear))
         .route("/history/decision-instance", get(history_decision::list))
         .route("/history/decision-instance/count", get(listing::get_count::<PastDecisions>))
         .route("/history/decision-instance/{id}", get(history_decision::get))

@@ -119,6 +119,7 @@ pub(super) async fn create(call: Call, Json(body): Json<Body>) -> Answer {
     let shared = call.caller.access.tenants.is_none().into();
     let filter = body.kept(&call, wire::random(), call.caller.user.clone(), shared).await?;
     call.state.store().save_filter(&filter).await?;
+    call.tell_of_filter("Create", "Filter", "filterId", &filter.id).await?;
     json(shape_of(&call, &filter, false).await?)
 }
 
@@ -130,11 +131,13 @@ pub(super) async fn put(call: Call, Path(id): Path<String>, Json(body): Json<Bod
     let before = own(&call, &id).await?;
     let filter = body.kept(&call, before.id, before.maker, before.shared).await?;
     call.state.store().save_filter(&filter).await?;
+    call.tell_of_filter("Update", "Filter", "filterId", &filter.id).await?;
     no_content()
 }
 
 pub(super) async fn delete(call: Call, Path(id): Path<String>) -> Answer {
     call.state.store().remove_filter(&own(&call, &id).await?.id).await?;
+    call.tell_of_filter("Delete", "Filter", "filterId", &id).await?;
     no_content()
 }
 

@@ -75,6 +75,7 @@ pub(super) async fn create(call: Call, Json(body): Json<Body>) -> Answer {
     let id = body.id.ok_or_else(|| ApiError::invalid("A tenant needs an id."))?;
     check_name("tenant", &id)?;
     if call.state.store().add_tenant(&Tenant { id: id.clone(), name: body.name }).await? {
+        call.tell_of_identity("Create", "Tenant", "tenantId", &id).await?;
         return no_content();
     }
     Err(ApiError::refused("ProcessEngineException", format!("A tenant with id {id} exists already.")))
@@ -87,7 +88,8 @@ pub(super) async fn get(call: Call, Path(id): Path<String>) -> Answer {
 pub(super) async fn put(call: Call, Path(id): Path<String>, Json(body): Json<Body>) -> Answer {
     visible(&call, &id).await?;
     call.require(Permission::Update, Resource::Tenant, &id)?;
-    call.state.store().change_tenant(&Tenant { id, name: body.name }).await?;
+    call.state.store().change_tenant(&Tenant { id: id.clone(), name: body.name }).await?;
+    call.tell_of_identity("Update", "Tenant", "tenantId", &id).await?;
     no_content()
 }
 
@@ -96,6 +98,7 @@ pub(super) async fn delete(call: Call, Path(id): Path<String>) -> Answer {
     call.require(Permission::Delete, Resource::Tenant, &id)?;
     call.state.store().remove_tenant(&id).await?;
     tracing::info!(audit = "tenant-deleted", tenant = id, by = call.caller.user, "a tenant was removed");
+    call.tell_of_identity("Delete", "Tenant", "tenantId", &id).await?;
     no_content()
 }
 
@@ -129,7 +132,9 @@ async fn join(call: &Call, tenant: String, member: String, is_team: i16) -> Answ
         by = call.caller.user,
         "a tenant has a member more"
     );
+    let told = format!("{member} in {tenant}");
     call.state.store().join_tenant(&TenantMember { tenant, is_team, member }).await?;
+    call.tell_of_identity("Create", "TenantMembership", "member", &told).await?;
     no_content()
 }
 
@@ -145,7 +150,9 @@ async fn leave(call: &Call, tenant: String, member: String, is_team: i16) -> Ans
     visible(call, &tenant).await?;
     call.require(Permission::Delete, Resource::TenantMembership, &tenant)?;
     tracing::info!(audit = "tenant-left", tenant, member, is_team, by = call.caller.user, "a tenant has a member less");
+    let told = format!("{member} in {tenant}");
     call.state.store().leave_tenant(&TenantMember { tenant, is_team, member }).await?;
+    call.tell_of_identity("Delete", "TenantMembership", "member", &told).await?;
     no_content()
 }
 

@@ -147,6 +147,7 @@ pub(super) async fn create(call: Call, Json(body): Json<NewBody>) -> Answer {
     let new = NewUser { name: &id, password, profile, every_tenant: false, admin: false, groups, tenants };
     if call.state.sign_in.add(new, false).await? {
         tracing::info!(audit = "user-created", user.name = id, by = call.caller.user, "an account was made");
+        call.tell_of_identity("Create", "User", "userId", &id).await?;
         return no_content();
     }
     Err(ApiError::refused("ProcessEngineException", format!("A user with id {id} exists already.")))
@@ -170,6 +171,7 @@ pub(super) async fn delete(call: Call, Path(id): Path<String>) -> Answer {
     changeable(&call, &id, Permission::Delete).await?;
     call.state.store().remove_account(&id).await?;
     tracing::info!(audit = "user-deleted", user.name = id, by = call.caller.user, "an account was removed");
+    call.tell_of_identity("Delete", "User", "userId", &id).await?;
     no_content()
 }
 
@@ -180,6 +182,7 @@ pub(super) async fn profile(call: Call, Path(id): Path<String>) -> Answer {
 pub(super) async fn change_profile(call: Call, Path(id): Path<String>, Json(body): Json<ProfileBody>) -> Answer {
     changeable(&call, &id, Permission::Update).await?;
     call.state.store().change_profile(&id, &body.into()).await?;
+    call.tell_of_identity("Update", "User", "userId", &id).await?;
     no_content()
 }
 
@@ -194,6 +197,7 @@ pub(super) async fn change_credentials(call: Call, Path(id): Path<String>, Json(
     let password = checked(body.password, &id, &profile)?;
     call.state.sign_in.change_password(&id, password).await?;
     tracing::info!(audit = "password-changed", user.name = id, by = call.caller.user, "a password was changed");
+    call.tell_of_identity("Update", "User", "passwordOf", &id).await?;
     no_content()
 }
 
@@ -202,6 +206,7 @@ pub(super) async fn unlock(call: Call, Path(id): Path<String>) -> Answer {
         return Err(ApiError::forbidden("Accounts are unlocked by administrators."));
     }
     call.state.sign_in.unlock(&visible(&call, &id).await?.name);
+    call.tell_of_identity("Unlock", "User", "userId", &id).await?;
     no_content()
 }
 

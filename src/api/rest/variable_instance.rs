@@ -5,6 +5,7 @@ use super::external_task::activity;
 use super::filter::{self, Rule};
 use super::listing::Listing;
 use super::{removal_time, tenant, time, variable};
+use crate::api::audit::Fact;
 use crate::api::call::Call;
 use crate::api::error::{Answer, ApiError};
 use crate::api::guarded::Guarded;
@@ -189,6 +190,9 @@ async fn remove(call: &Call, instance: InstanceId, of: Option<(ScopeId, &str)>, 
         let words = format!("Cannot delete {what}: its process instance runs.");
         return Err(ApiError::refused("BadUserRequestException", words));
     }
+    let name = of.map(|(_, name)| name.to_owned());
+    let fact = Fact::new("DeleteHistory", "Variable").of("name", name, None);
+    call.tell_of_note((instance.0, None), fact).await?;
     no_content()
 }
 

@@ -6,6 +6,7 @@ pub mod account;
 pub mod batch;
 pub mod identity;
 pub mod notes;
+pub mod operation;
 pub mod record;
 pub mod select;
 

@@ -96,6 +96,7 @@ record! {
         instance: i64 = "t.instance", id: i64 = "t.id", root: i64 = "t.root", definition: i64 = "t.definition",
         process: String = "t.process", version: i64 = "d.version", tenant: String = "t.tenant", token: i64 = "t.token",
         element: String = "t.element", kind: String = "t.kind", message: String = "t.message", at: i64 = "t.at",
+        annotation: Option<String> = "(SELECT n.annotation FROM incident_note n WHERE n.instance = t.instance AND n.id = t.id)",
     }
 }
 
@@ -163,6 +164,7 @@ record! {
         process: String = "t.process", version: i64 = "d.version", tenant: String = "t.tenant", token: i64 = "t.token",
         element: String = "t.element", kind: String = "t.kind", message: String = "t.message", raised_at: i64 = "t.raised_at",
         resolved_at: Option<i64> = "t.resolved_at", deleted: i16 = "t.deleted",
+        annotation: Option<String> = "(SELECT n.annotation FROM incident_note n WHERE n.instance = t.instance AND n.id = t.id)",
     }
 }
 
@@ -212,6 +214,22 @@ record! {
         requirements: Option<i64> = "q.id", requirements_key: Option<String> = "q.key",
         requirements_version: Option<i64> = "q.version", process_ttl_days: Option<i64> = "d.history_ttl_days",
         decision_ttl_days: Option<i64> = "e.history_ttl_days",
+        instance_ended_at: Option<i64> = "(SELECT p.ended_at FROM process_instance p WHERE p.id = t.instance)",
+    }
+}
+
+record! {
+    /// What somebody did.
+    OperationRecord from "user_operation t LEFT JOIN definition d ON d.id = t.definition", tenant "t.tenant", id ["t.id"] {
+        id: String = "t.id", operation: String = "t.operation", at: i64 = "t.at", author: String = "t.author",
+        kind: String = "t.kind", entity: String = "t.entity", category: String = "t.category",
+        property: Option<String> = "t.property", org_value: Option<String> = "t.org_value",
+        new_value: Option<String> = "t.new_value", deployment: Option<i64> = "t.deployment",
+        definition: Option<i64> = "t.definition", process: Option<String> = "t.process", version: Option<i64> = "d.version",
+        instance: Option<i64> = "t.instance", root: Option<i64> = "t.root", task: Option<i64> = "t.task",
+        external_task: Option<i64> = "t.external_task", job: Option<i64> = "t.job", element: Option<String> = "t.element",
+        batch: Option<String> = "t.batch", annotation: Option<String> = "t.annotation",
+        history_ttl_days: Option<i64> = "d.history_ttl_days",
         instance_ended_at: Option<i64> = "(SELECT p.ended_at FROM process_instance p WHERE p.id = t.instance)",
     }
 }

@@ -364,7 +364,8 @@ pub mod column {
         DEFINITION_DEPLOYMENT = "d.deployment", DECISION = "t.decision", ASKED = "t.asked", EVALUATOR = "t.evaluator",
         REQUIREMENTS = "q.id", REQUIREMENTS_KEY = "q.key", DEPLOYED_AT = "p.at", DEFINITION_TENANT = "d.tenant",
         EVENTS = "t.events", IS_GROUP = "t.is_group", VARIABLE_PROCESS = "v.process", STORY_PROCESS = "p.process",
-        STORY_INSTANCE = "p.id",
+        STORY_INSTANCE = "p.id", AUTHOR = "t.author", OPERATION = "t.operation", ENTITY = "t.entity", CATEGORY = "t.category",
+        PROPERTY = "t.property", TASK = "t.task", EXTERNAL_TASK = "t.external_task", JOB = "t.job", BATCH = "t.batch",
     }
 }
 

@@ -1,6 +1,7 @@
 //! The REST interface: rules of the dialect through the router in process, recorded exchanges and existing clients over a
 //! served port.
 
+mod audit;
 mod bad_input;
 mod batches;
 mod decision_history;
@@ -20,6 +21,7 @@ mod operations;
 mod product;
 mod repeats;
 mod replay;
+mod retention;
 mod rights;
 mod server;
 mod tenants;

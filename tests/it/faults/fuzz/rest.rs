@@ -299,6 +299,12 @@ impl Target for Requests {
         };
         match answer {
             None => Ok("no request, or no answer in time".into()),
+            // Camunda 7 answers so where something else came first, and so do we: each has its reason.
+            Some((500, body))
+                if [r#""reason":"suspended""#, r#""reason":"claimed""#].iter().any(|r| body.contains(r)) =>
+            {
+                Ok(format!("500 {}", way(body.get(..200).unwrap_or(&body))))
+            }
             Some((status, body)) if status >= 500 && status != 501 && status != 503 => Err(format!("{status}: {body}")),
             Some((status, body)) => Ok(format!("{status} {}", way(body.get(..200).unwrap_or(&body)))),
         }
