@@ -97,6 +97,10 @@ async fn forget(call: &Call, instance: InstanceId) -> Result<(), ApiError> {
 
 /// Keeps a batch and wakes its worker. Subjects that stand there twice are one item.
 pub(crate) async fn begin(call: &Call, kind: &str, deed: &Deed, subjects: BTreeSet<String>) -> Result<Batch, ApiError> {
+    // Its items are done with the rights of the account, which a narrowed token does not have.
+    if call.caller.token == Some(true) {
+        return Err(ApiError::forbidden("A token that is narrowed makes no batch.").because("narrowed"));
+    }
     if subjects.is_empty() {
         return Err(ApiError::refused(
             "BadUserRequestException",

@@ -95,7 +95,7 @@ impl ApiError {
     }
 
     pub(crate) fn unauthenticated() -> Self {
-        let words = "Sign in: with Basic credentials, or with a session of POST /api/session.";
+        let words = "Sign in: with Basic credentials, an API token as Bearer, or with a session of POST /api/session.";
         Self::new(StatusCode::UNAUTHORIZED, "AuthenticationException", words).because("unauthenticated")
     }
 

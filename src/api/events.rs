@@ -227,7 +227,8 @@ impl Listener {
         let had = Condition::equal(column::ASSIGNEE, self.call.caller.user.as_str());
         let before = [of.clone(), had];
         self.sees::<TaskRecord>(of).await
-            || self.call.behind().count::<PastTaskRecord>(&before).await.is_ok_and(|count| count > 0)
+            || self.call.caller.is(&self.call.caller.user)
+                && self.call.behind().count::<PastTaskRecord>(&before).await.is_ok_and(|count| count > 0)
     }
 
     async fn sees<R: Guarded>(&self, which: Condition) -> bool {

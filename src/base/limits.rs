@@ -60,6 +60,8 @@ pub const PAGE_ROWS_MAX: usize = 1_000;
 pub const QUERY_RESULTS_MAX: usize = 10_000;
 pub const LONG_POLL_MAX_MS: i64 = 1_800_000;
 pub const PARKED_FETCHES_MAX: usize = 200;
+/// API tokens of an account: one for each program, not one for each run.
+pub const TOKENS_MAX: i64 = 100;
 pub const IDEMPOTENCY_DAYS: i64 = 7;
 /// Days that history is kept where neither the model nor the operator says.
 pub const HISTORY_DAYS_DEFAULT: u32 = 180;

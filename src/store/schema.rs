@@ -13,6 +13,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (3, "nodes", include_str!("../../migrations/0003_nodes.sql")),
     (4, "people", include_str!("../../migrations/0004_people.sql")),
     (5, "operations", include_str!("../../migrations/0005_operations.sql")),
+    (6, "tokens", include_str!("../../migrations/0006_tokens.sql")),
 ];
 
 /// The step that this program's tables stand at.
@@ -65,8 +66,14 @@ mod tests {
     /// A database refuses a step that has changed since it was made.
     #[test]
     fn what_databases_were_made_by_stays_as_it_is() {
-        let known =
-            ["9ad6c866fa321205", "6c24bc25c5b84359", "bf7e452de5fdd626", "233bd91ebd54248f", "f34c1d16e6375a0f"];
+        let known = [
+            "9ad6c866fa321205",
+            "6c24bc25c5b84359",
+            "bf7e452de5fdd626",
+            "233bd91ebd54248f",
+            "f34c1d16e6375a0f",
+            "d6f8db10c66cac2c",
+        ];
         let steps = migrator("sqlite", |text| text);
         let sums: Vec<String> =
             steps.iter().map(|step| data_encoding::HEXLOWER.encode(&step.checksum)[..16].to_owned()).collect();

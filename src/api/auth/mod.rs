@@ -1,12 +1,13 @@
-//! Who asks: Basic credentials or a session's cookie, resolved once and passed to every read (`rest.md` 10).
+//! Who asks: Basic credentials, an API token or a session's cookie, resolved once and passed to every read (`rest.md` 10).
 //!
 //! A session may change things only with the token that a foreign page cannot read, and from this server's own pages.
-//! Basic needs neither: no browser sends it by itself.
+//! Basic and tokens need neither: no browser sends it by itself.
 
 mod password;
 pub(crate) mod permission;
 pub(crate) mod policy;
 pub(crate) mod rights;
+pub(crate) mod token;
 
 use super::error::ApiError;
 use crate::base::access::Access;
@@ -46,9 +47,16 @@ pub(crate) struct Caller {
     pub(crate) access: Access,
     pub(crate) groups: BTreeSet<String>,
     pub(crate) rights: Arc<Rights>,
+    /// Signed in with an API token; whether that narrows what he may do.
+    pub(crate) token: Option<bool>,
 }
 
 impl Caller {
+    /// Whether he is this user and may what one may as oneself: a token whose rights are narrowed may only what it lists.
+    pub(crate) fn is(&self, user: &str) -> bool {
+        self.access.user.as_deref() == Some(user)
+    }
+
     /// No row is kept from him.
     pub(crate) fn sees_all(&self) -> bool {
         self.access.tenants.is_none() && self.rights.is_everything()
@@ -71,7 +79,7 @@ impl Caller {
         let tenants = (account.every_tenant == 0 && !by_group).then(|| memberships.tenants.into_iter().collect());
         let access = Access { user: Some(account.name.clone()), groups: groups.clone(), tenants, admin };
         let rights = if admin { Rights::everything() } else { Rights::of(&memberships.rules) };
-        Self { user: account.name.clone(), access, groups, rights: Arc::new(rights) }
+        Self { user: account.name.clone(), access, groups, rights: Arc::new(rights), token: None }
     }
 }
 
@@ -169,6 +177,9 @@ impl SignIn {
         headers: &HeaderMap,
         address: Option<&str>,
     ) -> Result<Option<Caller>, ApiError> {
+        if let Some(secret) = token::bearer(headers) {
+            return self.bearer(secret, address).await.map(Some);
+        }
         if let Some((user, password)) = basic(headers)? {
             return self.verify(&user, &password, address).await?.map(Some).ok_or_else(ApiError::unauthenticated);
         }

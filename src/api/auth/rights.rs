@@ -16,6 +16,8 @@ pub(crate) struct Rights {
     everything: bool,
     /// His own, his groups', everybody's.
     levels: [Level; 3],
+    /// Nothing but this, whatever the rest says: an API token may be narrowed.
+    within: Option<Level>,
 }
 
 type Level = BTreeMap<(Resource, String), Said>;
@@ -69,12 +71,29 @@ impl Rights {
         rights
     }
 
+    /// What of these rights is granted here, too.
+    pub(crate) fn within(self, grants: &[Rule]) -> Self {
+        let [.., all] = Self::of(grants).levels;
+        Self { within: Some(all), ..self }
+    }
+
     pub(crate) fn is_everything(&self) -> bool {
-        self.everything
+        self.everything && self.within.is_none()
+    }
+
+    /// Whether a token that is narrowed leaves this.
+    fn is_within(&self, permission: Permission, resource: Resource, object: &str) -> bool {
+        let Some(within) = &self.within else { return true };
+        [object, ANY]
+            .into_iter()
+            .any(|object| within.get(&(resource, object.to_owned())).is_some_and(|said| said.granted.has(permission)))
     }
 
     /// Whether this is allowed for one object, or with [`ANY`] for those that no rule names.
     pub(crate) fn allow(&self, permission: Permission, resource: Resource, object: &str) -> bool {
+        if !self.is_within(permission, resource, object) {
+            return false;
+        }
         if self.everything {
             return true;
         }
@@ -99,16 +118,17 @@ impl Rights {
     pub(crate) fn cover(&self, others: &Self) -> bool {
         let granted = others.levels.iter().flat_map(BTreeMap::iter);
         let mut each = granted.map(|((resource, object), said)| self.allow_all(said.granted, *resource, object));
-        self.everything || (!others.everything && each.all(|allowed| allowed))
+        self.is_everything() || (!others.everything && each.all(|allowed| allowed))
     }
 
     pub(crate) fn reach(&self, permission: Permission, resource: Resource) -> Reach {
-        if self.everything {
+        if self.is_everything() {
             return Reach::AllBut(BTreeSet::new());
         }
         let named: BTreeSet<&String> = self
             .levels
             .iter()
+            .chain(&self.within)
             .flat_map(|level| level.keys())
             .filter(|(kind, object)| *kind == resource && object != ANY)
             .map(|(_, object)| object)
@@ -168,6 +188,20 @@ mod tests {
         assert!(may(&[all.clone(), group_not.clone(), me.clone()], "order"));
         assert!(!may(&[all.clone(), group_not, group.clone()], "order"), "a revocation stands above a grant beside it");
         assert!(!may(&[all, group, me, me_not], "order"));
+    }
+
+    #[test]
+    fn what_is_narrowed_is_never_more() {
+        let grants = [rule(1, ALL, "order", r#"["READ"]"#)];
+        let all = Rights::everything().within(&grants);
+        let (read, delete) = (Permission::Read, Permission::Delete);
+        assert!(!all.is_everything() && all.allow(read, Definition, "order"));
+        assert!(!all.allow(read, Definition, "other") && !all.allow(delete, Definition, "order"));
+        assert_eq!(all.reach(read, Definition), Reach::Only(["order".to_owned()].into()));
+        assert!(!Rights::default().within(&grants).allow(read, Definition, "order"), "nothing is gained by a token");
+        assert!(!all.cover(&Rights::everything()) && Rights::everything().cover(&all));
+        let any = Rights::everything().within(&[rule(1, ALL, "*", r#"["ALL"]"#)]);
+        assert!(any.reach(delete, Definition).is_all() && !any.allow(read, Resource::User, "ann"));
     }
 
     #[test]

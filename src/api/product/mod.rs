@@ -3,6 +3,7 @@
 mod ad_hoc;
 mod programme;
 mod session;
+mod token;
 mod waits;
 
 use super::call::Call;
@@ -17,7 +18,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use serde_json::json as shape;
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub(super) fn closed() -> Router<ApiState> {
         .route("/api/events", get(events::events))
         .route("/api/metrics", get(metrics))
         .route("/api/instances/{id}/waits", get(waits::waits))
+        .route("/api/tokens", get(token::list).post(token::add))
+        .route("/api/tokens/{id}", delete(token::remove))
         .route("/api/programmes", get(programme::list))
         .route("/api/programmes/{id}/stages", get(programme::stages))
         .route("/api/demo", get(programme::demo).patch(programme::change_demo))

@@ -64,7 +64,7 @@ async fn counts(call: &Call) -> Result<Counts, ApiError> {
 
 /// Whoever began one sees it.
 fn may(call: &Call, batch: &Batch, permission: Permission) -> bool {
-    batch.creator == call.caller.user || call.may(permission, Resource::Batch, &batch.id)
+    call.caller.is(&batch.creator) || call.may(permission, Resource::Batch, &batch.id)
 }
 
 fn shape_of(batch: &Batch) -> Value {

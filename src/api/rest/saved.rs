@@ -30,7 +30,7 @@ const SORTS: &[(&str, &str)] =
 
 async fn visible(call: &Call) -> Result<Vec<SavedFilter>, ApiError> {
     let mut all = call.state.store().saved_filters().await?;
-    all.retain(|filter| filter.shared != 0 || filter.maker == call.caller.user);
+    all.retain(|filter| filter.shared != 0 || call.caller.is(&filter.maker));
     Ok(all)
 }
 

@@ -41,7 +41,7 @@ fn absent(id: &str) -> ApiError {
 
 /// Everybody sees himself.
 fn may_read(call: &Call, id: &str) -> bool {
-    id == call.caller.user || call.may(Permission::Read, Resource::User, id)
+    call.caller.is(id) || call.may(Permission::Read, Resource::User, id)
 }
 
 async fn visible(call: &Call, id: &str) -> Result<Account, ApiError> {
@@ -156,7 +156,7 @@ pub(super) async fn create(call: Call, Json(body): Json<NewBody>) -> Answer {
 /// Who may do more than the caller is not his to change: else he would get hold of what he was never granted.
 async fn changeable(call: &Call, id: &str, permission: Permission) -> Result<Account, ApiError> {
     let account = visible(call, id).await?;
-    if id != call.caller.user || permission == Permission::Delete {
+    if !call.caller.is(id) || permission == Permission::Delete {
         call.require(permission, Resource::User, id)?;
     }
     let other = call.state.sign_in.caller_named(id).await?.filter(|other| other.user != call.caller.user);
@@ -223,7 +223,7 @@ pub(super) async fn options_of(call: Call, Path(id): Path<String>) -> Answer {
     if may(Permission::Delete) {
         links.push(Link("DELETE", &at, "delete"));
     }
-    if may(Permission::Update) || id == call.caller.user {
+    if may(Permission::Update) || call.caller.is(&id) {
         links.push(Link("PUT", &profile, "updateProfile"));
         links.push(Link("PUT", &credentials, "updateCredentials"));
     }

@@ -124,6 +124,7 @@ impl Store {
         let texts = [
             "DELETE FROM account WHERE name = $1",
             "DELETE FROM session WHERE account = $1",
+            "DELETE FROM api_token WHERE account = $1",
             "DELETE FROM team_member WHERE account = $1",
             "DELETE FROM tenant_member WHERE member = $1 AND is_team = 0",
             "DELETE FROM authorization_rule WHERE account = $1",

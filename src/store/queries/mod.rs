@@ -9,6 +9,7 @@ pub mod notes;
 pub mod operation;
 pub mod record;
 pub mod select;
+pub mod token;
 
 use super::error::StoreError;
 use super::{Bind, Store};

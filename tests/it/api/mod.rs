@@ -25,5 +25,6 @@ mod retention;
 mod rights;
 mod server;
 mod tenants;
+mod tokens;
 mod variables;
 mod work;
