@@ -1,7 +1,7 @@
 //! What can go wrong with a database, in the words of the one who operates it.
 
 /// The store could not do it. Nothing was changed, unless the words say otherwise.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("{0:?} is no database address: use sqlite:FILE or postgres://USER@HOST[,HOST…]/NAME")]
     Address(String),

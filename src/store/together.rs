@@ -28,9 +28,9 @@ struct Waiting<K, V> {
 
 #[derive(Debug)]
 enum Told<V> {
-    Found(Option<V>),
+    Read(Result<Option<V>, StoreError>),
     /// Nobody reads any more: it is the turn of who hears this.
-    Read,
+    Turn,
 }
 
 impl<K, V> Default for Together<K, V> {
@@ -47,15 +47,16 @@ impl<K: Clone + Ord, V: Clone> Together<K, V> {
     {
         if let Some(told) = self.join(&key) {
             let mut place = Place { together: self, told };
-            if let Ok(Told::Found(found)) = (&mut place.told).await {
-                return Ok(found);
+            if let Ok(Told::Read(read)) = (&mut place.told).await {
+                return read;
             }
         }
         let turn = Turn { together: self, asked: std::mem::take(&mut self.locked().waiting) };
         let keys = turn.asked.iter().map(|one| one.key.clone()).chain([key.clone()]).collect();
-        let found = read(keys).await?;
-        turn.tell(&found);
-        Ok(found.get(&key).cloned())
+        let read = read(keys).await;
+        let of = |key: &K| read.as_ref().map(|found| found.get(key).cloned()).map_err(StoreError::clone);
+        turn.tell(of);
+        of(&key)
     }
 
     /// A place among those who wait, or the turn to read.
@@ -81,7 +82,7 @@ impl<K, V> Together<K, V> {
         let later = std::mem::replace(&mut state.waiting, untold);
         state.waiting.extend(later);
         while !state.waiting.is_empty() {
-            if state.waiting.remove(0).tell.send(Told::Read).is_ok() {
+            if state.waiting.remove(0).tell.send(Told::Turn).is_ok() {
                 return;
             }
         }
@@ -98,23 +99,24 @@ struct Place<'t, K, V> {
 impl<K, V> Drop for Place<'_, K, V> {
     fn drop(&mut self) {
         self.told.close();
-        if matches!(self.told.try_recv(), Ok(Told::Read)) {
+        if matches!(self.told.try_recv(), Ok(Told::Turn)) {
             self.together.pass_on(Vec::new());
         }
     }
 }
 
-/// Somebody who reads. However that ends, the next one has his turn: a failure is told to nobody else.
+/// Somebody who reads. However that ends, the next one has his turn. A failure is told to all who are in it: if each tried
+/// again, the last of many would wait for as many deadlines.
 struct Turn<'t, K, V> {
     together: &'t Together<K, V>,
     asked: Vec<Waiting<K, V>>,
 }
 
-impl<K: Ord, V: Clone> Turn<'_, K, V> {
-    fn tell(mut self, found: &BTreeMap<K, V>) {
+impl<K, V> Turn<'_, K, V> {
+    fn tell(mut self, read: impl Fn(&K) -> Result<Option<V>, StoreError>) {
         for one in self.asked.drain(..) {
             // Who has gone away needs no answer.
-            let _ = one.tell.send(Told::Found(found.get(&one.key).cloned()));
+            let _ = one.tell.send(Told::Read(read(&one.key)));
         }
     }
 }
@@ -231,16 +233,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_told_to_nobody_else() {
+    async fn a_failure_is_told_to_those_who_are_in_it() {
         let slow = Slow::new();
-        let bad = slow.begin(66);
+        let first = slow.begin(1);
         settle().await;
-        let good = [slow.begin(1), slow.begin(2)];
+        let failing = [slow.begin(66), slow.begin(2)];
+        settle().await;
+        slow.let_end.add_permits(1);
+        assert_eq!(first.await.expect("joined").expect("read"), Some(1));
+        settle().await;
+        let later = slow.begin(3);
         settle().await;
         slow.let_end.add_permits(2);
-        assert!(bad.await.expect("joined").is_err());
-        for one in good {
-            assert_eq!(one.await.expect("joined").expect("read"), Some(2));
+        for one in failing {
+            assert!(one.await.expect("joined").is_err());
         }
+        assert_eq!(later.await.expect("joined").expect("read"), Some(3), "a read of its own");
     }
 }
