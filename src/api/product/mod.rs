@@ -3,6 +3,7 @@
 mod ad_hoc;
 mod programme;
 mod session;
+mod story;
 mod token;
 mod waits;
 
@@ -40,6 +41,7 @@ pub(super) fn closed() -> Router<ApiState> {
         .route("/api/ad-hoc/{id}", get(ad_hoc::list).post(ad_hoc::activate))
         .route("/api/events", get(events::events))
         .route("/api/metrics", get(metrics))
+        .route("/api/instances/{id}/history", get(story::history))
         .route("/api/instances/{id}/waits", get(waits::waits))
         .route("/api/tokens", get(token::list).post(token::add))
         .route("/api/tokens/{id}", delete(token::remove))

@@ -366,6 +366,7 @@ pub mod column {
         EVENTS = "t.events", IS_GROUP = "t.is_group", VARIABLE_PROCESS = "v.process", STORY_PROCESS = "p.process",
         STORY_INSTANCE = "p.id", AUTHOR = "t.author", OPERATION = "t.operation", ENTITY = "t.entity", CATEGORY = "t.category",
         PROPERTY = "t.property", TASK = "t.task", EXTERNAL_TASK = "t.external_task", JOB = "t.job", BATCH = "t.batch",
+        POSITION = "t.position",
     }
 }
 

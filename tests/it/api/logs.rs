@@ -1,4 +1,4 @@
-//! Logs that are told from the history of one instance.
+//! Logs that are told from the history of one instance, and that history itself.
 
 use serde_json::{Value, json};
 
@@ -119,4 +119,45 @@ async fn who_had_a_task_and_who_might_have() {
     let count =
         async |more: &str| server.get(&list.replace('?', &format!("/count?{more}&"))).await.json()["count"].clone();
     assert_eq!((count("userId=bob").await, count("operationType=delete&type=assignee").await), (json!(3), json!(2)));
+}
+
+/// Newest first, whole over its pages, and only for those who may read the history.
+#[tokio::test]
+async fn the_story_of_an_instance() {
+    let server = Server::start().await;
+    server.bare_account("bob", None, false).await;
+    let instance = started(&server, "u", &models::user("u")).await;
+    let variable = format!("/engine-rest/process-instance/{instance}/variables/disk");
+    let set = json!({ "value": 7, "type": "Integer" });
+    assert_eq!(server.call("PUT", &variable, Some(set)).await.status, 204);
+    let path = format!("/api/instances/{instance}/history");
+    let all = server.get(&path).await.json();
+    let items = all["items"].as_array().expect("a list").clone();
+    assert_eq!(all["next"], Value::Null);
+    assert_eq!(
+        (&items[0]["type"], &items[0]["details"]["name"], &items[0]["details"]["variable"]["value"]),
+        (&json!("variable-set"), &json!("disk"), &json!(7))
+    );
+    assert_eq!(items.last().expect("a beginning")["type"], "instance-created");
+    let task = items.iter().find(|item| item["type"] == "task-created").expect("a task");
+    assert_eq!(task["activityId"], "work");
+    assert!(task["executionId"].as_str().is_some_and(|id| id.starts_with(&format!("{instance}:"))), "{task}");
+    let (mut paged, mut next) = (Vec::new(), String::new());
+    for _ in 0..=items.len() {
+        let page = server.get(&format!("{path}?limit=1{next}")).await.json();
+        paged.extend(page["items"].as_array().expect("a list").iter().cloned());
+        let Some(cursor) = page["next"].as_str() else { break };
+        next = format!("&cursor={cursor}");
+    }
+    assert_eq!(paged, items, "page by page it is the same");
+    for (query, status) in [("limit=1000", 200), ("limit=1001", 400), ("limit=0", 400), ("cursor=x", 400)] {
+        assert_eq!(server.get(&format!("{path}?{query}")).await.status, status, "{query}");
+    }
+    let ended = server.call("DELETE", &format!("/engine-rest/process-instance/{instance}"), None).await;
+    assert_eq!(ended.status, 204);
+    assert_eq!(server.get(&path).await.json()["items"][0]["type"], "instance-ended", "it outlives the instance");
+    assert_eq!(server.get("/api/instances/999/history").await.error().0, 404);
+    assert_eq!(server.call_as("bob", "GET", &path, None).await.error().0, 404, "no right to the history");
+    server.grant("bob", 6, "u", &["READ_HISTORY"]).await;
+    assert_eq!(server.call_as("bob", "GET", &path, None).await.status, 200);
 }
